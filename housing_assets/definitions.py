@@ -1,0 +1,54 @@
+"""Where everything meets: the code location that Dagster loads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from housing_assets.features import assets as features
+from housing_assets.listings import assets as listings
+from housing_assets.listings import checks as listing_checks
+from housing_assets.packaging import assets as packaging
+from housing_assets.training import assets as training
+from resources.asset_storage import AssetStorage
+from resources.checkpoints import Checkpoints
+from resources.listing_source import ListingSource
+from resources.mlflow_tracking import MlflowTracking
+from resources.model_registry import ModelRegistry
+from resources.object_store import ObjectStore
+from resources.settings import Settings
+
+
+def build_defs(*, settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Return the definitions.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        By default those of the environment.
+    resource_overrides : mapping, optional
+        Resources that replace the ones of the same name.
+    """
+    settings = settings or Settings()
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([listings, features, training, packaging]),
+        asset_checks=[listing_checks.listings_contract],
+        resources={**_local_resources(settings), **(resource_overrides or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+def _local_resources(settings: Settings) -> dict[str, Any]:
+    storage = settings.storage
+    return {
+        "io_manager": AssetStorage(folder=str(storage / "assets")),
+        "source": ListingSource(
+            location=settings.source or "", sample_rows=settings.sample_rows, object_store=ObjectStore()
+        ),
+        "checkpoints": Checkpoints(folder=str(storage / "checkpoints")),
+        "tracking": MlflowTracking(tracking_uri=settings.mlflow_uri, artifact_folder=str(storage / "mlartifacts")),
+        "registry": ModelRegistry(tracking_uri=settings.mlflow_uri),
+    }
+
+
+defs = build_defs()

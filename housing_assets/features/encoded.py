@@ -1,0 +1,96 @@
+"""Encoded listings: the two sides of the split as matrices, with the encoder and the bands that made them."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from housing_assets.features.bands import PriceBands, group_keys
+from housing_assets.features.encoder import ListingEncoder
+from housing_assets.listings.columns import TARGET
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy.sparse import csr_matrix
+
+
+@dataclass(frozen=True)
+class EncodedListings:
+    """What training and evaluation read.
+
+    Attributes
+    ----------
+    X_train, X_holdout : csr_matrix of shape (n_rows, n_columns), float32
+    y_train, y_holdout : ndarray of shape (n_rows,), int8
+        Index into ``CATEGORIES``.
+    groups_train : ndarray of shape (n_train,), uint64
+        Copies of one ad share a group.
+    encoder : ListingEncoder
+        Fitted on the training rows.
+    bands : PriceBands
+    """
+
+    X_train: "csr_matrix"
+    y_train: np.ndarray
+    groups_train: np.ndarray
+    X_holdout: "csr_matrix"
+    y_holdout: np.ndarray
+    encoder: ListingEncoder
+    bands: PriceBands
+
+    @classmethod
+    def encode(cls, crossed: "pd.DataFrame", bands: PriceBands, encoder: ListingEncoder) -> Self:
+        """Split crossed listings, fit the encoder on the training side and encode both.
+
+        Raises
+        ------
+        ValueError
+            If a band has too few training rows for the encoder's folds.
+        """
+        held_out = bands.held_out(crossed)
+        labels = bands.labels(crossed[TARGET].to_numpy())
+        groups = group_keys(crossed)
+        fewest = np.bincount(labels[~held_out], minlength=len(bands.edges) + 1).min()
+        if fewest < encoder.n_folds:
+            raise ValueError(f"a price band has {fewest} training listings: at least {encoder.n_folds} are needed")
+        return cls(
+            X_train=encoder.fit_transform(crossed[~held_out], labels[~held_out], groups[~held_out]),
+            y_train=labels[~held_out],
+            groups_train=groups[~held_out],
+            X_holdout=encoder.transform(crossed[held_out]),
+            y_holdout=labels[held_out],
+            encoder=encoder,
+            bands=bands,
+        )
+
+    def columns_fingerprint(self) -> str:
+        """Return a SHA-256 of the encoded columns: their names and order."""
+        return hashlib.sha256("\n".join(self.encoder.column_names).encode()).hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write the matrices, ``encoder.json`` and ``bands.json`` to a folder."""
+        from scipy.sparse import save_npz
+
+        save_npz(folder / "train.npz", self.X_train, compressed=False)
+        save_npz(folder / "holdout.npz", self.X_holdout, compressed=False)
+        np.savez(folder / "labels.npz", train=self.y_train, holdout=self.y_holdout, groups=self.groups_train)
+        (folder / "encoder.json").write_text(self.encoder.to_json())
+        self.bands.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        from scipy.sparse import load_npz
+
+        with np.load(folder / "labels.npz", allow_pickle=False) as labels:
+            return cls(
+                X_train=load_npz(folder / "train.npz"),
+                y_train=labels["train"],
+                groups_train=labels["groups"],
+                X_holdout=load_npz(folder / "holdout.npz"),
+                y_holdout=labels["holdout"],
+                encoder=ListingEncoder.from_json((folder / "encoder.json").read_text()),
+                bands=PriceBands.load(folder),
+            )

@@ -1,0 +1,175 @@
+"""Turns a batch of raw ads into typed listings, quarantined rows and duplicates, and accounts for every row.
+
+A rule of ``parsing.py`` is applied to each distinct cell of a column once and the results are taken by code, so that
+a frame of millions and a single request share one implementation.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from housing_assets.listings.columns import COLUMNS, NUMBERS, TARGET, TEXTS, Column, Value
+from housing_assets.listings.parsing import Unusable
+
+ROW = "row"
+"""Position of a row in ``raw_listings``, from 0; the key that listings and quarantined rows are accounted by."""
+
+SHOWN_LENGTH = 200
+"""Characters of an unusable cell that are shown beside its reason; the whole row stands in the raw columns."""
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What became of a batch of raw ads.
+
+    Attributes
+    ----------
+    listings : DataFrame of shape (n_listings, 1 + n_values)
+        ``row`` and the typed values: numbers float64, texts category, days datetime64[s].
+    quarantined : DataFrame of shape (n_quarantined, 5 + n_raw_columns)
+        ``row``, ``column``, ``value``, ``reason`` of the first unusable cell, ``unusable_cells``, and the raw row.
+    duplicates : ndarray of int64
+        Rows that equal an earlier one in every declared column.
+    """
+
+    listings: pd.DataFrame
+    quarantined: pd.DataFrame
+    duplicates: np.ndarray
+
+
+def clean(raw: pd.DataFrame) -> Cleaned:
+    """Parse raw ads; the first of equal rows is kept.
+
+    Parameters
+    ----------
+    raw : DataFrame of shape (n_rows, n_columns)
+        At least the declared raw columns; cells are texts (best as categories) or clean numbers.
+    """
+    duplicated = raw[[column.raw for column in COLUMNS]].duplicated().to_numpy()
+    rows = np.flatnonzero(~duplicated)
+    listings, faults = parse_frame(raw.iloc[rows], with_target=True)
+    listings.insert(0, ROW, rows)
+    unusable = np.zeros(len(rows), dtype=bool)
+    for fault in faults:
+        unusable |= fault.rows
+    return Cleaned(
+        listings=listings[~unusable].reset_index(drop=True),
+        quarantined=_quarantine(raw, rows, unusable, faults),
+        duplicates=np.flatnonzero(duplicated),
+    )
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The unusable cells of one raw column: a mask over rows, and the reason by row where it is set."""
+
+    column: str
+    rows: np.ndarray
+    reasons: pd.Categorical
+
+
+def parse_frame(raw: pd.DataFrame, *, with_target: bool) -> tuple[pd.DataFrame, list[Fault]]:
+    """Parse every row of a frame; unusable rows keep their place, with missing values.
+
+    Parameters
+    ----------
+    raw : DataFrame of shape (n_rows, n_columns)
+        Raw texts or clean numbers; an absent column is read as empty.
+    with_target : bool
+        Whether to read the price, too.
+
+    Returns
+    -------
+    values : DataFrame of shape (n_rows, n_values)
+    faults : list of Fault
+        One for each column that has unusable cells, in the declared order.
+    """
+    parsed: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for column in COLUMNS:
+        if column.values[0].name == TARGET and not with_target:
+            continue
+        cells = raw[column.raw] if column.raw in raw else pd.Series(None, index=raw.index, dtype=object)
+        parsed.update(_parse_column(column, cells, faults))
+    return pd.DataFrame(parsed, index=pd.RangeIndex(len(raw))), faults
+
+
+def account_rows(n_rows: int, listings: pd.DataFrame, quarantined: pd.DataFrame, duplicates: np.ndarray) -> str | None:
+    """Return None if every raw row has exactly one fate, else what is wrong.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows that were read.
+    listings, quarantined : DataFrame
+        With a ``row`` column.
+    duplicates : ndarray of int64
+    """
+    fates = np.concatenate([listings[ROW], quarantined[ROW], duplicates]).astype(np.int64)
+    counted = np.bincount(fates, minlength=n_rows)
+    lost, twice = int((counted[:n_rows] == 0).sum()), int((counted > 1).sum())
+    if lost or twice or len(counted) > n_rows:
+        return f"{lost} rows lost, {twice} counted twice, {max(0, len(counted) - n_rows)} that were never read"
+    return None
+
+
+def _parse_column(column: Column, cells: pd.Series, faults: list[Fault]) -> Iterator[tuple[str, Any]]:
+    codes, distinct = _factorize(cells)
+    rows, reasons = [], {}
+    for code, cell in enumerate(distinct):
+        try:
+            rows.append(column.parse(cell))
+        except Unusable as fault:
+            rows.append((None,) * len(column.values))
+            reasons[code] = str(fault)
+    if reasons:
+        reason_by_code = np.full(len(distinct), None, dtype=object)
+        reason_by_code[list(reasons)] = list(reasons.values())
+        by_cell = pd.Categorical(reason_by_code)
+        taken = pd.Categorical.from_codes(by_cell.codes[codes], dtype=by_cell.dtype)
+        faults.append(Fault(column.raw, taken.codes >= 0, taken))
+    for position, value in enumerate(column.values):
+        yield value.name, _take(value, [row[position] for row in rows], codes)
+
+
+def _factorize(cells: pd.Series) -> tuple[np.ndarray, list[Any]]:
+    """Return a code for each cell and the distinct cells; a missing cell is a distinct None."""
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        codes, categories = cells.cat.codes.to_numpy(), cells.cat.categories
+        used, codes = np.unique(codes, return_inverse=True)
+        return codes, [None if code < 0 else categories[code] for code in used]
+    codes, found = pd.factorize(cells, use_na_sentinel=True)
+    return np.where(codes < 0, len(found), codes), [*found.tolist(), None]
+
+
+def _take(value: Value, distinct: list[Any], codes: np.ndarray) -> Any:
+    if value.role in NUMBERS:
+        return np.array(distinct, dtype=np.float64)[codes]
+    if value.role in TEXTS:
+        by_cell = pd.Categorical(distinct, categories=sorted({text for text in distinct if text is not None}))
+        return pd.Categorical.from_codes(by_cell.codes[codes], dtype=by_cell.dtype)
+    days = [np.datetime64("NaT") if day is None else _as_datetime(day) for day in distinct]
+    return np.array(days, dtype="datetime64[s]")[codes]
+
+
+def _as_datetime(day: date) -> np.datetime64:
+    return np.datetime64(day, "s")
+
+
+def _quarantine(raw: pd.DataFrame, rows: np.ndarray, unusable: np.ndarray, faults: list[Fault]) -> pd.DataFrame:
+    quarantined = raw.iloc[rows[unusable]].reset_index(drop=True)
+    n_rows = len(quarantined)
+    column, value, reason = (np.full(n_rows, None, dtype=object) for _ in range(3))
+    cells = np.zeros(n_rows, dtype=np.int64)
+    for fault in reversed(faults):  # so that the first declared column is the one that stays
+        here = fault.rows[unusable]
+        column[here] = fault.column
+        value[here] = [str(cell)[:SHOWN_LENGTH] for cell in quarantined.loc[here, fault.column]]
+        reason[here] = np.asarray(fault.reasons, dtype=object)[unusable][here]
+        cells += here
+    account = {ROW: rows[unusable], "column": column, "value": value, "reason": reason, "unusable_cells": cells}
+    return pd.concat([pd.DataFrame(account), quarantined], axis="columns")

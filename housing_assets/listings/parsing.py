@@ -1,0 +1,249 @@
+"""Rules that turn one raw cell of an ad into typed values.
+
+Every rule is a pure function of one cell: it takes the text as scraped (or an already clean number) and returns the
+value, ``None`` where the cell says nothing, or raises :class:`Unusable` with the reason. Batches (``cleaning.py``)
+and single requests call these same functions; no other module reads a raw text.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+MAX_CELL_LENGTH = 1_000
+"""Characters; address paths of real ads have about 150, so a longer cell is no value but a fault."""
+
+MAX_MAGNITUDE = 1e12
+"""Beyond any price in any currency's smallest unit; a larger number is a fault of the source."""
+
+_MONTHS = "ocak şubat mart nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık".split()
+_EMPTY = frozenset({"", "-", "nan", "none", "null"})
+_LIRA = frozenset({"", "tl", "try", "₺"})
+_SQUARE_METRES = frozenset({"", "m2", "m²"})
+_NONE_OF_IT = frozenset({"yok"})
+
+_NOT_UTF8 = re.compile(r"\\x[89a-f][0-9a-f]")
+_GROUPED = re.compile(r"[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})*")
+_PLAIN = re.compile(r"\d+(?:[.,]\d+)?")
+_AMOUNT = re.compile(r"(?P<before>[^\d+-]*)(?P<number>[+-]?\d[\d.,]*)(?P<unit>.*)", re.DOTALL)
+_PRICE_CHANGE_BADGE = re.compile(r"arrow_(?:down|up)ward\s*%\s*[\d.,]+$")
+_RANGE = re.compile(r"(\d+)\s*-\s*(\d+)")
+_OR_MORE = re.compile(r"(\d+)\s*(?:\+|ve üzeri)", re.IGNORECASE)
+_NEW = re.compile(r"(\d+)\s*\(yeni\)", re.IGNORECASE)
+_ROOMS = re.compile(r"(\d+(?:[.,]5)?)\s*\+\s*(\d+)")
+_ROOMS_ONLY = re.compile(r"(\d+)\s*\+?\s*oda", re.IGNORECASE)
+_FLOOR = re.compile(r"(?:kot \d+ \((?P<below>-\d+)\)|(?P<low>\d+)-(?P<high>\d+)|(?P<floor>\d+)\+?)\. kat", re.IGNORECASE)
+_DAY = re.compile(r"(\d{1,2}) (\w+) (\d{4})")
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+_PATH_SEPARATOR = " > "
+
+
+class Unusable(ValueError):
+    """A cell that has content but no value; the message is the reason that users read."""
+
+
+class Rooms(NamedTuple):
+    """``3+1``: rooms and, where the ad tells them apart, living rooms."""
+
+    rooms: float
+    living_rooms: float | None
+
+
+class Floor(NamedTuple):
+    """A floor as written and, where it is one, its number (ground floor 0, below ground negative)."""
+
+    category: str
+    number: float | None
+
+
+class Address(NamedTuple):
+    """What an ad's breadcrumb path names."""
+
+    property_kind: str | None
+    neighbourhood: str | None
+    path: str
+
+
+Rule = Callable[[Any], Any]
+"""A rule takes one cell and returns its value, a named tuple of values, or None."""
+
+
+def category(cell: Any) -> str | None:
+    """Return the trimmed, NFC-normalised text of a cell, or None for an empty one.
+
+    Raises
+    ------
+    Unusable
+        If the cell is longer than ``MAX_CELL_LENGTH`` or held bytes that are not UTF-8 (which readers of files turn
+        into ``\\xe9`` escapes, so that the row can be shown).
+    """
+    if cell is None or cell != cell:
+        return None
+    if not isinstance(cell, str):
+        return str(cell)
+    if len(cell) > MAX_CELL_LENGTH:
+        raise Unusable(f"{len(cell):,} characters, at most {MAX_CELL_LENGTH:,} are read")
+    if "\\x" in cell and _NOT_UTF8.search(cell):
+        raise Unusable("bytes that are not UTF-8")
+    text = unicodedata.normalize("NFC", cell).strip()
+    return None if text.lower() in _EMPTY else text
+
+
+def _clean_number(cell: Any) -> float | None:
+    """Return the value of a cell that is a number already, None if it is a text."""
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        return None
+    if not math.isfinite(cell) or abs(cell) > MAX_MAGNITUDE:
+        raise Unusable(f"not a finite number up to {MAX_MAGNITUDE:.0e}")
+    return float(cell)
+
+
+def _digits(text: str) -> float:
+    """Read ``2.250`` and ``3,100,000`` (thousands), ``2.5`` and ``2,5`` (decimals); refuse what contradicts itself."""
+    unsigned = text.lstrip("+-")
+    if _GROUPED.fullmatch(unsigned):
+        value = float(unsigned.replace(".", "").replace(",", ""))
+    elif _PLAIN.fullmatch(unsigned):
+        value = float(unsigned.replace(",", "."))
+    else:
+        raise Unusable("not a number")
+    if value > MAX_MAGNITUDE:
+        raise Unusable(f"not a finite number up to {MAX_MAGNITUDE:.0e}")
+    return -value if text.startswith("-") else value
+
+
+def _amount(cell: Any, units: frozenset[str], expected: str) -> float | None:
+    text = category(cell)
+    if text is None:
+        return None
+    clean = _clean_number(cell)
+    if clean is not None:
+        return clean
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
+        raise Unusable(f"not a number of {expected}")
+    for unit in (match["before"], match["unit"]):
+        if unit.strip().lower() not in units:
+            raise Unusable(f"not in {expected}: {unit.strip()[:20]!r}")
+    return _digits(match["number"])
+
+
+def lira(cell: Any) -> float | None:
+    """Return an amount in Turkish lira: ``3,100,000TL``, ``50 TL``, ``34,550,000TLarrow_downward%3``.
+
+    The badge after a changed price is a percentage, not a digit of the price. Another currency is unusable.
+    """
+    if isinstance(cell, str) and len(cell) <= MAX_CELL_LENGTH:
+        cell = _PRICE_CHANGE_BADGE.sub("", cell.strip())
+    return _amount(cell, _LIRA, "Turkish lira (TL)")
+
+
+def square_metres(cell: Any) -> float | None:
+    """Return an area in m²: ``160 m2`` is 160, ``2.250 m2`` is 2250."""
+    return _amount(cell, _SQUARE_METRES, "square metres (m2)")
+
+
+def years(cell: Any) -> float | None:
+    """Return a building's age in years: ``0 (Yeni)`` 0, ``5-10`` its midpoint 7.5, ``21 Ve Üzeri`` 21."""
+    text = category(cell)
+    if text is None:
+        return None
+    clean = _clean_number(cell)
+    if clean is not None:
+        return clean
+    if match := _RANGE.fullmatch(text):
+        return (float(match[1]) + float(match[2])) / 2
+    if match := _NEW.fullmatch(text) or _OR_MORE.fullmatch(text):
+        return float(match[1])
+    return _digits(text)
+
+
+def count(cell: Any) -> float | None:
+    """Return a count: ``3``, ``4 +`` is 4, ``10-20`` its midpoint, ``Yok`` (there is none) 0."""
+    text = category(cell)
+    if text is not None and text.lower() in _NONE_OF_IT:
+        return 0.0
+    return years(cell)
+
+
+def rooms(cell: Any) -> Rooms | None:
+    """Return rooms and living rooms: ``3+1``, ``2.5+1``, ``8+ Oda`` and ``5 Oda`` (no living rooms told), ``Stüdyo`` (1+0)."""
+    text = category(cell)
+    if text is None:
+        return None
+    clean = _clean_number(cell)
+    if clean is not None:
+        return Rooms(clean, None)
+    if text.lower() in ("stüdyo", "studio"):
+        return Rooms(1.0, 0.0)
+    if match := _ROOMS.fullmatch(text):
+        return Rooms(_digits(match[1]), float(match[2]))
+    if match := _ROOMS_ONLY.fullmatch(text):
+        return Rooms(float(match[1]), None)
+    return Rooms(_digits(text), None)
+
+
+def floor(cell: Any) -> Floor | None:
+    """Return a floor: ``3. Kat`` is number 3, ``Kot 1 (-1). Kat`` -1, ``10-20. Kat`` 15, ``Çatı Katı`` has none."""
+    text = category(cell)
+    if text is None:
+        return None
+    clean = _clean_number(cell)
+    if clean is not None:
+        return Floor(f"{clean:g}. Kat", clean)
+    match = _FLOOR.fullmatch(text)
+    if match is None:
+        return Floor(text, None)
+    if match["low"]:
+        return Floor(text, (float(match["low"]) + float(match["high"])) / 2)
+    return Floor(text, float(match["below"] or match["floor"]))
+
+
+def day(cell: Any) -> date | None:
+    """Return a date: ``24 Şubat 2022`` with Turkish month names, ``2022-02-24``, or a date.
+
+    Raises
+    ------
+    Unusable
+        If the text is in neither form, or the calendar has no such day.
+    """
+    if isinstance(cell, datetime):
+        return None if cell != cell else cell.date()
+    if isinstance(cell, date):
+        return cell
+    text = category(cell)
+    if text is None:
+        return None
+    try:
+        if match := _DAY.fullmatch(text):
+            return date(int(match[3]), _MONTHS.index(match[2].lower()) + 1, int(match[1]))
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Unusable("not a day such as '24 Şubat 2022' or '2022-02-24'") from None
+
+
+def address(cell: Any) -> Address | None:
+    """Return what a breadcrumb path names.
+
+    The path is the list as scraped, ``"['Anasayfa', 'Satılık Daire', …, 'Maden Mahallesi Satılık Daire']"``, or its
+    clean form, the names joined by ``" > "``. The second name tells the kind of property and closes the others; a path
+    of another form is kept whole, without kind and neighbourhood.
+    """
+    text = category(cell)
+    if text is None:
+        return None
+    if text.startswith("["):
+        names = [single or double for single, double in _QUOTED.findall(text)]
+    else:
+        names = text.split(_PATH_SEPARATOR)
+    names = [name.strip() for name in names if name.strip()]
+    if not names:
+        raise Unusable("an address path without names")
+    path = _PATH_SEPARATOR.join(names)
+    if len(names) < 3 or not names[-1].endswith(names[1]):
+        return Address(None, None, path)
+    neighbourhood = names[-1].removesuffix(names[1]).strip()
+    kind = names[1].partition(" ")[2]
+    return Address(kind or None, neighbourhood or None, path)

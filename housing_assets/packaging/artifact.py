@@ -1,0 +1,144 @@
+"""The model artifact: one folder of plain files that predicts from raw listings. Loading it runs no code.
+
+``encoder.json``, ``forest.npz``, ``bands.json``, ``metrics.json``, and ``manifest.json`` with the SHA-256 of each.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from housing_assets.features.bands import CATEGORIES, PriceBands
+from housing_assets.features.crossing import cross_frame
+from housing_assets.features.encoder import ListingEncoder
+from housing_assets.training.flat_forest import FlatForest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+FILES = ("encoder.json", "forest.npz", "bands.json", "metrics.json")
+MANIFEST = "manifest.json"
+
+PRICE_CATEGORY = "price_category"
+REASON = "reason"
+
+
+class ArtifactRefused(ValueError):
+    """A model artifact that is damaged, incomplete or not one of ours; the message says which file and why."""
+
+
+@dataclass(frozen=True)
+class ModelArtifact:
+    """A model, ready to predict.
+
+    Attributes
+    ----------
+    encoder : ListingEncoder
+    forest : FlatForest
+    bands : PriceBands
+    metrics : mapping of str to float
+        Of the evaluation before registration.
+    provenance : mapping of str to str
+        Fingerprints and versions that the model was made from.
+    """
+
+    encoder: ListingEncoder
+    forest: FlatForest
+    bands: PriceBands
+    metrics: Mapping[str, float]
+    provenance: Mapping[str, str]
+
+    def probabilities(self, listings: "pd.DataFrame") -> np.ndarray:
+        """Return class probabilities of typed listings: float64 of shape (n_rows, n_classes)."""
+        return self.forest.predict_proba(self.encoder.transform(cross_frame(listings)))
+
+    def predict(self, raw: "pd.DataFrame") -> "pd.DataFrame":
+        """Classify raw listings.
+
+        Parameters
+        ----------
+        raw : DataFrame of shape (n_rows, n_columns)
+            Raw texts or clean numbers; the price is not read, a column that is absent counts as empty.
+
+        Returns
+        -------
+        answers : DataFrame of shape (n_rows, 5)
+            ``price_category``, ``probability_low``, ``probability_medium``, ``probability_high``, and ``reason``: why
+            a row could not be used, in which case the others are null.
+        """
+        import pandas as pd
+
+        from housing_assets.listings.cleaning import parse_frame
+
+        listings, faults = parse_frame(raw, with_target=False)
+        probabilities = self.probabilities(listings) if len(raw) else np.zeros((0, len(CATEGORIES)))
+        categories = np.array(CATEGORIES, dtype=object)[probabilities.argmax(axis=1)]
+        reasons = np.full(len(raw), None, dtype=object)
+        for fault in reversed(faults):  # so that the first declared column is the one that stays
+            reasons[fault.rows] = [f"{fault.column}: {reason}" for reason in fault.reasons[fault.rows]]
+        unusable = np.array([reason is not None for reason in reasons], dtype=bool)
+        categories[unusable] = None
+        probabilities[unusable] = np.nan
+        named = {f"probability_{name}": probabilities[:, index] for index, name in enumerate(CATEGORIES)}
+        return pd.DataFrame({PRICE_CATEGORY: categories, **named, REASON: reasons}, index=raw.index)
+
+    def save(self, folder: Path) -> None:
+        """Write the files and their manifest to an existing folder."""
+        (folder / "encoder.json").write_text(self.encoder.to_json())
+        self.forest.save(folder)
+        self.bands.save(folder)
+        (folder / "metrics.json").write_text(json.dumps(dict(self.metrics), indent=1, sort_keys=True))
+        manifest = {
+            "format": FORMAT,
+            "provenance": dict(self.provenance),
+            "sha256": {name: _sha256(folder / name) for name in FILES},
+        }
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read and check what ``save`` wrote.
+
+        Raises
+        ------
+        ArtifactRefused
+            If a file is missing, does not have the manifest's checksum, or holds what cannot be.
+        """
+        manifest = _read_manifest(folder)
+        try:
+            return cls(
+                encoder=ListingEncoder.from_json((folder / "encoder.json").read_text()),
+                forest=FlatForest.load(folder),
+                bands=PriceBands.load(folder),
+                metrics=json.loads((folder / "metrics.json").read_text()),
+                provenance=manifest["provenance"],
+            )
+        except (ValueError, KeyError, TypeError, IndexError) as fault:
+            raise ArtifactRefused(f"{folder}: {fault}") from fault
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        found = manifest["format"], set(manifest["sha256"]), manifest["provenance"]
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise ArtifactRefused(f"{folder}: no readable {MANIFEST}: {fault}") from None
+    if found[0] != FORMAT:
+        raise ArtifactRefused(f"{folder}: its format is {found[0]}, this version reads {FORMAT}")
+    if found[1] != set(FILES):
+        raise ArtifactRefused(f"{folder}: its manifest names {sorted(found[1])}, expected {sorted(FILES)}")
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise ArtifactRefused(f"{folder}: {name} is missing")
+        if _sha256(folder / name) != manifest["sha256"][name]:
+            raise ArtifactRefused(f"{folder}: {name} is damaged: its checksum differs from the manifest's")
+    return manifest
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,101 @@
+"""What a version is registered with: its provenance and the decision whether it goes to production."""
+
+import hashlib
+import json
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from housing_assets.features.bands import CATEGORIES
+from housing_assets.features.encoded import EncodedListings
+from housing_assets.training.flat_forest import FlatForest
+from housing_assets.training.promotion import Decision, compare, decide
+from resources.model_registry import PRODUCTION, ModelRegistry
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOADER_MODULE = "housing_assets.packaging.pyfunc"
+ANSWER = {"price_category": "string"} | {f"probability_{name}": "double" for name in CATEGORIES} | {"reason": "string"}
+"""Columns of the registered model's predictions and their MLflow types."""
+
+_PACKAGE_FOLDER = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A registered version and what was decided about it."""
+
+    version: int
+    promoted: bool
+    reason: str
+
+    def save(self, folder: Path) -> None:
+        """Write ``registration.json`` to a folder."""
+        (folder / "registration.json").write_text(json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        return cls(**json.loads((folder / "registration.json").read_text()))
+
+
+def provenance(listings: "pd.DataFrame", forest: FlatForest, encoded: EncodedListings) -> dict[str, str]:
+    """Return the fingerprints and versions that a model was made from."""
+    import pandas as pd
+    import sklearn
+
+    rows = pd.util.hash_pandas_object(listings, index=False).to_numpy()
+    return {
+        "lineage": encoded.bands.lineage,
+        "data_fingerprint": hashlib.sha256(np.sort(rows).tobytes()).hexdigest(),
+        "listings": str(len(listings)),
+        "forest_digest": forest.digest(),
+        "columns_fingerprint": encoded.columns_fingerprint(),
+        "git_commit": git_commit(_PACKAGE_FOLDER),
+        "scikit_learn": sklearn.__version__,
+    }
+
+
+def git_commit(folder: Path) -> str:
+    """Return the commit of a checkout, with ``-dirty`` where files differ from it; «not a git checkout» elsewhere."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() if described.returncode == 0 else "not a git checkout"
+
+
+def decide_promotion(
+    registry: ModelRegistry, listings: "pd.DataFrame", encoded: EncodedListings, challenger: np.ndarray, *, max_loss: float
+) -> Decision:
+    """Compare the challenger with the champion on the held-out listings, and decide.
+
+    Parameters
+    ----------
+    registry : ModelRegistry
+    listings : DataFrame
+        All typed listings; the champion encodes them with its own encoder.
+    encoded : EncodedListings
+    challenger : ndarray of shape (n_holdout, n_classes)
+        Its probabilities for the held-out listings.
+    max_loss : float
+    """
+    from housing_assets.packaging.artifact import ModelArtifact
+
+    champion = registry.with_alias(PRODUCTION)
+    if champion is None:
+        return decide(None, max_loss=max_loss, new_lineage=False)
+    if champion.tags["lineage"] != encoded.bands.lineage:
+        return decide(None, max_loss=max_loss, new_lineage=True)
+    with TemporaryDirectory() as folder:
+        model = ModelArtifact.load(registry.download(champion, Path(folder)))
+    probabilities = model.probabilities(listings[encoded.bands.held_out(listings)])
+    return decide(compare(encoded.y_holdout, challenger, probabilities), max_loss=max_loss, new_lineage=False)

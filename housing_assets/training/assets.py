@@ -1,0 +1,202 @@
+"""Assets of the group ``training``: the balanced training set, the forest, and its evaluation."""
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from housing_assets.features.encoded import EncodedListings
+from housing_assets.lineage_page import picture, table
+from housing_assets.training.balancing import STRATEGIES, Strategy, TrainingSet
+from housing_assets.training.flat_forest import FlatForest
+from housing_assets.training.forest import ForestParameters
+from housing_assets.training.report import EvaluationReport
+from resources.checkpoints import Checkpoints
+from resources.mlflow_tracking import MlflowTracking
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+else:
+    DataFrame = Any
+
+GROUP = "training"
+FOREST_TAG = "forest_digest"
+"""Tag of the MLflow run that grew a forest; evaluation and registration log to the run that has it."""
+
+
+class BalancingConfig(dg.Config):
+    """How the classes are balanced, and which columns the trees are offered."""
+
+    strategy: Strategy = Field(default="smote", description="smote, class_weight, smotenc or none.")
+    min_rows: int = Field(default=100, ge=1, description="Training rows that must fill a column for it to be offered.")
+    seed: int = Field(default=0, ge=0, description="Of the synthetic rows.")
+    compare: bool = Field(
+        default=False, description="Cross-validate every strategy with the default forest; takes minutes."
+    )
+
+
+class ForestConfig(dg.Config, ForestParameters):
+    """How the forest is grown."""
+
+    fine_tune: bool = Field(
+        default=False, description="Keep the trees of the last forest and add n_trees grown on these rows."
+    )
+
+
+class EvaluationConfig(dg.Config):
+    """The quality gates, and how far the configuration is cross-validated."""
+
+    min_macro_f1: float = Field(default=0.75, ge=0, le=1, description="Gate: lowest macro-F1 on the holdout.")
+    min_recall: float = Field(default=0.6, ge=0, le=1, description="Gate: lowest recall of any category.")
+    max_calibration_error: float = Field(default=0.1, ge=0, le=1, description="Gate: highest calibration error.")
+
+
+@dg.asset(group_name=GROUP, kinds={"scikitlearn"})
+def balanced_training_set(
+    context: dg.AssetExecutionContext,
+    config: BalancingConfig,
+    hashed_features: EncodedListings,
+    crossed_features: DataFrame,
+) -> dg.MaterializeResult[TrainingSet]:
+    """The training rows after balancing, on the columns that enough of them fill."""
+    from housing_assets.training.balancing import class_counts
+    from housing_assets.training.plots import class_balance
+    from housing_assets.training.strategies import balance, compare_strategies
+
+    encoder, bands = hashed_features.encoder, hashed_features.bands
+    training = balance(
+        hashed_features.X_train,
+        hashed_features.y_train,
+        crossed_features[~bands.held_out(crossed_features)],
+        encoder,
+        strategy=config.strategy,
+        min_rows=config.min_rows,
+        seed=config.seed,
+    )
+    compared: dict[str, list[float]] = {}
+    if config.compare:
+        compared = compare_strategies(
+            crossed_features,
+            bands,
+            encoder,
+            STRATEGIES,
+            ForestParameters(),
+            min_rows=config.min_rows,
+            seed=config.seed,
+            report=context.log.info,
+        )
+    before, after = class_counts(hashed_features.y_train), class_counts(training.y)
+    context.log.info(f"{config.strategy}: {before} -> {after}; {len(training.columns):,} columns offered")
+    return dg.MaterializeResult(
+        value=training,
+        metadata={
+            "dagster/row_count": len(training.y),
+            "strategy": config.strategy,
+            "columns_offered": len(training.columns),
+            **{f"before_{name}": count for name, count in before.items()},
+            **{f"after_{name}": count for name, count in after.items()},
+            **{f"macro_f1_{name}": sum(scores) / len(scores) for name, scores in compared.items()},
+            "class_balance": picture(class_balance(before, after), "class counts before and after"),
+        },
+    )
+
+
+@dg.asset(group_name=GROUP, kinds={"scikitlearn", "mlflow"})
+def price_forest(
+    context: dg.AssetExecutionContext,
+    config: ForestConfig,
+    balanced_training_set: TrainingSet,
+    hashed_features: EncodedListings,
+    tracking: MlflowTracking,
+    checkpoints: Checkpoints,
+) -> dg.MaterializeResult[FlatForest]:
+    """The random forest, grown with a checkpoint every few trees and stored as flat arrays."""
+    from housing_assets.training.forest import grow_forest
+
+    grown = grow_forest(
+        balanced_training_set,
+        config,
+        checkpoints.path_of("price_forest"),
+        columns_fingerprint=hashed_features.columns_fingerprint(),
+        fine_tune=config.fine_tune,
+        report=lambda progress: context.log.info(str(progress)),
+    )
+    for refusal in grown.refusals:
+        context.log.warning(f"checkpoint refused, growing clean: {refusal}")
+    forest = FlatForest.from_sklearn(grown.forest, balanced_training_set.columns, balanced_training_set.n_columns)
+    digest, fingerprint = forest.digest(), balanced_training_set.fingerprint()
+    parameters = {**config.model_dump(), "strategy": balanced_training_set.strategy}
+    tracking.log(
+        tracking.run_id,
+        params=parameters,
+        tags={FOREST_TAG: digest, "training_fingerprint": fingerprint, "lineage": hashed_features.bands.lineage},
+    )
+    return dg.MaterializeResult(
+        value=forest,
+        metadata={
+            "trees": len(forest.roots),
+            "nodes": len(forest.feature),
+            "columns_used": len(forest.columns),
+            "trees_from_checkpoint": grown.n_resumed,
+            "checkpoints_refused": dg.MetadataValue.json(grown.refusals),
+            "forest_digest": digest,
+            "training_fingerprint": fingerprint,
+            "parameters": dg.MetadataValue.json(parameters),
+            "mlflow_run": tracking.run_id,
+        },
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"scikitlearn", "mlflow"},
+    dagster_type=dg.Any,  # beside check specs, Dagster refuses MaterializeResult[EvaluationReport]
+    check_specs=[
+        dg.AssetCheckSpec(name, asset="model_evaluation", blocking=True, description=description)
+        for name, description in (
+            ("macro_f1_high_enough", "Macro-F1 on the holdout reaches the gate."),
+            ("every_recall_high_enough", "No price category is missed too often."),
+            ("calibrated", "Probabilities are close to frequencies."),
+        )
+    ],
+)
+def model_evaluation(
+    context: dg.AssetExecutionContext,
+    config: EvaluationConfig,
+    price_forest: FlatForest,
+    hashed_features: EncodedListings,
+    crossed_features: DataFrame,
+    tracking: MlflowTracking,
+) -> dg.MaterializeResult:
+    """How well the forest does on listings it has never seen, and whether it may go on to the registry."""
+    report = EvaluationReport.of(price_forest, hashed_features, crossed_features)
+    metrics = report.metrics
+    context.log.info(f"macro-F1 {metrics['macro_f1']:.4f}, ROC-AUC {metrics['roc_auc_ovr']:.4f}")
+    run_id = tracking.run_tagged(FOREST_TAG, price_forest.digest())
+    tracking.log(run_id, metrics=metrics)
+    for name, png in report.pictures.items():
+        tracking.log_picture(run_id, name, png)
+    lowest_recall = min(value for name, value in metrics.items() if name.startswith("recall_"))
+    return dg.MaterializeResult(
+        value=report,
+        metadata={
+            **metrics,
+            **{name: picture(png, name) for name, png in report.pictures.items()},
+            "worst_segments": table(report.segments.head(20)),
+        },
+        check_results=[
+            _gate("macro_f1_high_enough", metrics["macro_f1"], config.min_macro_f1),
+            _gate("every_recall_high_enough", lowest_recall, config.min_recall),
+            _gate("calibrated", -metrics["calibration_error"], -config.max_calibration_error),
+        ],
+    )
+
+
+def _gate(name: str, value: float, lowest: float) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=value >= lowest,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{abs(value):.4f}, at {'least' if lowest >= 0 else 'most'} {abs(lowest):.4f} wanted",
+        metadata={"value": abs(value), "threshold": abs(lowest)},
+    )

@@ -1,0 +1,260 @@
+"""Checkpoints of a forest in training: files without pickle that are checked before a tree of them is used.
+
+A checkpoint is a folder: parts (``trees-00000-00020.npz``, each with the trees grown since the one before) and
+``checkpoint.json``, which names the parts with their checksums and says what the forest is trained on. Everything is
+written under a temporary name and renamed, the manifest last, so that a killed process leaves the last whole
+checkpoint behind. The manifest before it is kept.
+
+scikit-learn continues a forest on any rows, any columns and any finished forest without a word; hence the checks here.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sklearn.tree import DecisionTreeClassifier
+
+FORMAT = 1
+MANIFEST = "checkpoint.json"
+PREVIOUS_MANIFEST = "checkpoint.previous.json"
+
+
+class CheckpointRefused(ValueError):
+    """A checkpoint that must not be continued; the message says what differs or is damaged."""
+
+
+@dataclass(frozen=True)
+class TrainingIdentity:
+    """What a forest is trained on and with; a checkpoint of another identity is refused.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Of the training set's rows, labels and weights.
+    columns : str
+        Fingerprint of the feature columns and their order.
+    n_features, n_classes : int
+    parameters : mapping
+        Of the forest, without its size.
+    versions : mapping
+        Library versions that decide how a tree grows.
+    """
+
+    fingerprint: str
+    columns: str
+    n_features: int
+    n_classes: int
+    parameters: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+
+class CheckpointFolder:
+    """The checkpoints of one forest in training.
+
+    Parameters
+    ----------
+    folder : Path
+        Created at the first ``save``.
+    identity : TrainingIdentity
+        Of the training that reads and writes here.
+    """
+
+    def __init__(self, folder: Path, identity: TrainingIdentity):
+        self.folder = folder
+        self.identity = identity
+        self._parts: list[dict[str, Any]] = []
+
+    def resume(self, n_trees: int) -> "tuple[list[DecisionTreeClassifier], list[str]]":
+        """Return the trees to go on with, and why newer checkpoints were refused.
+
+        The newest checkpoint is tried first, then the one before it. Without a usable one the list of trees is empty
+        and training starts clean.
+
+        Parameters
+        ----------
+        n_trees : int
+            Trees that the finished forest is to have.
+        """
+        refusals = []
+        for name in (MANIFEST, PREVIOUS_MANIFEST):
+            if not (self.folder / name).exists():
+                continue
+            try:
+                return self._load(name, n_trees), refusals
+            except CheckpointRefused as refusal:
+                refusals.append(f"{name}: {refusal}")
+        self._parts = []
+        return [], refusals
+
+    def load_finished(self) -> "list[DecisionTreeClassifier]":
+        """Return the trees of the newest checkpoint whatever rows it was trained on, to fine-tune them.
+
+        Raises
+        ------
+        CheckpointRefused
+            If there is none, it is damaged, or anything but the rows differs.
+        """
+        if not (self.folder / MANIFEST).exists():
+            raise CheckpointRefused(f"no checkpoint in {self.folder} to fine-tune")
+        manifest = self._read_manifest(MANIFEST)
+        self._require_identity({**manifest["identity"], "fingerprint": self.identity.fingerprint})
+        return self._read_parts(manifest)
+
+    def save(self, trees: "Sequence[DecisionTreeClassifier]") -> None:
+        """Write the trees that no earlier part holds, then the manifest."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        first = self._parts[-1]["until"] if self._parts else 0
+        if first < len(trees):
+            self._parts.append(self._write_part(trees[first:], first))
+        manifest = {
+            "format": FORMAT,
+            "n_trees": len(trees),
+            "identity": vars(self.identity),
+            "parts": self._parts,
+        }
+        current = self.folder / MANIFEST
+        if current.exists():
+            os.replace(current, self.folder / PREVIOUS_MANIFEST)
+        body = json.dumps(manifest, indent=1, sort_keys=True)
+        _write_atomically(current, json.dumps({"sha256": _sha256(body.encode()), "manifest": manifest}).encode())
+        self._remove_unnamed_parts()
+
+    def _load(self, name: str, n_trees: int) -> "list[DecisionTreeClassifier]":
+        manifest = self._read_manifest(name)
+        self._require_identity(manifest["identity"])
+        if manifest["n_trees"] > n_trees:
+            raise CheckpointRefused(f"it has {manifest['n_trees']} trees, the forest is to have {n_trees}")
+        trees = self._read_parts(manifest)
+        self._parts = manifest["parts"]
+        return trees
+
+    def _read_manifest(self, name: str) -> dict[str, Any]:
+        try:
+            stored = json.loads((self.folder / name).read_bytes())
+            manifest: dict[str, Any] = stored["manifest"]
+            intact = _sha256(json.dumps(manifest, indent=1, sort_keys=True).encode()) == stored["sha256"]
+        except (ValueError, KeyError, TypeError) as fault:
+            raise CheckpointRefused(f"the manifest is damaged: {fault}") from None
+        if not intact:
+            raise CheckpointRefused("the manifest is damaged: its checksum differs")
+        if manifest["format"] != FORMAT:
+            raise CheckpointRefused(f"its format is {manifest['format']}, this version reads {FORMAT}")
+        return manifest
+
+    def _require_identity(self, found: Mapping[str, Any]) -> None:
+        labels = {
+            "fingerprint": "trained on other data",
+            "columns": "trained on other features",
+            "n_features": "trained on other features",
+            "n_classes": "trained for other classes",
+            "parameters": "grown with other parameters",
+            "versions": "grown by other library versions",
+        }
+        for field, expected in vars(self.identity).items():
+            if found[field] != expected:
+                raise CheckpointRefused(f"{labels[field]}: {field} is {found[field]}, expected {expected}")
+
+    def _read_parts(self, manifest: dict[str, Any]) -> "list[DecisionTreeClassifier]":
+        trees: list[DecisionTreeClassifier] = []
+        for part in manifest["parts"]:
+            path = self.folder / part["file"]
+            if not path.exists():
+                raise CheckpointRefused(f"{part['file']} is missing")
+            if _sha256(path.read_bytes()) != part["sha256"]:
+                raise CheckpointRefused(f"{part['file']} is damaged: its checksum differs")
+            try:
+                with np.load(path, allow_pickle=False) as arrays:
+                    trees.extend(_trees_from_arrays(arrays, self.identity))
+            except (BadZipFile, KeyError, ValueError, OSError) as fault:
+                raise CheckpointRefused(f"{part['file']} is damaged: {fault}") from None
+        if len(trees) != manifest["n_trees"]:
+            raise CheckpointRefused(f"its parts hold {len(trees)} trees, its manifest says {manifest['n_trees']}")
+        return trees
+
+    def _write_part(self, trees: "Sequence[DecisionTreeClassifier]", first: int) -> dict[str, Any]:
+        import io
+
+        buffer = io.BytesIO()
+        np.savez(buffer, **_arrays_from_trees(trees))
+        content = buffer.getvalue()
+        digest = _sha256(content)
+        file = f"trees-{first:05d}-{first + len(trees):05d}-{digest[:8]}.npz"
+        _write_atomically(self.folder / file, content)
+        return {"file": file, "until": first + len(trees), "sha256": digest}
+
+    def _remove_unnamed_parts(self) -> None:
+        named = {part["file"] for part in self._parts}
+        previous = self.folder / PREVIOUS_MANIFEST
+        if previous.exists():
+            try:
+                named |= {part["file"] for part in self._read_manifest(PREVIOUS_MANIFEST)["parts"]}
+            except CheckpointRefused:
+                previous.unlink()
+        for path in self.folder.glob("trees-*"):
+            if path.name not in named:
+                path.unlink()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _arrays_from_trees(trees: "Sequence[DecisionTreeClassifier]") -> dict[str, np.ndarray]:
+    states = [tree.tree_.__getstate__() for tree in trees]
+    return {
+        "node_count": np.array([state["node_count"] for state in states], dtype=np.int64),
+        "max_depth": np.array([state["max_depth"] for state in states], dtype=np.int64),
+        "nodes": np.concatenate([state["nodes"] for state in states]),
+        "values": np.concatenate([state["values"] for state in states]),
+    }
+
+
+def _trees_from_arrays(arrays: Mapping[str, np.ndarray], identity: TrainingIdentity) -> "list[DecisionTreeClassifier]":
+    nodes, values = arrays["nodes"], arrays["values"]
+    ends = np.cumsum(arrays["node_count"])
+    if len(ends) == 0 or ends[-1] != len(nodes) or values.shape != (len(nodes), 1, identity.n_classes):
+        raise ValueError("node counts and arrays disagree")
+    return [
+        _tree(nodes[end - count : end], values[end - count : end], int(depth), identity)
+        for end, count, depth in zip(ends, arrays["node_count"], arrays["max_depth"], strict=True)
+    ]
+
+
+def _tree(nodes: np.ndarray, values: np.ndarray, depth: int, identity: TrainingIdentity) -> "DecisionTreeClassifier":
+    from sklearn.tree import DecisionTreeClassifier
+    from sklearn.tree._tree import Tree
+
+    inner = nodes["left_child"] >= 0
+    position = np.arange(len(nodes))[inner]
+    children = np.stack([nodes["left_child"][inner], nodes["right_child"][inner]])
+    features = nodes["feature"][inner]
+    if (children <= position).any() or (children >= len(nodes)).any():
+        raise ValueError("a tree's child is out of bounds")
+    if (features < 0).any() or (features >= identity.n_features).any():
+        raise ValueError("a tree's feature is out of bounds")
+    tree = Tree(identity.n_features, np.array([identity.n_classes], dtype=np.intp), 1)
+    state = {"max_depth": depth, "node_count": len(nodes), "nodes": nodes.copy(), "values": values.copy()}
+    tree.__setstate__(state)
+    estimator = DecisionTreeClassifier()
+    estimator.tree_ = tree
+    estimator.n_features_in_, estimator.n_outputs_ = identity.n_features, 1
+    estimator.n_classes_ = identity.n_classes
+    estimator.classes_ = np.arange(identity.n_classes)
+    return estimator

@@ -1,0 +1,216 @@
+"""A forest as flat arrays: what is stored, served and judged in place of the scikit-learn object.
+
+The file is an ``.npz`` of plain arrays, read with ``allow_pickle=False`` and checked before a node of it is followed.
+Predictions equal scikit-learn's: a node sends a value left when ``value <= threshold``, where scikit-learn compares the
+float32 value with a float64 threshold; the same holds for the largest float32 that is not above the threshold.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from zipfile import BadZipFile
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+    from sklearn.ensemble import RandomForestClassifier
+
+FILE = "forest.npz"
+
+_DTYPES = {
+    "roots": np.int32,
+    "feature": np.int32,
+    "threshold": np.float32,
+    "left": np.int32,
+    "right": np.int32,
+    "distributions": np.float64,
+    "columns": np.int32,
+    "importance": np.float64,
+    "n_columns": np.int32,
+}
+_ROUNDING = 1e-9
+"""How far the class shares of a leaf may be from summing to 1."""
+
+
+class ForestDamaged(ValueError):
+    """A stored forest that cannot be trusted; the message says which array and why."""
+
+
+@dataclass(frozen=True)
+class FlatForest:
+    """A random forest for prediction.
+
+    Attributes
+    ----------
+    roots : ndarray of shape (n_trees,), int32
+        Node at which each tree starts.
+    feature : ndarray of shape (n_nodes,), int32
+        Index into ``columns`` of the column that a node compares; -1 in a leaf.
+    threshold : ndarray of shape (n_nodes,), float32
+        A row goes left when its value is at most this.
+    left, right : ndarray of shape (n_nodes,), int32
+        Children; in a leaf ``left`` is its row of ``distributions``.
+    distributions : ndarray of shape (n_distributions, n_classes), float64
+        Class shares of the leaves, each distinct one once.
+    columns : ndarray of shape (n_used,), int32
+        The columns of the encoded matrix that the trees use, ascending.
+    importance : ndarray of shape (n_used,), float64
+        Mean decrease in impurity by each used column, summing to 1.
+    n_columns : int
+        Columns of the encoded matrix.
+    """
+
+    roots: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    distributions: np.ndarray
+    columns: np.ndarray
+    importance: np.ndarray
+    n_columns: int
+
+    @classmethod
+    def from_sklearn(cls, forest: "RandomForestClassifier", columns: np.ndarray, n_columns: int) -> Self:
+        """Flatten a fitted forest.
+
+        Parameters
+        ----------
+        forest : RandomForestClassifier
+            Fitted on the columns ``columns`` of the encoded matrix.
+        columns : ndarray of shape (n_fitted_columns,), int32
+        n_columns : int
+        """
+        trees = [estimator.tree_ for estimator in forest.estimators_]
+        roots = np.concatenate([[0], np.cumsum([tree.node_count for tree in trees])[:-1]]).astype(np.int32)
+        feature = np.concatenate([tree.feature for tree in trees])
+        is_leaf = feature < 0
+        left = np.concatenate([tree.children_left + root for tree, root in zip(trees, roots, strict=True)])
+        right = np.concatenate([tree.children_right + root for tree, root in zip(trees, roots, strict=True)])
+        leaves = np.concatenate([tree.value[:, 0, :] for tree in trees])[is_leaf]
+        distributions, leaf = np.unique(leaves, axis=0, return_inverse=True)
+        left[is_leaf], right[is_leaf] = leaf, 0
+        used, compact = np.unique(feature[~is_leaf], return_inverse=True)
+        feature[~is_leaf], feature[is_leaf] = compact, -1
+        threshold = np.where(is_leaf, 0.0, np.concatenate([tree.threshold for tree in trees]))
+        return cls(
+            roots=roots,
+            feature=feature.astype(np.int32),
+            threshold=_round_down(threshold),
+            left=left.astype(np.int32),
+            right=right.astype(np.int32),
+            distributions=distributions,
+            columns=np.asarray(columns, dtype=np.int32)[used],
+            importance=forest.feature_importances_[used],
+            n_columns=int(n_columns),
+        )
+
+    def predict_proba(self, encoded: "csr_matrix") -> np.ndarray:
+        """Return class probabilities of shape (n_rows, n_classes), float64: the mean of the trees' leaves.
+
+        Parameters
+        ----------
+        encoded : csr_matrix of shape (n_rows, n_columns), float32
+            With sorted or unsorted indices, none twice in a row.
+
+        Raises
+        ------
+        ValueError
+            If the matrix has another number of columns.
+        """
+        from housing_assets.training.walk import walk_rows
+
+        if encoded.shape[1] != self.n_columns:
+            raise ValueError(f"the matrix has {encoded.shape[1]} columns, the forest was grown on {self.n_columns}")
+        return walk_rows(
+            encoded.indptr,
+            encoded.indices,
+            encoded.data.astype(np.float32, copy=False),
+            self.slots(),
+            self.roots,
+            self.feature,
+            self.threshold,
+            self.left,
+            self.right,
+            self.distributions,
+            len(self.columns),
+        )
+
+    def slots(self) -> np.ndarray:
+        """Return for each column of the encoded matrix its index in ``columns``, or -1: int32 of shape (n_columns,)."""
+        slots = np.full(self.n_columns, -1, dtype=np.int32)
+        slots[self.columns] = np.arange(len(self.columns), dtype=np.int32)
+        return slots
+
+    def digest(self) -> str:
+        """Return a SHA-256 of the trees (children, features, thresholds, values) and their columns."""
+        digest = hashlib.sha256()
+        for name, array in self.arrays().items():
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays as they are stored."""
+        return {name: np.asarray(getattr(self, name), dtype=dtype) for name, dtype in _DTYPES.items()}
+
+    def save(self, folder: Path) -> None:
+        """Write ``forest.npz`` to a folder."""
+        np.savez(folder / FILE, **self.arrays())
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote.
+
+        Raises
+        ------
+        ForestDamaged
+            If the file is not such an archive, or an index would lead out of the arrays.
+        """
+        path = folder / FILE
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in _DTYPES}
+        except (BadZipFile, KeyError, ValueError, OSError, EOFError) as fault:
+            raise ForestDamaged(f"{path.name}: not a stored forest: {fault}") from None
+        _validate(arrays, path.name)
+        return cls(**{**arrays, "n_columns": int(arrays["n_columns"])})
+
+
+def _round_down(thresholds: np.ndarray) -> np.ndarray:
+    rounded = thresholds.astype(np.float32)
+    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded).astype(np.float32)
+
+
+def _validate(arrays: Mapping[str, Any], name: str) -> None:
+    def require(condition: Any, message: str) -> None:
+        if not condition:
+            raise ForestDamaged(f"{name}: {message}")
+
+    for field, dtype in _DTYPES.items():
+        n_dimensions = {"distributions": 2, "n_columns": 0}.get(field, 1)
+        require(arrays[field].dtype == dtype and arrays[field].ndim == n_dimensions, f"{field} has another type")
+    n_nodes = len(arrays["feature"])
+    require(all(len(arrays[field]) == n_nodes for field in ("threshold", "left", "right")), "arrays differ in length")
+    require(len(arrays["roots"]) and len(arrays["distributions"]), "no trees")
+    shares = arrays["distributions"]
+    require(((shares >= 0) & (shares <= 1)).all(), "a leaf's class share is not within 0 to 1")
+    require((np.abs(shares.sum(axis=1) - 1) < _ROUNDING).all(), "a leaf's class shares do not sum to 1")
+    require(np.isfinite(arrays["threshold"]).all(), "a threshold is not finite")
+    columns, n_columns = arrays["columns"], int(arrays["n_columns"])
+    require((np.diff(columns) > 0).all(), "columns are not ascending")
+    require(len(arrays["importance"]) == len(columns), "importance has another length than columns")
+    require(((columns >= 0) & (columns < n_columns)).all(), "a column is out of bounds")
+    roots, position = arrays["roots"], np.arange(n_nodes)
+    require(roots[0] == 0 and (np.diff(roots) > 0).all() and roots[-1] < n_nodes, "a root is out of bounds")
+    feature, inner = arrays["feature"], arrays["feature"] >= 0
+    require((feature >= -1).all() and (feature < len(columns)).all(), "a feature is out of bounds")
+    left, right = arrays["left"], arrays["right"]
+    ends = np.append(roots[1:], n_nodes)[np.searchsorted(roots, position, side="right") - 1]
+    for child in (left, right):
+        require((child[inner] > position[inner]).all(), "a child stands before its parent")
+        require((child[inner] < ends[inner]).all(), "a child is out of its tree")
+    require(((left[~inner] >= 0) & (left[~inner] < len(shares))).all(), "a leaf's distribution is out of bounds")

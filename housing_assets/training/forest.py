@@ -1,0 +1,175 @@
+"""Grows the random forest, tree by tree with checkpoints, and the folds that judge a configuration."""
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from housing_assets.features.bands import CATEGORIES
+from housing_assets.training.balancing import TrainingSet
+from housing_assets.training.checkpoint import CheckpointFolder, TrainingIdentity
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.tree import DecisionTreeClassifier
+
+DENSE_BYTES = 4 * 2**30
+"""Up to this size the offered columns are made dense: scikit-learn splits those four times faster than sparse ones."""
+
+
+class ForestParameters(BaseModel):
+    """How the forest is grown."""
+
+    n_trees: int = Field(default=200, ge=1, le=5_000, description="Trees of the finished forest.")
+    max_features: Literal["sqrt", "log2"] = Field(default="sqrt", description="Columns tried at each split.")
+    min_samples_leaf: int = Field(default=1, ge=1, le=1_000, description="Fewest training rows in a leaf.")
+    max_depth: int = Field(default=0, ge=0, le=200, description="Deepest level of a tree; 0 grows it out.")
+    seed: int = Field(default=0, ge=0, description="An integer, so that a resumed forest equals an uninterrupted one.")
+    n_jobs: int = Field(default=-1, ge=-1, description="Threads; -1 uses every core. Does not change the forest.")
+    checkpoint_every: int = Field(default=20, ge=1, le=1_000, description="Trees between two checkpoints.")
+
+    def growth(self) -> dict[str, Any]:
+        """Return the parameters that decide what a tree looks like."""
+        return self.model_dump(include={"max_features", "min_samples_leaf", "max_depth", "seed"})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a forest is: trees done of all, and seconds since its first new tree."""
+
+    n_done: int
+    n_trees: int
+    n_grown: int
+    seconds: float
+
+    def __str__(self) -> str:
+        """Say it in one line, with the rate and the time left."""
+        rate = self.n_grown / self.seconds
+        left = (self.n_trees - self.n_done) / rate
+        return f"{self.n_done}/{self.n_trees} trees, {rate:.1f} trees/s, {left:.0f} s left"
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A grown forest and how it came about.
+
+    Attributes
+    ----------
+    forest : RandomForestClassifier
+    n_resumed : int
+        Trees taken from a checkpoint.
+    refusals : list of str
+        Why checkpoints that were found were not continued.
+    """
+
+    forest: "RandomForestClassifier"
+    n_resumed: int
+    refusals: list[str]
+
+
+def grow_forest(
+    training: TrainingSet,
+    parameters: ForestParameters,
+    folder: Path,
+    *,
+    columns_fingerprint: str = "",
+    fine_tune: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Grown:
+    """Grow a forest with checkpoints, going on from the last one where it fits.
+
+    Parameters
+    ----------
+    training : TrainingSet
+    parameters : ForestParameters
+    folder : Path
+        Of the checkpoints.
+    columns_fingerprint : str
+        Of the encoded columns that ``training.columns`` points into.
+    fine_tune : bool
+        Keep the trees of the newest checkpoint though it was grown on other rows, and add ``n_trees`` new ones.
+    report : callable
+        Called after each checkpoint.
+
+    Raises
+    ------
+    CheckpointRefused
+        If ``fine_tune`` is asked for and there is no forest that it can go on from.
+    """
+    identity = training_identity(training, parameters, columns_fingerprint)
+    checkpoints = CheckpointFolder(folder, identity)
+    n_trees = parameters.n_trees
+    trees, refusals = checkpoints.resume(n_trees)
+    if fine_tune and not trees:
+        trees = checkpoints.load_finished()
+        n_trees += len(trees)
+        checkpoints.save(trees)
+    n_resumed = len(trees)
+    forest = new_forest(parameters)
+    rows, started = splittable(training.X), time.monotonic()
+    _adopt(forest, trees)
+    while len(trees) < n_trees:
+        forest.n_estimators = min(n_trees, len(trees) + parameters.checkpoint_every)
+        forest.fit(rows, training.y, sample_weight=training.weights)
+        trees = forest.estimators_
+        checkpoints.save(trees)
+        report(Progress(len(trees), n_trees, len(trees) - n_resumed, time.monotonic() - started))
+    return Grown(forest, n_resumed, refusals)
+
+
+def training_identity(training: TrainingSet, parameters: ForestParameters, columns_fingerprint: str) -> TrainingIdentity:
+    """Return what a checkpoint of this training must have been written for."""
+    import hashlib
+
+    import sklearn
+
+    offered = hashlib.sha256(columns_fingerprint.encode() + training.columns.tobytes()).hexdigest()
+    return TrainingIdentity(
+        fingerprint=training.fingerprint(),
+        columns=offered,
+        n_features=training.X.shape[1],
+        n_classes=len(CATEGORIES),
+        parameters=parameters.growth(),
+        versions={"scikit-learn": sklearn.__version__, "numpy": np.__version__, "machine": platform.machine()},
+    )
+
+
+def new_forest(parameters: ForestParameters) -> "RandomForestClassifier":
+    """Return an unfitted forest. It weighs no classes: a training set brings its weights."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(
+        n_estimators=parameters.n_trees,
+        max_features=parameters.max_features,
+        min_samples_leaf=parameters.min_samples_leaf,
+        max_depth=parameters.max_depth or None,
+        random_state=parameters.seed,
+        n_jobs=parameters.n_jobs,
+        warm_start=True,
+    )
+
+
+def splittable(X: "csr_matrix") -> "np.ndarray | csr_matrix":
+    """Return the rows in the form that scikit-learn splits fastest: dense where it fits, else CSC; float32."""
+    if X.shape[0] * X.shape[1] * 4 <= DENSE_BYTES:
+        return X.toarray()
+    return X.tocsc()
+
+
+def _adopt(forest: "RandomForestClassifier", trees: "Sequence[DecisionTreeClassifier]") -> None:
+    """Make a forest out of trees as if it had grown them, so that ``fit`` and ``predict`` go on from there."""
+    if not trees:
+        return
+    forest.n_estimators = len(trees)
+    forest.estimators_ = list(trees)
+    forest.n_features_in_ = trees[0].n_features_in_
+    forest.n_outputs_, forest.n_classes_ = 1, trees[0].n_classes_
+    forest.classes_ = trees[0].classes_
+
+

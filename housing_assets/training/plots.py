@@ -1,0 +1,79 @@
+"""Pictures of a training set and of a forest's evaluation, as PNG bytes."""
+
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from housing_assets.features.bands import CATEGORIES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SIZE = (5.0, 3.6)
+_DPI = 90
+N_IMPORTANT = 20
+"""Columns in the importance plot: as many as can be read."""
+
+
+def class_balance(before: Mapping[str, int], after: Mapping[str, int]) -> bytes:
+    """Return bars of the class counts before and after balancing."""
+    figure, axes = _axes("Listings by price category")
+    positions = np.arange(len(CATEGORIES))
+    axes.bar(positions - 0.2, [before[name] for name in CATEGORIES], 0.4, label="before", color="#9db4c0")
+    axes.bar(positions + 0.2, [after[name] for name in CATEGORIES], 0.4, label="after", color="#253237")
+    axes.set_xticks(positions, CATEGORIES)
+    axes.legend()
+    return _png(figure)
+
+
+def confusion_matrix(counts: np.ndarray) -> bytes:
+    """Return a table of true against predicted categories, shaded by the share of the true category."""
+    figure, axes = _axes("Confusion on held-out listings")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(counts.shape):
+        shade = "white" if shares[row, column] > 0.5 else "black"
+        label = f"{counts[row, column]:,}\n{shares[row, column]:.0%}"
+        axes.text(column, row, label, ha="center", va="center", color=shade)
+    axes.set_xticks(range(len(CATEGORIES)), CATEGORIES)
+    axes.set_yticks(range(len(CATEGORIES)), CATEGORIES)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    return _png(figure)
+
+
+def calibration(curve: "pd.DataFrame") -> bytes:
+    """Return accuracy against confidence; a calibrated model lies on the diagonal."""
+    figure, axes = _axes("Calibration on held-out listings")
+    axes.plot([1 / len(CATEGORIES), 1], [1 / len(CATEGORIES), 1], color="#999999", linestyle="--", label="perfect")
+    axes.plot(curve["confidence"], curve["accuracy"], marker="o", color="#253237", label="forest")
+    axes.set_xlabel("mean probability of the predicted category")
+    axes.set_ylabel("share that was right")
+    axes.legend()
+    return _png(figure)
+
+
+def importance(importances: Mapping[str, float]) -> bytes:
+    """Return bars of the most important columns (mean decrease in impurity, summing to 1 over all columns)."""
+    figure, axes = _axes("Feature importance", height=5.5)
+    top = sorted(importances.items(), key=lambda item: item[1])[-N_IMPORTANT:]
+    axes.barh([name[:45] for name, _ in top], [share for _, share in top], color="#5c6b73")
+    axes.tick_params(axis="y", labelsize=7)
+    return _png(figure)
+
+
+def _axes(title: str, height: float = _SIZE[1]) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_SIZE[0], height), dpi=_DPI, layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, fontsize=10)
+    return figure, axes
+
+
+def _png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

@@ -1,0 +1,84 @@
+"""The evaluation of one forest on the holdout: metrics, segments and pictures."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from housing_assets.features.encoded import EncodedListings
+from housing_assets.training.flat_forest import FlatForest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEGMENTS = ("district", "property_kind")
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """What the holdout says about a forest.
+
+    Attributes
+    ----------
+    metrics : mapping of str to float
+        See ``evaluation.evaluate``.
+    probabilities : ndarray of shape (n_holdout, n_classes)
+        Of the held-out listings, in their order.
+    segments : DataFrame
+        See ``evaluation.errors_by_segment``.
+    pictures : mapping of str to bytes
+        PNGs by name.
+    """
+
+    metrics: Mapping[str, float]
+    probabilities: np.ndarray
+    segments: "pd.DataFrame"
+    pictures: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, forest: FlatForest, encoded: EncodedListings, crossed: "pd.DataFrame") -> Self:
+        """Judge a forest on the held-out side of encoded listings."""
+        from housing_assets.training import evaluation, plots
+
+        y = encoded.y_holdout
+        probabilities = forest.predict_proba(encoded.X_holdout)
+        held_out = crossed[encoded.bands.held_out(crossed)]
+        curve = evaluation.calibration_curve(y, probabilities)
+        return cls(
+            metrics=evaluation.evaluate(y, probabilities),
+            probabilities=probabilities,
+            segments=evaluation.errors_by_segment(held_out, SEGMENTS, y, probabilities),
+            pictures={
+                "confusion_matrix": plots.confusion_matrix(evaluation.confusion(y, probabilities)),
+                "calibration": plots.calibration(curve),
+                "feature_importance": plots.importance(_named_importance(forest, encoded, crossed)),
+            },
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write metrics, probabilities, segments and pictures to a folder."""
+        (folder / "metrics.json").write_text(json.dumps(dict(self.metrics), indent=1, sort_keys=True))
+        np.save(folder / "probabilities.npy", self.probabilities)
+        self.segments.to_parquet(folder / "segments.parquet", index=False)
+        for name, png in self.pictures.items():
+            (folder / f"{name}.png").write_bytes(png)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        import pandas as pd
+
+        return cls(
+            metrics=json.loads((folder / "metrics.json").read_text()),
+            probabilities=np.load(folder / "probabilities.npy", allow_pickle=False),
+            segments=pd.read_parquet(folder / "segments.parquet"),
+            pictures={path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))},
+        )
+
+
+def _named_importance(forest: FlatForest, encoded: EncodedListings, crossed: "pd.DataFrame") -> dict[str, float]:
+    names = dict(enumerate(encoded.encoder.column_names)) | encoded.encoder.common_tokens(crossed)
+    return {names[column]: share for column, share in zip(forest.columns.tolist(), forest.importance, strict=True)}

@@ -1,0 +1,153 @@
+"""Makes a training set by one of the balancing strategies, and compares them on folds."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from housing_assets.features.bands import PriceBands, group_keys
+from housing_assets.features.crossing import cross_frame
+from housing_assets.features.encoder import ListingEncoder
+from housing_assets.listings.columns import NUMBERS, TARGET, TEXTS, Role, values
+from housing_assets.training.balancing import (
+    SMOTE_NEIGHBOURS,
+    Strategy,
+    TrainingSet,
+    balanced_weights,
+    oversample,
+    require_neighbours,
+    supported_columns,
+    target_counts,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy.sparse import csr_matrix
+
+    from housing_assets.training.forest import ForestParameters
+
+N_FOLDS = 5
+
+
+def balance(
+    X: "csr_matrix",
+    y: np.ndarray,
+    crossed: "pd.DataFrame",
+    encoder: ListingEncoder,
+    *,
+    strategy: Strategy,
+    min_rows: int,
+    seed: int,
+) -> TrainingSet:
+    """Balance training rows.
+
+    Parameters
+    ----------
+    X : csr_matrix of shape (n_rows, n_columns)
+        Encoded training rows.
+    y : ndarray of shape (n_rows,)
+    crossed : DataFrame of shape (n_rows, n_values)
+        The same rows before encoding; only ``smotenc`` reads them.
+    encoder : ListingEncoder
+        Fitted on these rows.
+    strategy : str
+        ``smote`` interpolates encoded rows, ``smotenc`` base columns before crossing and hashing, ``class_weight``
+        weighs rows, ``none`` leaves them.
+    min_rows : int
+        Rows that must fill a column for the trees to be offered it.
+    seed : int
+    """
+    from scipy.sparse import vstack
+
+    columns = supported_columns(X, min_rows)
+    offered, labels = X[:, columns], y
+    if strategy == "smote":
+        offered, labels = oversample(offered, y, seed)
+    elif strategy == "smotenc":
+        synthetic, labels_added = synthesize_listings(crossed, y, seed)
+        encoded = encoder.transform(cross_frame(synthetic))[:, columns]
+        offered, labels = vstack([offered, encoded], format="csr"), np.concatenate([y, labels_added])
+    weights = balanced_weights(y) if strategy == "class_weight" else np.ones(len(labels))
+    return TrainingSet(offered, labels, weights, columns, X.shape[1], strategy)
+
+
+def synthesize_listings(listings: "pd.DataFrame", y: np.ndarray, seed: int) -> "tuple[pd.DataFrame, np.ndarray]":
+    """Return new listings made by SMOTE-NC (Chawla et al. 2002) from base columns, and their labels.
+
+    Numbers are interpolated, texts are the commonest of the neighbours'. A missing number is a value just below the
+    declared minimum while neighbours are sought, and becomes missing again.
+    """
+    import pandas as pd
+    from imblearn.over_sampling import SMOTENC
+
+    require_neighbours(y)
+    numbers = [value for value in values() if value.role in NUMBERS and value.name != TARGET]
+    texts = [value.name for value in values() if value.role in TEXTS]
+    clocks = [value.name for value in values(Role.CLOCK)]
+    base = np.column_stack(
+        [np.nan_to_num(listings[value.name].to_numpy() / value.scale, nan=_below(value.minimum, value.scale)) for value in numbers]
+        + [listings[name].cat.codes.to_numpy() for name in texts]
+        + [listings[name].to_numpy().astype("datetime64[D]").astype(np.int64) for name in clocks]
+    )
+    discrete = np.arange(len(numbers), base.shape[1])
+    sampler = SMOTENC(
+        categorical_features=discrete,
+        sampling_strategy=target_counts(y),
+        k_neighbors=SMOTE_NEIGHBOURS,
+        random_state=seed,
+    )
+    rows, labels = sampler.fit_resample(base, y)
+    rows, labels = rows[len(y) :], labels[len(y) :]
+    columns: dict[str, object] = {}
+    for position, value in enumerate(numbers):
+        found = rows[:, position] * value.scale
+        columns[value.name] = np.where(found < value.minimum, np.nan, found)
+    for position, name in enumerate(texts, len(numbers)):
+        columns[name] = pd.Categorical.from_codes(rows[:, position].astype(int), dtype=listings[name].dtype)
+    for position, name in enumerate(clocks, len(numbers) + len(texts)):
+        columns[name] = rows[:, position].astype(np.int64).astype("datetime64[D]").astype("datetime64[s]")
+    return pd.DataFrame(columns), labels.astype(np.int8)
+
+
+def compare_strategies(
+    crossed: "pd.DataFrame",
+    bands: PriceBands,
+    encoder: ListingEncoder,
+    strategies: Sequence[Strategy],
+    parameters: "ForestParameters",
+    *,
+    min_rows: int,
+    seed: int,
+    report: Callable[[str], None] = lambda line: None,
+) -> dict[str, list[float]]:
+    """Return the macro-F1 of each strategy on each of ``N_FOLDS`` grouped, stratified folds of all listings.
+
+    Everything that is learned is learned from the other folds: the scores, the offered columns, the forest.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    from housing_assets.training.evaluation import confusion, macro_f1
+    from housing_assets.training.flat_forest import FlatForest
+    from housing_assets.training.forest import new_forest, splittable
+
+    labels, groups = bands.labels(crossed[TARGET].to_numpy()), group_keys(crossed)
+    scores: dict[str, list[float]] = {strategy: [] for strategy in strategies}
+    folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
+    for number, (learn, judge) in enumerate(folds.split(labels, labels, groups), 1):
+        fold_encoder = encoder.unfitted()
+        X = fold_encoder.fit_transform(crossed.iloc[learn], labels[learn], groups[learn])
+        judged = fold_encoder.transform(crossed.iloc[judge])
+        for strategy in strategies:
+            training = balance(
+                X, labels[learn], crossed.iloc[learn], fold_encoder, strategy=strategy, min_rows=min_rows, seed=seed
+            )
+            forest = new_forest(parameters).fit(splittable(training.X), training.y, sample_weight=training.weights)
+            flat = FlatForest.from_sklearn(forest, training.columns, training.n_columns)
+            score = float(macro_f1(confusion(labels[judge], flat.predict_proba(judged))))
+            scores[strategy].append(score)
+            report(f"fold {number}/{N_FOLDS}, {strategy}: macro-F1 {score:.4f}")
+    return scores
+
+
+def _below(minimum: float, scale: float) -> float:
+    return minimum / scale - 1.0

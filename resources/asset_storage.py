@@ -1,0 +1,65 @@
+"""Stores what assets hand to each other: frames as Parquet, other values by their own ``save`` and ``load``.
+
+Nothing is pickled. A folder per asset is written under a temporary name and swapped in whole, so that a run that dies
+leaves the last complete value.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
+
+import dagster as dg
+
+TABLE = "table.parquet"
+
+
+@runtime_checkable
+class Storable(Protocol):
+    """A value that writes itself to a folder and reads itself back."""
+
+    def save(self, folder: Path) -> None:
+        """Write the value to an existing, empty folder."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read back what ``save`` wrote."""
+
+
+class AssetStorage(dg.ConfigurableIOManager):
+    """Stores an asset's value in ``folder/<asset key>``; an input is read as the type it is annotated with."""
+
+    folder: str
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Write a DataFrame or a ``Storable``; the materialization tells where, and how large it is."""
+        target = self._path(context.asset_key)
+        temporary = target.with_name(f".{target.name}.{context.run_id}")
+        temporary.mkdir(parents=True)
+        if isinstance(obj, Storable):
+            obj.save(temporary)
+        else:
+            obj.to_parquet(temporary / TABLE, index=False)
+        size = sum(file.stat().st_size for file in temporary.rglob("*") if file.is_file())
+        retired = target.with_name(f".{target.name}.retired")
+        if target.exists():
+            shutil.rmtree(retired, ignore_errors=True)
+            target.rename(retired)
+        temporary.rename(target)
+        shutil.rmtree(retired, ignore_errors=True)
+        context.add_output_metadata({"path": dg.MetadataValue.path(str(target)), "stored_bytes": size})
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Read the value of an upstream asset."""
+        source = self._path(context.asset_key)
+        if not source.exists():
+            key = context.asset_key.to_user_string()
+            raise dg.Failure(f"{key} has no stored value in {source}: materialize it first (dg launch --assets {key})")
+        expected = context.dagster_type.typing_type
+        if isinstance(expected, type) and issubclass(expected, Storable):
+            return expected.load(source)
+        import pandas as pd
+
+        return pd.read_parquet(source / TABLE)
+
+    def _path(self, key: dg.AssetKey) -> Path:
+        return Path(self.folder).joinpath(*key.path)

@@ -1,0 +1,140 @@
+"""MLflow for a Dagster run: one MLflow run for each, found by tag, that ends as the Dagster run does."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DAGSTER_RUN_TAG = "dagster_run_id"
+"""The tag that dagster-mlflow sets, and by which steps in other processes find the run."""
+
+_FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED}
+
+
+class MlflowTracking(dg.ConfigurableResource):
+    """Starts, or finds, the MLflow run of the Dagster run through dagster-mlflow, and closes it truthfully.
+
+    dagster-mlflow ends the run as FINISHED whatever happened, because no exception reaches it from a failed step. The
+    event log of the Dagster run does know, in whichever process and by whichever launcher the step ran.
+    """
+
+    tracking_uri: str
+    experiment_name: str = "housing_price_classifier"
+    artifact_folder: str
+
+    _run_id: str = PrivateAttr()
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["MlflowTracking"]:
+        """Hold the MLflow run open for the steps of this process."""
+        import mlflow
+
+        self._prepare_experiment()
+        self._close_abandoned_runs(context)
+        with _dagster_mlflow(self, context) as tracking:
+            self._run_id = tracking.active_run().info.run_id
+            try:
+                yield self
+            except BaseException:
+                mlflow.end_run("FAILED")
+                raise
+            else:
+                mlflow.end_run("FAILED" if _has_failed(context) else "FINISHED")
+
+    def client(self) -> "MlflowClient":
+        """Return a client of the tracking server and its registry."""
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.tracking_uri)
+
+    @property
+    def run_id(self) -> str:
+        """The MLflow run of this Dagster run."""
+        return self._run_id
+
+    def run_tagged(self, tag: str, value: str) -> str:
+        """Return the newest MLflow run with a tag, so that what belongs together is logged together.
+
+        Raises
+        ------
+        LookupError
+            If there is none.
+        """
+        client = self.client()
+        experiment = client.get_experiment_by_name(self.experiment_name)
+        runs = client.search_runs([experiment.experiment_id], f"tags.`{tag}` = '{value}'", max_results=1)
+        if not runs:
+            raise LookupError(f"no MLflow run in {self.tracking_uri} has the tag {tag} = {value}: materialize price_forest")
+        return str(runs[0].info.run_id)
+
+    def log(
+        self,
+        run_id: str,
+        *,
+        params: dict[str, Any] | None = None,
+        metrics: dict[str, float] | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> None:
+        """Log to a run in one request."""
+        from time import time
+
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = int(time() * 1000)
+        self.client().log_batch(
+            run_id,
+            metrics=[Metric(key, value, now, 0) for key, value in (metrics or {}).items()],
+            params=[Param(key, str(value)) for key, value in (params or {}).items()],
+            tags=[RunTag(key, value) for key, value in (tags or {}).items()],
+        )
+
+    def log_picture(self, run_id: str, name: str, png: bytes) -> None:
+        """Store a PNG with a run."""
+        from tempfile import TemporaryDirectory
+
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"{name}.png"
+            path.write_bytes(png)
+            self.client().log_artifact(run_id, str(path), "plots")
+
+    def _prepare_experiment(self) -> None:
+        """Create the experiment with its artifacts beside the database; a server has its own place for them."""
+        client = self.client()
+        if client.get_experiment_by_name(self.experiment_name) is None:
+            local = self.tracking_uri.startswith("sqlite:")
+            client.create_experiment(self.experiment_name, Path(self.artifact_folder).as_uri() if local else None)
+
+    def _close_abandoned_runs(self, context: dg.InitResourceContext) -> None:
+        """Mark as failed what a killed process left running: its Dagster run has ended, so nobody else will."""
+        client = self.client()
+        experiment = client.get_experiment_by_name(self.experiment_name)
+        for run in client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'"):
+            dagster_run = context.instance.get_run_by_id(run.data.tags.get(DAGSTER_RUN_TAG, ""))
+            if dagster_run is not None and dagster_run.is_failure_or_canceled:
+                client.set_terminated(run.info.run_id, "FAILED")
+
+
+@contextmanager
+def _dagster_mlflow(tracking: MlflowTracking, context: dg.InitResourceContext) -> Iterator[Any]:
+    from dagster_mlflow import mlflow_tracking
+
+    configured = mlflow_tracking.configured(
+        {"experiment_name": tracking.experiment_name, "mlflow_tracking_uri": tracking.tracking_uri}
+    )
+    with dg.build_resources(
+        {"mlflow": configured}, instance=context.instance, dagster_run=context.dagster_run, log_manager=context.log
+    ) as resources:
+        yield resources.mlflow
+
+
+def _has_failed(context: dg.InitResourceContext) -> bool:
+    run_id = context.run_id
+    if run_id is None:
+        return False
+    return bool(context.instance.get_records_for_run(run_id, of_type=_FAILURES, limit=1).records)

@@ -1,0 +1,185 @@
+"""The registry of model versions: aliases, promotion, rollback, and the audit trail of both."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+MODEL_NAME = "HousingPriceClassifier"
+PRODUCTION = "production"
+STAGING = "staging"
+REPLACED = "replaced_version"
+"""Tag of a promoted version: the version that was in production before it; a rollback goes back there."""
+
+LINEAGE_CONTRACT = "price_bands"
+"""Tag of a version: its price bands as JSON."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version and its audit trail."""
+
+    number: int
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+    run_id: str
+    source: str
+
+
+class ModelRegistry(dg.ConfigurableResource):
+    """Versions of the registered model in MLflow."""
+
+    tracking_uri: str
+    model_name: str = MODEL_NAME
+
+    def client(self) -> "MlflowClient":
+        """Return a client of the registry."""
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.tracking_uri)
+
+    def with_alias(self, alias: str) -> Version | None:
+        """Return the version that an alias names, None if none does."""
+        found = [version for version in self.versions() if alias in version.aliases]
+        return found[0] if found else None
+
+    def versions(self) -> list[Version]:
+        """Return all versions, newest first."""
+        client = self.client()
+        aliases: dict[int, list[str]] = {}
+        for model in client.search_registered_models(f"name = '{self.model_name}'"):
+            for alias, number in client.get_registered_model(model.name).aliases.items():
+                aliases.setdefault(int(number), []).append(alias)
+        found = client.search_model_versions(f"name = '{self.model_name}'")
+        versions = [_as_version(each, tuple(sorted(aliases.get(int(each.version), ())))) for each in found]
+        return sorted(versions, key=lambda version: version.number, reverse=True)
+
+    def lineage_contract(self) -> dict[str, Any] | None:
+        """Return the price bands that new versions keep: those in production, else those of the newest version."""
+        versions = self.versions()
+        kept = self.with_alias(PRODUCTION) or (versions[0] if versions else None)
+        return None if kept is None else json.loads(kept.tags[LINEAGE_CONTRACT])
+
+    def download(self, version: Version, folder: Path) -> Path:
+        """Download a version's files and return the folder of its model artifact."""
+        import mlflow
+        import yaml
+
+        mlflow.set_tracking_uri(self.tracking_uri)
+        uri = f"models:/{self.model_name}/{version.number}"
+        root = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+        flavour = yaml.safe_load((root / "MLmodel").read_text())["flavors"]["python_function"]
+        return root / flavour["data"]
+
+    def register(
+        self,
+        folder: Path,
+        run_id: str,
+        tags: Mapping[str, str],
+        lineage_contract: Mapping[str, Any],
+        *,
+        loader_module: str,
+        answer: Mapping[str, str],
+    ) -> Version:
+        """Log a model artifact to an MLflow run and register it as a new version.
+
+        Parameters
+        ----------
+        folder : Path
+            Of the artifact.
+        run_id : str
+            The MLflow run that it was trained in.
+        tags : mapping of str to str
+            The audit trail: fingerprints, commit, decision.
+        lineage_contract : mapping
+            What later versions of the lineage keep, as JSON types.
+        loader_module : str
+            Module whose ``_load_pyfunc(path)`` reads the artifact; no code or pickle is stored with the model.
+        answer : mapping of str to str
+            Columns of a prediction and their MLflow types.
+        """
+        import mlflow
+        from mlflow.exceptions import MlflowException
+        from mlflow.models import ModelSignature
+        from mlflow.types import ColSpec, Schema
+
+        mlflow.set_tracking_uri(self.tracking_uri)
+        signature = ModelSignature(outputs=Schema([ColSpec(kind, name) for name, kind in answer.items()]))
+        with mlflow.start_run(run_id=run_id, nested=True):
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                loader_module=loader_module,
+                data_path=str(folder),
+                signature=signature,
+                pip_requirements=["housing-price-platform"],
+            )
+        client = self.client()
+        try:
+            client.create_registered_model(self.model_name)
+        except MlflowException as fault:
+            if fault.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        labels = {**tags, LINEAGE_CONTRACT: json.dumps(lineage_contract)}
+        created = client.create_model_version(
+            self.model_name, source=logged.model_uri, run_id=run_id, tags=labels, model_id=logged.model_id
+        )
+        return _as_version(created, ())
+
+    def stage(self, version: Version) -> None:
+        """Point the alias ``staging`` to a version."""
+        self.client().set_registered_model_alias(self.model_name, STAGING, str(version.number))
+
+    def promote(self, version: Version) -> None:
+        """Point the alias ``production`` to a version, remembering the one it replaces."""
+        replaced = self.with_alias(PRODUCTION)
+        client = self.client()
+        if replaced is not None and replaced.number != version.number:
+            client.set_model_version_tag(self.model_name, str(version.number), REPLACED, str(replaced.number))
+        client.set_registered_model_alias(self.model_name, PRODUCTION, str(version.number))
+
+    def rollback(self, to: int | None = None, reason: str = "") -> tuple[Version, Version]:
+        """Point ``production`` back to an earlier version and record why.
+
+        Parameters
+        ----------
+        to : int, optional
+            A version; by default the one that the current version replaced.
+        reason : str
+
+        Returns
+        -------
+        old, new : Version
+            The versions that were and are in production.
+
+        Raises
+        ------
+        LookupError
+            If nothing is in production, or there is no such version to go back to.
+        """
+        current = self.with_alias(PRODUCTION)
+        if current is None:
+            raise LookupError(f"no version of {self.model_name} is in production")
+        target = to if to is not None else int(current.tags.get(REPLACED, 0))
+        found = [version for version in self.versions() if version.number == target]
+        if not found:
+            known = ", ".join(str(version.number) for version in self.versions())
+            wanted = f"version {target}" if to is not None else f"an earlier version than {current.number}"
+            raise LookupError(f"{self.model_name} has no {wanted} to go back to; there are {known}")
+        client = self.client()
+        client.set_registered_model_alias(self.model_name, PRODUCTION, str(target))
+        note = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC to version {target}: {reason or 'no reason given'}"
+        client.set_model_version_tag(self.model_name, str(current.number), "rolled_back", note)
+        return current, found[0]
+
+
+def _as_version(version: "ModelVersion", aliases: tuple[str, ...]) -> Version:
+    tags: dict[str, Any] = version.tags or {}
+    return Version(int(version.version), aliases, tags, str(version.run_id), str(version.source))
