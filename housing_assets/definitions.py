@@ -19,7 +19,9 @@ from resources.object_store import ObjectStore
 from resources.settings import Settings
 
 
-def build_defs(*, settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+def build_defs(
+    *, settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None
+) -> dg.Definitions:
     """Return the definitions.
 
     Parameters
@@ -35,6 +37,7 @@ def build_defs(*, settings: Settings | None = None, resource_overrides: Mapping[
         asset_checks=[listing_checks.listings_contract],
         resources={**_local_resources(settings), **(resource_overrides or {})},
         executor=dg.in_process_executor,
+        loggers={"console": dg.colored_console_logger.configured({"log_level": "INFO"})},
     )
 
 

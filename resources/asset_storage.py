@@ -6,9 +6,12 @@ leaves the last complete value.
 
 import shutil
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import dagster as dg
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TABLE = "table.parquet"
 
@@ -38,7 +41,7 @@ class AssetStorage(dg.ConfigurableIOManager):
         if isinstance(obj, Storable):
             obj.save(temporary)
         else:
-            obj.to_parquet(temporary / TABLE, index=False)
+            _write_table(obj, temporary / TABLE)
         size = sum(file.stat().st_size for file in temporary.rglob("*") if file.is_file())
         retired = target.with_name(f".{target.name}.retired")
         if target.exists():
@@ -63,3 +66,16 @@ class AssetStorage(dg.ConfigurableIOManager):
 
     def _path(self, key: dg.AssetKey) -> Path:
         return Path(self.folder).joinpath(*key.path)
+
+
+def _write_table(frame: "pd.DataFrame", path: Path) -> None:
+    """Write Parquet, keeping texts texts: Arrow would forget the type of a column without a single value."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    for index, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type) and pa.types.is_null(field.type.value_type):
+            texts = pa.dictionary(field.type.index_type, pa.string())
+            table = table.set_column(index, pa.field(field.name, texts), pa.nulls(table.num_rows, texts))
+    parquet.write_table(table, path)

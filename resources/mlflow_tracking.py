@@ -1,7 +1,8 @@
 """MLflow for a Dagster run: one MLflow run for each, found by tag, that ends as the Dagster run does."""
 
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,22 @@ from pydantic import PrivateAttr
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 DAGSTER_RUN_TAG = "dagster_run_id"
 """The tag that dagster-mlflow sets, and by which steps in other processes find the run."""
 
+RECENT_RUNS = 100
+"""MLflow runs that a starting run looks at: as many as one search page holds, more than fail between two starts."""
+
 _FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED}
+
+_MLFLOW_STATUS = {
+    dg.DagsterRunStatus.SUCCESS: "FINISHED",
+    dg.DagsterRunStatus.FAILURE: "FAILED",
+    dg.DagsterRunStatus.CANCELED: "KILLED",
+}
+"""What the MLflow run of an ended Dagster run reads."""
 
 
 class MlflowTracking(dg.ConfigurableResource):
@@ -22,6 +34,10 @@ class MlflowTracking(dg.ConfigurableResource):
 
     dagster-mlflow ends the run as FINISHED whatever happened, because no exception reaches it from a failed step. The
     event log of the Dagster run does know, in whichever process and by whichever launcher the step ran.
+
+    With an executor that gives each step a process, what happens after the last step that uses MLflow, or to a killed
+    step, is seen by none of them: ``sensors/mlflow_runs.py`` corrects the run when the Dagster run ends, and where no
+    daemon runs, the next start does.
     """
 
     tracking_uri: str
@@ -36,7 +52,7 @@ class MlflowTracking(dg.ConfigurableResource):
         import mlflow
 
         self._prepare_experiment()
-        self._close_abandoned_runs(context)
+        self._correct_recent_runs(context.instance)
         with _dagster_mlflow(self, context) as tracking:
             self._run_id = tracking.active_run().info.run_id
             try:
@@ -70,7 +86,9 @@ class MlflowTracking(dg.ConfigurableResource):
         experiment = client.get_experiment_by_name(self.experiment_name)
         runs = client.search_runs([experiment.experiment_id], f"tags.`{tag}` = '{value}'", max_results=1)
         if not runs:
-            raise LookupError(f"no MLflow run in {self.tracking_uri} has the tag {tag} = {value}: materialize price_forest")
+            raise LookupError(
+                f"no MLflow run in {self.tracking_uri} has the tag {tag} = {value}: materialize price_forest"
+            )
         return str(runs[0].info.run_id)
 
     def log(
@@ -94,6 +112,16 @@ class MlflowTracking(dg.ConfigurableResource):
             tags=[RunTag(key, value) for key, value in (tags or {}).items()],
         )
 
+    def correct_status(self, dagster_run: dg.DagsterRun) -> None:
+        """Give the MLflow run of an ended Dagster run the status that it ended with, if it has another."""
+        client = self.client()
+        experiment = client.get_experiment_by_name(self.experiment_name)
+        if experiment is not None:
+            for run in client.search_runs(
+                [experiment.experiment_id], f"tags.{DAGSTER_RUN_TAG} = '{dagster_run.run_id}'", max_results=1
+            ):
+                _correct(client, run, dagster_run)
+
     def log_picture(self, run_id: str, name: str, png: bytes) -> None:
         """Store a PNG with a run."""
         from tempfile import TemporaryDirectory
@@ -110,26 +138,40 @@ class MlflowTracking(dg.ConfigurableResource):
             local = self.tracking_uri.startswith("sqlite:")
             client.create_experiment(self.experiment_name, Path(self.artifact_folder).as_uri() if local else None)
 
-    def _close_abandoned_runs(self, context: dg.InitResourceContext) -> None:
-        """Mark as failed what a killed process left running: its Dagster run has ended, so nobody else will."""
+    def _correct_recent_runs(self, instance: dg.DagsterInstance) -> None:
+        """Correct what killed processes left running, and what failed after its last step that uses MLflow."""
         client = self.client()
         experiment = client.get_experiment_by_name(self.experiment_name)
-        for run in client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'"):
-            dagster_run = context.instance.get_run_by_id(run.data.tags.get(DAGSTER_RUN_TAG, ""))
-            if dagster_run is not None and dagster_run.is_failure_or_canceled:
-                client.set_terminated(run.info.run_id, "FAILED")
+        runs = client.search_runs([experiment.experiment_id], "attributes.status != 'FAILED'", max_results=RECENT_RUNS)
+        of = {run.data.tags[DAGSTER_RUN_TAG]: run for run in runs if DAGSTER_RUN_TAG in run.data.tags}
+        for dagster_run in instance.get_runs(dg.RunsFilter(run_ids=list(of))) if of else ():
+            _correct(client, of[dagster_run.run_id], dagster_run)
+
+
+def _correct(client: "MlflowClient", run: "Run", dagster_run: dg.DagsterRun) -> None:
+    status = _MLFLOW_STATUS.get(dagster_run.status)
+    if status not in (None, run.info.status):
+        client.set_terminated(run.info.run_id, status, run.info.end_time)
 
 
 @contextmanager
 def _dagster_mlflow(tracking: MlflowTracking, context: dg.InitResourceContext) -> Iterator[Any]:
-    from dagster_mlflow import mlflow_tracking
+    with ExitStack() as stack:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)  # all of dagster-mlflow is marked as beta
+            from dagster_mlflow import mlflow_tracking
 
-    configured = mlflow_tracking.configured(
-        {"experiment_name": tracking.experiment_name, "mlflow_tracking_uri": tracking.tracking_uri}
-    )
-    with dg.build_resources(
-        {"mlflow": configured}, instance=context.instance, dagster_run=context.dagster_run, log_manager=context.log
-    ) as resources:
+            configured = mlflow_tracking.configured(
+                {"experiment_name": tracking.experiment_name, "mlflow_tracking_uri": tracking.tracking_uri}
+            )
+            resources = stack.enter_context(
+                dg.build_resources(
+                    {"mlflow": configured},
+                    instance=context.instance,
+                    dagster_run=context.dagster_run,
+                    log_manager=context.log,
+                )
+            )
         yield resources.mlflow
 
 

@@ -14,7 +14,9 @@ SHOWN_TAGS = ("lineage", "data_fingerprint", "git_commit", "macro_f1", "decision
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    parser = argparse.ArgumentParser(prog="housing-versions", description="Registered versions of the price classifier.")
+    parser = argparse.ArgumentParser(
+        prog="housing-versions", description="Registered versions of the price classifier."
+    )
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("list", help="each version with its aliases, provenance and promotion decision (the default)")
     back = commands.add_parser("rollback", help="point production at an earlier version; takes effect at once")

@@ -23,6 +23,7 @@ EDGE_QUANTILES = (0.4, 0.8)
 """Price quantiles of the two band edges."""
 
 HOLDOUT_SHARE = 0.2
+_STRATIFIED_ROUNDS = 5
 _MAX_ROUNDS = 20
 
 
@@ -52,7 +53,9 @@ class PriceBands:
         """Learn the edges from the training rows and the holdout thresholds that separate those.
 
         The edges depend on the training rows, and the stratified split on the edges: both are computed in turn until
-        they agree, which takes two or three rounds.
+        they agree, which takes two or three rounds. Where they go round in circles, the thresholds are kept after
+        ``_STRATIFIED_ROUNDS`` and only the edges follow; where even that does not settle (few listings), the edges are
+        those of the round before, a listing or two off.
 
         Raises
         ------
@@ -61,10 +64,12 @@ class PriceBands:
         """
         prices, groups = listings[TARGET].to_numpy(), group_keys(listings)
         edges = _quantiles(prices)
-        for _ in range(_MAX_ROUNDS):
+        for number in range(_MAX_ROUNDS):
             if not prices.min() <= edges[0] < edges[1] < prices.max():
                 raise ValueError(f"three price bands need more distinct prices than these {len(prices)} listings have")
-            bands = cls(uuid4().hex[:12], edges, _thresholds(prices, groups, edges))
+            if number < _STRATIFIED_ROUNDS:
+                thresholds = _thresholds(prices, groups, edges)
+            bands = cls(uuid4().hex[:12], edges, thresholds)
             agreed, edges = edges, _quantiles(prices[~bands.held_out(listings)])
             if edges == agreed:
                 break

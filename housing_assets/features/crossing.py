@@ -22,7 +22,8 @@ def cross_listing(listing: Mapping[str, Any]) -> dict[str, Any]:
     """Add bins, crosses and quotients to one listing; they are None where a part is missing, or the divisor is 0."""
     crossed = dict(listing)
     for bin_ in BINS:
-        crossed[bin_.name] = bin_.text(listing.get(bin_.of))
+        number = listing.get(bin_.of)
+        crossed[bin_.name] = None if number is None else bin_.text(number + 0.0)  # -0.0 is 0, as in a frame
     for names in CROSSES:
         parts = [crossed.get(name) for name in names]
         crossed[crossed_name(names)] = None if None in parts else crossed_name(parts)
@@ -56,7 +57,7 @@ def cross_frame(listings: "pd.DataFrame") -> "pd.DataFrame":
 def _bin(numbers: np.ndarray, text: Callable[[float], str | None]) -> "pd.Categorical":
     import pandas as pd
 
-    codes, distinct = pd.factorize(numbers)
+    codes, distinct = pd.factorize(numbers + 0.0)
     texts = pd.Categorical([text(number) for number in distinct.tolist()])
     return pd.Categorical.from_codes(_take_codes(texts.codes, codes), dtype=texts.dtype)
 
@@ -80,8 +81,9 @@ def _cross(parts: Sequence["pd.Series"]) -> "pd.Categorical":
         remaining = remaining // max(1, len(categories))
     kept = distinct >= 0
     names = [crossed_name(each) for each in zip(*(text[kept] for text in reversed(texts)), strict=True)]
+    crossed = pd.Categorical(names)  # parts that hold the separator themselves can make the same text
     renumbered = np.where(kept, np.cumsum(kept) - 1, -1)
-    return pd.Categorical.from_codes(renumbered[codes], names)
+    return pd.Categorical.from_codes(_take_codes(crossed.codes, renumbered)[codes], dtype=crossed.dtype)
 
 
 def _take_codes(taken: np.ndarray, codes: np.ndarray) -> np.ndarray:

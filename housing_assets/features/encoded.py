@@ -76,7 +76,7 @@ class EncodedListings:
         save_npz(folder / "train.npz", self.X_train, compressed=False)
         save_npz(folder / "holdout.npz", self.X_holdout, compressed=False)
         np.savez(folder / "labels.npz", train=self.y_train, holdout=self.y_holdout, groups=self.groups_train)
-        (folder / "encoder.json").write_text(self.encoder.to_json())
+        (folder / "encoder.json").write_text(self.encoder.to_json(), encoding="utf-8")
         self.bands.save(folder)
 
     @classmethod
@@ -91,6 +91,6 @@ class EncodedListings:
                 groups_train=labels["groups"],
                 X_holdout=load_npz(folder / "holdout.npz"),
                 y_holdout=labels["holdout"],
-                encoder=ListingEncoder.from_json((folder / "encoder.json").read_text()),
+                encoder=ListingEncoder.from_json((folder / "encoder.json").read_text(encoding="utf-8")),
                 bands=PriceBands.load(folder),
             )

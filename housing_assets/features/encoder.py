@@ -1,18 +1,20 @@
-"""The fitted encoder that turns listings into the forest's columns: the one implementation for training, serving and
-monitoring.
+"""The fitted encoder that turns listings into the forest's columns.
+
+It is the one implementation for training, serving and monitoring.
 
 Columns of the encoded matrix, in order: declared numbers and quotients, linear scores, hashed tokens. It is sparse: 0
 is «missing» for a number, and every present number is at least 1.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from housing_assets.features.crossing import crossed_name
+from housing_assets.features.folds import grouped_folds
 from housing_assets.features.hashing import N_BUCKETS, add_tokens, bucket, token
 from housing_assets.features.linear import N_SCORES, LinearScores
 from housing_assets.listings.columns import BINS, CROSSES, NUMBERS, QUOTIENTS, TARGET, TEXTS, Role, values
@@ -93,13 +95,10 @@ class ListingEncoder:
         groups : ndarray of shape (n_rows,)
             Copies of one ad share a group, and a fold.
         """
-        from sklearn.model_selection import StratifiedGroupKFold
-
         hashed = self._hash(crossed)
         self.scores_ = self._learn(hashed, labels)
         scores = np.zeros((len(labels), N_SCORES), dtype=np.float32)
-        folds = StratifiedGroupKFold(self.n_folds, shuffle=True, random_state=self.seed)
-        for learn, apply in folds.split(labels, labels, groups):
+        for learn, apply in grouped_folds(labels, groups, self.n_folds, self.seed):
             scores[apply] = self._learn(hashed[learn], labels[learn]).score(hashed[apply])
         return self._stack(crossed, scores, hashed)
 

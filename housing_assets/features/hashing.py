@@ -18,7 +18,8 @@ def bucket(token: str, n_buckets: int = N_BUCKETS) -> tuple[int, float]:
     bucket is its absolute value modulo ``n_buckets``, the sign that of the hash (Weinberger et al. 2009), so that
     tokens that share a bucket cancel on average instead of adding up.
     """
-    hashed = mmh3.hash(token, 0, signed=True)
+    # Given a str that UTF-8 cannot hold (half a surrogate pair, which JSON lets through), mmh3 kills the process.
+    hashed = mmh3.hash(token.encode("utf-8", "surrogatepass"), 0, signed=True)
     if hashed == -(2**31):  # has no positive counterpart in 32 bits; FeatureHasher's own special case
         return (2**31 - n_buckets) % n_buckets, -1.0
     return abs(hashed) % n_buckets, 1.0 if hashed >= 0 else -1.0

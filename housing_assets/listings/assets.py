@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from housing_assets.lineage_page import sample_rows, table_schema
+from housing_assets.lineage_page import MASKED, sample_rows, table_schema
 from resources.listing_source import ListingSource
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ else:
     DataFrame = Any
 
 GROUP = "listings"
+
+MAX_REASONS = 30
+"""Reasons that the lineage page lists, the commonest first; some quote a cell, so that a bad source has thousands."""
 
 
 class RawListingsConfig(dg.Config):
@@ -96,13 +99,15 @@ def cleaned_listings(context: dg.AssetExecutionContext, raw_listings: DataFrame)
         },
     )
     reasons = cleaned.quarantined.groupby(["column", "reason"]).size().sort_values(ascending=False)
+    reasons_shown = {": ".join(map(str, key)): int(count) for key, count in reasons.head(MAX_REASONS).items()}
     yield dg.Output(
         cleaned.quarantined,
         output_name="quarantined_listings",
         metadata={
             "dagster/row_count": len(cleaned.quarantined),
-            "reasons": dg.MetadataValue.json({": ".join(key): int(count) for key, count in reasons.items()}),
-            "sample": sample_rows(cleaned.quarantined),
+            "reasons": dg.MetadataValue.json(reasons_shown),
+            "distinct_reasons": len(reasons),
+            "sample": sample_rows(_mask_personal_values(cleaned.quarantined)),
         },
     )
     yield dg.AssetCheckResult(
@@ -112,3 +117,10 @@ def cleaned_listings(context: dg.AssetExecutionContext, raw_listings: DataFrame)
         description=fault or "every row has one fate",
         metadata=counts,
     )
+
+
+def _mask_personal_values(quarantined: DataFrame) -> DataFrame:
+    """Mask the value that is shown beside a reason where it is of a personal column."""
+    from housing_assets.listings.columns import personal_names
+
+    return quarantined.assign(value=quarantined["value"].mask(quarantined["column"].isin(personal_names()), MASKED))

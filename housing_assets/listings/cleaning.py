@@ -110,10 +110,11 @@ def account_rows(n_rows: int, listings: pd.DataFrame, quarantined: pd.DataFrame,
     duplicates : ndarray of int64
     """
     fates = np.concatenate([listings[ROW], quarantined[ROW], duplicates]).astype(np.int64)
-    counted = np.bincount(fates, minlength=n_rows)
-    lost, twice = int((counted[:n_rows] == 0).sum()), int((counted > 1).sum())
-    if lost or twice or len(counted) > n_rows:
-        return f"{lost} rows lost, {twice} counted twice, {max(0, len(counted) - n_rows)} that were never read"
+    read = (fates >= 0) & (fates < n_rows)
+    counted = np.bincount(fates[read], minlength=n_rows)
+    lost, twice, invented = int((counted == 0).sum()), int((counted > 1).sum()), int((~read).sum())
+    if lost or twice or invented:
+        return f"{lost} rows lost, {twice} counted twice, {invented} that were never read"
     return None
 
 
@@ -139,7 +140,7 @@ def _parse_column(column: Column, cells: pd.Series, faults: list[Fault]) -> Iter
 def _factorize(cells: pd.Series) -> tuple[np.ndarray, list[Any]]:
     """Return a code for each cell and the distinct cells; a missing cell is a distinct None."""
     if isinstance(cells.dtype, pd.CategoricalDtype):
-        codes, categories = cells.cat.codes.to_numpy(), cells.cat.categories
+        codes, categories = cells.cat.codes.to_numpy(), cells.cat.categories.tolist()
         used, codes = np.unique(codes, return_inverse=True)
         return codes, [None if code < 0 else categories[code] for code in used]
     codes, found = pd.factorize(cells, use_na_sentinel=True)
@@ -160,6 +161,10 @@ def _as_datetime(day: date) -> np.datetime64:
     return np.datetime64(day, "s")
 
 
+def _shown(cell: Any) -> str | None:
+    return None if cell is None or cell is pd.NA or cell != cell else str(cell)[:SHOWN_LENGTH]
+
+
 def _quarantine(raw: pd.DataFrame, rows: np.ndarray, unusable: np.ndarray, faults: list[Fault]) -> pd.DataFrame:
     quarantined = raw.iloc[rows[unusable]].reset_index(drop=True)
     n_rows = len(quarantined)
@@ -168,7 +173,7 @@ def _quarantine(raw: pd.DataFrame, rows: np.ndarray, unusable: np.ndarray, fault
     for fault in reversed(faults):  # so that the first declared column is the one that stays
         here = fault.rows[unusable]
         column[here] = fault.column
-        value[here] = [str(cell)[:SHOWN_LENGTH] for cell in quarantined.loc[here, fault.column]]
+        value[here] = [_shown(cell) for cell in quarantined.loc[here, fault.column]]
         reason[here] = np.asarray(fault.reasons, dtype=object)[unusable][here]
         cells += here
     account = {ROW: rows[unusable], "column": column, "value": value, "reason": reason, "unusable_cells": cells}

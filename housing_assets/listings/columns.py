@@ -153,7 +153,6 @@ COLUMNS: tuple[Column, ...] = (
 """The columns of the ads, in the order of the source; what the source has beside them is left unread."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Bin:
     """A number read as a text, so that it can be crossed with others.

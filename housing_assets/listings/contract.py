@@ -12,7 +12,7 @@ MAX_FAILURE_CASES = 20
 
 
 def listings_schema() -> pa.DataFrameSchema:
-    """Return the schema: declared dtypes, bounds and required values, no other column, no row twice, at least one row."""
+    """Return the schema: declared dtypes, bounds, required values, no other column, no row twice, at least one row."""
     columns = {ROW: pa.Column(np.int64, pa.Check.ge(0), unique=True)}
     for column in COLUMNS:
         for position, value in enumerate(column.values):
@@ -34,7 +34,7 @@ def _column(value: Value, *, nullable: bool) -> pa.Column:
 
 
 def failure_cases(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> pd.DataFrame:
-    """Validate lazily and return every failure: ``column``, ``check``, ``failure_case``, ``index``; empty if it holds."""
+    """Validate lazily; return every failure (``column``, ``check``, ``failure_case``, ``index``), empty if it holds."""
     try:
         schema.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as errors:

@@ -5,11 +5,12 @@ value, ``None`` where the cell says nothing, or raises :class:`Unusable` with th
 and single requests call these same functions; no other module reads a raw text.
 """
 
-import math
 import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
+from decimal import Decimal
+from numbers import Real
 from typing import Any, NamedTuple
 
 MAX_CELL_LENGTH = 1_000
@@ -18,15 +19,24 @@ MAX_CELL_LENGTH = 1_000
 MAX_MAGNITUDE = 1e12
 """Beyond any price in any currency's smallest unit; a larger number is a fault of the source."""
 
-_MONTHS = "ocak şubat mart nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık".split()
+_ONE_I = str.maketrans("İIı", "iii")
+"""A text may write the capitals of Turkish ı and i as I and İ or both as I; no two months differ by them alone."""
+
+# fmt: off
+_MONTHS = (
+    "ocak", "şubat", "mart", "nisan", "mayis", "haziran", "temmuz", "ağustos", "eylül", "ekim", "kasim", "aralik",
+)
+# fmt: on
 _EMPTY = frozenset({"", "-", "nan", "none", "null"})
 _LIRA = frozenset({"", "tl", "try", "₺"})
 _SQUARE_METRES = frozenset({"", "m2", "m²"})
 _NONE_OF_IT = frozenset({"yok"})
 
+_HALF_CHARACTER = re.compile("[\\ud800-\\udfff]")
 _NOT_UTF8 = re.compile(r"\\x[89a-f][0-9a-f]")
-_GROUPED = re.compile(r"[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})*")
-_PLAIN = re.compile(r"\d+(?:[.,]\d+)?")
+_GROUPED = re.compile(r"[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})*", re.ASCII)
+_GROUPED_WITH_DECIMALS = re.compile(r"[1-9]\d{0,2}(?:(?:\.\d{3})+,|(?:,\d{3})+\.)\d+", re.ASCII)
+_PLAIN = re.compile(r"\d+(?:[.,]\d+)?", re.ASCII)
 _AMOUNT = re.compile(r"(?P<before>[^\d+-]*)(?P<number>[+-]?\d[\d.,]*)(?P<unit>.*)", re.DOTALL)
 _PRICE_CHANGE_BADGE = re.compile(r"arrow_(?:down|up)ward\s*%\s*[\d.,]+$")
 _RANGE = re.compile(r"(\d+)\s*-\s*(\d+)")
@@ -34,9 +44,12 @@ _OR_MORE = re.compile(r"(\d+)\s*(?:\+|ve üzeri)", re.IGNORECASE)
 _NEW = re.compile(r"(\d+)\s*\(yeni\)", re.IGNORECASE)
 _ROOMS = re.compile(r"(\d+(?:[.,]5)?)\s*\+\s*(\d+)")
 _ROOMS_ONLY = re.compile(r"(\d+)\s*\+?\s*oda", re.IGNORECASE)
-_FLOOR = re.compile(r"(?:kot \d+ \((?P<below>-\d+)\)|(?P<low>\d+)-(?P<high>\d+)|(?P<floor>\d+)\+?)\. kat", re.IGNORECASE)
+_FLOOR = re.compile(
+    r"(?:kot \d+ \((?P<below>-\d+)\)|(?P<low>\d+)-(?P<high>\d+)|(?P<floor>\d+)\+?)\. kat", re.IGNORECASE
+)
 _DAY = re.compile(r"(\d{1,2}) (\w+) (\d{4})")
-_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+_ESCAPED = re.compile(r"\\(.)")
 _PATH_SEPARATOR = " > "
 
 
@@ -71,40 +84,60 @@ Rule = Callable[[Any], Any]
 
 
 def category(cell: Any) -> str | None:
-    """Return the trimmed, NFC-normalised text of a cell, or None for an empty one.
+    r"""Return the trimmed, NFC-normalised text of a cell, or None for an empty one.
+
+    A number is its shortest text (``5`` and ``5.0`` are ``5``), so that a column of whole numbers with gaps, which
+    tables hold as floats, reads as one without.
 
     Raises
     ------
     Unusable
-        If the cell is longer than ``MAX_CELL_LENGTH`` or held bytes that are not UTF-8 (which readers of files turn
-        into ``\\xe9`` escapes, so that the row can be shown).
+        If the cell is longer than ``MAX_CELL_LENGTH``, held bytes that are not UTF-8 (which readers of files turn
+        into ``\xe9`` escapes, so that the row can be shown), or is neither text nor number nor date.
     """
-    if cell is None or cell != cell:
-        return None
     if not isinstance(cell, str):
-        return str(cell)
+        return _text_of(cell)
     if len(cell) > MAX_CELL_LENGTH:
         raise Unusable(f"{len(cell):,} characters, at most {MAX_CELL_LENGTH:,} are read")
-    if "\\x" in cell and _NOT_UTF8.search(cell):
+    if ("\\x" in cell and _NOT_UTF8.search(cell)) or _HALF_CHARACTER.search(cell):
         raise Unusable("bytes that are not UTF-8")
     text = unicodedata.normalize("NFC", cell).strip()
     return None if text.lower() in _EMPTY else text
 
 
+def _text_of(cell: Any) -> str | None:
+    if cell is None:
+        return None
+    if isinstance(cell, Real | Decimal | date) and cell != cell:  # not a number, not a time
+        return None
+    if isinstance(cell, bool | date):
+        return str(cell)
+    number = _clean_number(cell)
+    if number is None:
+        raise Unusable(f"neither a text nor a number but {type(cell).__name__}")
+    return str(int(number)) if number.is_integer() else str(number)
+
+
 def _clean_number(cell: Any) -> float | None:
     """Return the value of a cell that is a number already, None if it is a text."""
-    if isinstance(cell, bool) or not isinstance(cell, int | float):
+    if isinstance(cell, str | bool) or not isinstance(cell, Real | Decimal):
         return None
-    if not math.isfinite(cell) or abs(cell) > MAX_MAGNITUDE:
+    if not abs(cell) <= MAX_MAGNITUDE:
         raise Unusable(f"not a finite number up to {MAX_MAGNITUDE:.0e}")
     return float(cell)
 
 
 def _digits(text: str) -> float:
-    """Read ``2.250`` and ``3,100,000`` (thousands), ``2.5`` and ``2,5`` (decimals); refuse what contradicts itself."""
-    unsigned = text.lstrip("+-")
+    """Read ``2.250`` and ``3,100,000`` (thousands), ``2.5`` and ``2,5`` (decimals), ``1.250,50`` (both).
+
+    What contradicts itself, such as ``1.2.34``, is refused.
+    """
+    unsigned = text[1:] if text.startswith(("+", "-")) else text
     if _GROUPED.fullmatch(unsigned):
         value = float(unsigned.replace(".", "").replace(",", ""))
+    elif _GROUPED_WITH_DECIMALS.fullmatch(unsigned):
+        thousands = "." if unsigned.rindex(".") < unsigned.find(",") else ","
+        value = float(unsigned.replace(thousands, "").replace(",", "."))
     elif _PLAIN.fullmatch(unsigned):
         value = float(unsigned.replace(",", "."))
     else:
@@ -154,9 +187,9 @@ def years(cell: Any) -> float | None:
     if clean is not None:
         return clean
     if match := _RANGE.fullmatch(text):
-        return (float(match[1]) + float(match[2])) / 2
+        return (_digits(match[1]) + _digits(match[2])) / 2
     if match := _NEW.fullmatch(text) or _OR_MORE.fullmatch(text):
-        return float(match[1])
+        return _digits(match[1])
     return _digits(text)
 
 
@@ -169,7 +202,7 @@ def count(cell: Any) -> float | None:
 
 
 def rooms(cell: Any) -> Rooms | None:
-    """Return rooms and living rooms: ``3+1``, ``2.5+1``, ``8+ Oda`` and ``5 Oda`` (no living rooms told), ``Stüdyo`` (1+0)."""
+    """Return rooms and living rooms: ``3+1``, ``2.5+1``, ``Stüdyo`` (1+0); ``8+ Oda``, ``5 Oda`` (no living rooms told)."""
     text = category(cell)
     if text is None:
         return None
@@ -179,9 +212,9 @@ def rooms(cell: Any) -> Rooms | None:
     if text.lower() in ("stüdyo", "studio"):
         return Rooms(1.0, 0.0)
     if match := _ROOMS.fullmatch(text):
-        return Rooms(_digits(match[1]), float(match[2]))
+        return Rooms(_digits(match[1]), _digits(match[2]))
     if match := _ROOMS_ONLY.fullmatch(text):
-        return Rooms(float(match[1]), None)
+        return Rooms(_digits(match[1]), None)
     return Rooms(_digits(text), None)
 
 
@@ -192,17 +225,17 @@ def floor(cell: Any) -> Floor | None:
         return None
     clean = _clean_number(cell)
     if clean is not None:
-        return Floor(f"{clean:g}. Kat", clean)
+        return Floor(f"{text}. Kat", clean)
     match = _FLOOR.fullmatch(text)
     if match is None:
         return Floor(text, None)
     if match["low"]:
-        return Floor(text, (float(match["low"]) + float(match["high"])) / 2)
-    return Floor(text, float(match["below"] or match["floor"]))
+        return Floor(text, (_digits(match["low"]) + _digits(match["high"])) / 2)
+    return Floor(text, _digits(match["below"] or match["floor"]))
 
 
 def day(cell: Any) -> date | None:
-    """Return a date: ``24 Şubat 2022`` with Turkish month names, ``2022-02-24``, or a date.
+    """Return a date: ``24 Şubat 2022`` with Turkish month names, ``2022-02-24``, or a date; a time of day is dropped.
 
     Raises
     ------
@@ -218,8 +251,8 @@ def day(cell: Any) -> date | None:
         return None
     try:
         if match := _DAY.fullmatch(text):
-            return date(int(match[3]), _MONTHS.index(match[2].lower()) + 1, int(match[1]))
-        return date.fromisoformat(text)
+            return date(int(match[3]), _MONTHS.index(match[2].translate(_ONE_I).lower()) + 1, int(match[1]))
+        return datetime.fromisoformat(text).date()
     except ValueError:
         raise Unusable("not a day such as '24 Şubat 2022' or '2022-02-24'") from None
 
@@ -235,7 +268,7 @@ def address(cell: Any) -> Address | None:
     if text is None:
         return None
     if text.startswith("["):
-        names = [single or double for single, double in _QUOTED.findall(text)]
+        names = [_ESCAPED.sub(r"\1", single or double) for single, double in _QUOTED.findall(text)]
     else:
         names = text.split(_PATH_SEPARATOR)
     names = [name.strip() for name in names if name.strip()]

@@ -28,6 +28,9 @@ SOURCE_ROW = "source_row"
 _CSV_SUFFIXES = (".csv", ".csv.gz")
 _PARQUET_SUFFIXES = (".parquet",)
 _SUFFIXES = _CSV_SUFFIXES + _PARQUET_SUFFIXES
+_NO_TYPE_OF_CELL = frozenset({"mixed", "mixed-integer", "bytes"})
+"""What pandas calls a column of texts beside numbers, of lists or of bytes: it cannot be stored, or not be read."""
+
 _SQL = re.compile(r"[a-z0-9]+(?:\+[a-z0-9]+)?://")
 
 
@@ -53,7 +56,9 @@ class RawListings:
     @classmethod
     def of_sample(cls, sample: pd.DataFrame) -> Self:
         """Return the bundled synthetic ads as if they had been read from a file."""
-        return cls(*_combine("the synthetic sample", [("synthetic sample", _require_columns("the synthetic sample", sample))]))
+        return cls(
+            *_combine("the synthetic sample", [("synthetic sample", _require_columns("the synthetic sample", sample))])
+        )
 
 
 def read_listings(location: str, s3_client: Callable[[], "S3Client"] | None = None) -> RawListings:
@@ -70,7 +75,8 @@ def read_listings(location: str, s3_client: Callable[[], "S3Client"] | None = No
     Raises
     ------
     SourceError
-        If nothing is found, a file is empty, truncated or malformed, or lacks a declared column.
+        If nothing is found, a file is empty, truncated or malformed, lacks a declared column or holds it twice, or a
+        column's cells are neither texts nor numbers, or texts in one file and numbers in another.
     """
     if location.startswith("s3://"):
         if s3_client is None:
@@ -101,27 +107,40 @@ def _is_listing_file(name: str) -> bool:
 
 
 def _read_s3(location: str, client: "S3Client") -> Iterator[tuple[str, pd.DataFrame]]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
     bucket, prefix = urlsplit(location).netloc, urlsplit(location).path.lstrip("/")
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    keys = sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
-    keys = [key for key in keys if _is_listing_file(key.rpartition("/")[2])]
-    if not keys:
-        raise SourceError(f"{location}: no object ending in {', '.join(_SUFFIXES)} found there")
-    for key in keys:
-        name = f"s3://{bucket}/{key}"
-        body = io.BytesIO(client.get_object(Bucket=bucket, Key=key)["Body"].read())
-        yield name, _read_file(name, body)
+    try:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        keys = sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
+        keys = [key for key in keys if _is_listing_file(key.rpartition("/")[2])]
+        if not keys:
+            raise SourceError(f"{location}: no object ending in {', '.join(_SUFFIXES)} found there")
+        for key in keys:
+            name = f"s3://{bucket}/{key}"
+            body = io.BytesIO(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+            yield name, _read_file(name, body)
+    except (BotoCoreError, ClientError) as fault:
+        raise SourceError(f"{location}: {fault}; endpoint and credentials are the AWS_ variables") from fault
 
 
 def _read_sql(location: str) -> Iterator[tuple[str, pd.DataFrame]]:
     from sqlalchemy import create_engine, make_url, text
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     url, _, query = location.partition("#")
-    shown = make_url(url).render_as_string(hide_password=True)
+    try:
+        shown = make_url(url).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        raise SourceError(
+            "the source is neither a path nor a SQLAlchemy URL; it may hold a password: not shown"
+        ) from None
     if not query.strip():
         raise SourceError(f"{shown}: a query must follow the URL after '#', such as {shown}#SELECT * FROM ads")
-    engine = create_engine(url)
+    try:
+        engine = create_engine(url)
+    except (SQLAlchemyError, ImportError) as fault:
+        raise SourceError(f"{shown}: {fault}") from fault
     try:
         with engine.connect() as connection:
             frame = pd.read_sql_query(text(query), connection)
@@ -144,7 +163,7 @@ def _read_file(name: str, file: Path | IO[bytes]) -> pd.DataFrame:
             encoding_errors="backslashreplace",
             compression="gzip" if name.endswith(".gz") else None,
         )
-    return _require_columns(name, frame)
+    return _require_columns(name, _require_rectangle(name, frame))
 
 
 @contextmanager
@@ -163,7 +182,23 @@ def _naming_faults_of(name: str) -> Iterator[None]:
         raise SourceError(f"{name}: cannot be read: {fault}") from fault
 
 
+def _require_rectangle(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Refuse what pandas would read askew: it shifts rows that are longer than the header and fills up short ones."""
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise SourceError(f"{name}: rows have more fields than the header")
+    short = frame.iloc[:, -1].isna().to_numpy()  # an empty cell is '', a cell that is not there is missing
+    if short.any():
+        raise SourceError(
+            f"{name}: {int(short.sum()):,} of {len(frame):,} rows have fewer fields than the header, first row "
+            f"{int(short.argmax()) + 1:,}; the file is cut off or a quote is not closed"
+        )
+    return frame
+
+
 def _require_columns(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    twice = [column.raw for column in COLUMNS if (frame.columns == column.raw).sum() > 1]
+    if twice:
+        raise SourceError(f"{name}: more than one column named {', '.join(twice)}; name the columns to read")
     missing = [column.raw for column in COLUMNS if column.raw not in frame.columns]
     if missing:
         raise SourceError(
@@ -175,11 +210,14 @@ def _require_columns(name: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 def _combine(location: str, frames: list[tuple[str, pd.DataFrame]]) -> tuple[pd.DataFrame, dict[str, int]]:
     rows_by_file = {name: len(frame) for name, frame in frames}
+    if len(frames) == 1:
+        location = frames[0][0]  # without the password that the URL of a query may hold
     if not sum(rows_by_file.values()):
         raise SourceError(f"{location}: no rows, only a header")
-    columns: dict[str, Any] = {
-        column.raw: _concatenate([frame[column.raw] for _, frame in frames]) for column in COLUMNS
-    }
+    columns: dict[str, Any] = {}
+    for column in COLUMNS:
+        cells = _concatenate([frame[column.raw] for _, frame in frames if len(frame)])
+        columns[column.raw] = _require_one_type(location, column.raw, cells)
     sizes = list(rows_by_file.values())
     columns[SOURCE_FILE] = pd.Categorical.from_codes(np.repeat(np.arange(len(sizes)), sizes), list(rows_by_file))
     columns[SOURCE_ROW] = np.concatenate([np.arange(1, size + 1) for size in sizes])
@@ -190,3 +228,10 @@ def _concatenate(parts: list[pd.Series]) -> pd.Series:
     if len(parts) > 1 and all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
         return pd.Series(pd.api.types.union_categoricals(parts))
     return pd.concat(parts, ignore_index=True)
+
+
+def _require_one_type(location: str, column: str, cells: pd.Series) -> pd.Series:
+    if cells.dtype == object and pd.api.types.infer_dtype(cells, skipna=True) in _NO_TYPE_OF_CELL:
+        types = ", ".join(sorted({type(cell).__name__ for cell in cells.dropna()}))
+        raise SourceError(f"{location}: column {column} holds {types}; texts in every file, or numbers, were expected")
+    return cells

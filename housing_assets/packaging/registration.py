@@ -74,7 +74,12 @@ def git_commit(folder: Path) -> str:
 
 
 def decide_promotion(
-    registry: ModelRegistry, listings: "pd.DataFrame", encoded: EncodedListings, challenger: np.ndarray, *, max_loss: float
+    registry: ModelRegistry,
+    listings: "pd.DataFrame",
+    encoded: EncodedListings,
+    challenger: np.ndarray,
+    *,
+    max_loss: float,
 ) -> Decision:
     """Compare the challenger with the champion on the held-out listings, and decide.
 

@@ -3,7 +3,8 @@
 A checkpoint is a folder: parts (``trees-00000-00020.npz``, each with the trees grown since the one before) and
 ``checkpoint.json``, which names the parts with their checksums and says what the forest is trained on. Everything is
 written under a temporary name and renamed, the manifest last, so that a killed process leaves the last whole
-checkpoint behind. The manifest before it is kept.
+checkpoint behind. The manifest before it is kept, unless it is the whole one and the newest is damaged: then the
+newest goes.
 
 scikit-learn continues a forest on any rows, any columns and any finished forest without a word; hence the checks here.
 """
@@ -22,7 +23,7 @@ import numpy as np
 if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeClassifier
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "checkpoint.json"
 PREVIOUS_MANIFEST = "checkpoint.previous.json"
 
@@ -46,6 +47,9 @@ class TrainingIdentity:
         Of the forest, without its size.
     versions : mapping
         Library versions that decide how a tree grows.
+    fine_tuned : bool
+        Whether the first trees are those of a forest that was grown on other rows. Without this mark an interrupted
+        fine-tuning would pass for a finished forest of the new rows.
     """
 
     fingerprint: str
@@ -54,6 +58,7 @@ class TrainingIdentity:
     n_classes: int
     parameters: Mapping[str, Any]
     versions: Mapping[str, str]
+    fine_tuned: bool = False
 
 
 class CheckpointFolder:
@@ -65,12 +70,19 @@ class CheckpointFolder:
         Created at the first ``save``.
     identity : TrainingIdentity
         Of the training that reads and writes here.
+
+    Attributes
+    ----------
+    n_kept : int
+        Trees of the forest that is fine-tuned; 0 for a forest that is grown anew.
     """
 
     def __init__(self, folder: Path, identity: TrainingIdentity):
         self.folder = folder
         self.identity = identity
+        self.n_kept = 0
         self._parts: list[dict[str, Any]] = []
+        self._newest_is_damaged = False
 
     def resume(self, n_trees: int) -> "tuple[list[DecisionTreeClassifier], list[str]]":
         """Return the trees to go on with, and why newer checkpoints were refused.
@@ -81,17 +93,19 @@ class CheckpointFolder:
         Parameters
         ----------
         n_trees : int
-            Trees that the finished forest is to have.
+            Trees that the finished forest is to have, beside the kept ones.
         """
         refusals = []
         for name in (MANIFEST, PREVIOUS_MANIFEST):
             if not (self.folder / name).exists():
                 continue
             try:
-                return self._load(name, n_trees), refusals
+                trees = self._load(name, n_trees)
             except CheckpointRefused as refusal:
                 refusals.append(f"{name}: {refusal}")
-        self._parts = []
+                continue
+            self._newest_is_damaged = name == PREVIOUS_MANIFEST
+            return trees, refusals
         return [], refusals
 
     def load_finished(self) -> "list[DecisionTreeClassifier]":
@@ -105,8 +119,11 @@ class CheckpointFolder:
         if not (self.folder / MANIFEST).exists():
             raise CheckpointRefused(f"no checkpoint in {self.folder} to fine-tune")
         manifest = self._read_manifest(MANIFEST)
-        self._require_identity({**manifest["identity"], "fingerprint": self.identity.fingerprint})
-        return self._read_parts(manifest)
+        here = {"fingerprint": self.identity.fingerprint, "fine_tuned": self.identity.fine_tuned}
+        self._require_identity({**manifest["identity"], **here})
+        trees = self._read_parts(manifest)
+        self._parts, self.n_kept = manifest["parts"], len(trees)
+        return trees
 
     def save(self, trees: "Sequence[DecisionTreeClassifier]") -> None:
         """Write the trees that no earlier part holds, then the manifest."""
@@ -117,23 +134,26 @@ class CheckpointFolder:
         manifest = {
             "format": FORMAT,
             "n_trees": len(trees),
+            "n_kept": self.n_kept,
             "identity": vars(self.identity),
             "parts": self._parts,
         }
         current = self.folder / MANIFEST
-        if current.exists():
-            os.replace(current, self.folder / PREVIOUS_MANIFEST)
+        if current.exists() and not self._newest_is_damaged:
+            _write_atomically(self.folder / PREVIOUS_MANIFEST, current.read_bytes())
         body = json.dumps(manifest, indent=1, sort_keys=True)
         _write_atomically(current, json.dumps({"sha256": _sha256(body.encode()), "manifest": manifest}).encode())
-        self._remove_unnamed_parts()
+        self._newest_is_damaged = False
+        self._remove_unnamed_files()
 
     def _load(self, name: str, n_trees: int) -> "list[DecisionTreeClassifier]":
         manifest = self._read_manifest(name)
         self._require_identity(manifest["identity"])
-        if manifest["n_trees"] > n_trees:
-            raise CheckpointRefused(f"it has {manifest['n_trees']} trees, the forest is to have {n_trees}")
+        n_kept = manifest["n_kept"]
+        if manifest["n_trees"] > n_kept + n_trees:
+            raise CheckpointRefused(f"it has {manifest['n_trees']} trees, the forest is to have {n_kept + n_trees}")
         trees = self._read_parts(manifest)
-        self._parts = manifest["parts"]
+        self._parts, self.n_kept = manifest["parts"], n_kept
         return trees
 
     def _read_manifest(self, name: str) -> dict[str, Any]:
@@ -157,10 +177,11 @@ class CheckpointFolder:
             "n_classes": "trained for other classes",
             "parameters": "grown with other parameters",
             "versions": "grown by other library versions",
+            "fine_tuned": "not grown from the same start",
         }
         for field, expected in vars(self.identity).items():
-            if found[field] != expected:
-                raise CheckpointRefused(f"{labels[field]}: {field} is {found[field]}, expected {expected}")
+            if found.get(field) != expected:
+                raise CheckpointRefused(f"{labels[field]}: {field} is {found.get(field)}, expected {expected}")
 
     def _read_parts(self, manifest: dict[str, Any]) -> "list[DecisionTreeClassifier]":
         trees: list[DecisionTreeClassifier] = []
@@ -173,7 +194,7 @@ class CheckpointFolder:
             try:
                 with np.load(path, allow_pickle=False) as arrays:
                     trees.extend(_trees_from_arrays(arrays, self.identity))
-            except (BadZipFile, KeyError, ValueError, OSError) as fault:
+            except (BadZipFile, KeyError, IndexError, TypeError, ValueError, OSError) as fault:
                 raise CheckpointRefused(f"{part['file']} is damaged: {fault}") from None
         if len(trees) != manifest["n_trees"]:
             raise CheckpointRefused(f"its parts hold {len(trees)} trees, its manifest says {manifest['n_trees']}")
@@ -190,7 +211,7 @@ class CheckpointFolder:
         _write_atomically(self.folder / file, content)
         return {"file": file, "until": first + len(trees), "sha256": digest}
 
-    def _remove_unnamed_parts(self) -> None:
+    def _remove_unnamed_files(self) -> None:
         named = {part["file"] for part in self._parts}
         previous = self.folder / PREVIOUS_MANIFEST
         if previous.exists():
@@ -201,6 +222,8 @@ class CheckpointFolder:
         for path in self.folder.glob("trees-*"):
             if path.name not in named:
                 path.unlink()
+        for unfinished in (*self.folder.glob(".trees-*"), *self.folder.glob(".checkpoint.*")):
+            unfinished.unlink()  # of a process that was killed while it wrote
 
 
 def _sha256(content: bytes) -> str:

@@ -14,6 +14,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from housing_assets.features.bands import CATEGORIES
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from sklearn.ensemble import RandomForestClassifier
@@ -174,7 +176,16 @@ class FlatForest:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in _DTYPES}
-        except (BadZipFile, KeyError, ValueError, OSError, EOFError) as fault:
+        except (
+            BadZipFile,
+            KeyError,
+            TypeError,
+            ValueError,
+            OSError,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+        ) as fault:
             raise ForestDamaged(f"{path.name}: not a stored forest: {fault}") from None
         _validate(arrays, path.name)
         return cls(**{**arrays, "n_columns": int(arrays["n_columns"])})
@@ -197,15 +208,16 @@ def _validate(arrays: Mapping[str, Any], name: str) -> None:
     require(all(len(arrays[field]) == n_nodes for field in ("threshold", "left", "right")), "arrays differ in length")
     require(len(arrays["roots"]) and len(arrays["distributions"]), "no trees")
     shares = arrays["distributions"]
+    require(shares.shape[1] == len(CATEGORIES), f"leaves have {shares.shape[1]} classes, not {len(CATEGORIES)}")
     require(((shares >= 0) & (shares <= 1)).all(), "a leaf's class share is not within 0 to 1")
     require((np.abs(shares.sum(axis=1) - 1) < _ROUNDING).all(), "a leaf's class shares do not sum to 1")
     require(np.isfinite(arrays["threshold"]).all(), "a threshold is not finite")
     columns, n_columns = arrays["columns"], int(arrays["n_columns"])
-    require((np.diff(columns) > 0).all(), "columns are not ascending")
+    require((columns[1:] > columns[:-1]).all(), "columns are not ascending")
     require(len(arrays["importance"]) == len(columns), "importance has another length than columns")
     require(((columns >= 0) & (columns < n_columns)).all(), "a column is out of bounds")
     roots, position = arrays["roots"], np.arange(n_nodes)
-    require(roots[0] == 0 and (np.diff(roots) > 0).all() and roots[-1] < n_nodes, "a root is out of bounds")
+    require(roots[0] == 0 and (roots[1:] > roots[:-1]).all() and roots[-1] < n_nodes, "a root is out of bounds")
     feature, inner = arrays["feature"], arrays["feature"] >= 0
     require((feature >= -1).all() and (feature < len(columns)).all(), "a feature is out of bounds")
     left, right = arrays["left"], arrays["right"]

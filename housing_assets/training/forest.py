@@ -93,7 +93,8 @@ def grow_forest(
     columns_fingerprint : str
         Of the encoded columns that ``training.columns`` points into.
     fine_tune : bool
-        Keep the trees of the newest checkpoint though it was grown on other rows, and add ``n_trees`` new ones.
+        Keep the trees of the newest checkpoint though it was grown on other rows, and add ``n_trees`` new ones. An
+        interrupted fine-tuning goes on where it stopped; a finished one is taken as it is.
     report : callable
         Called after each checkpoint.
 
@@ -102,14 +103,13 @@ def grow_forest(
     CheckpointRefused
         If ``fine_tune`` is asked for and there is no forest that it can go on from.
     """
-    identity = training_identity(training, parameters, columns_fingerprint)
+    identity = training_identity(training, parameters, columns_fingerprint, fine_tuned=fine_tune)
     checkpoints = CheckpointFolder(folder, identity)
-    n_trees = parameters.n_trees
-    trees, refusals = checkpoints.resume(n_trees)
+    trees, refusals = checkpoints.resume(parameters.n_trees)
     if fine_tune and not trees:
         trees = checkpoints.load_finished()
-        n_trees += len(trees)
         checkpoints.save(trees)
+    n_trees = checkpoints.n_kept + parameters.n_trees
     n_resumed = len(trees)
     forest = new_forest(parameters)
     rows, started = splittable(training.X), time.monotonic()
@@ -123,7 +123,9 @@ def grow_forest(
     return Grown(forest, n_resumed, refusals)
 
 
-def training_identity(training: TrainingSet, parameters: ForestParameters, columns_fingerprint: str) -> TrainingIdentity:
+def training_identity(
+    training: TrainingSet, parameters: ForestParameters, columns_fingerprint: str, *, fine_tuned: bool = False
+) -> TrainingIdentity:
     """Return what a checkpoint of this training must have been written for."""
     import hashlib
 
@@ -137,6 +139,7 @@ def training_identity(training: TrainingSet, parameters: ForestParameters, colum
         n_classes=len(CATEGORIES),
         parameters=parameters.growth(),
         versions={"scikit-learn": sklearn.__version__, "numpy": np.__version__, "machine": platform.machine()},
+        fine_tuned=fine_tuned,
     )
 
 
@@ -171,5 +174,3 @@ def _adopt(forest: "RandomForestClassifier", trees: "Sequence[DecisionTreeClassi
     forest.n_features_in_ = trees[0].n_features_in_
     forest.n_outputs_, forest.n_classes_ = 1, trees[0].n_classes_
     forest.classes_ = trees[0].classes_
-
-

@@ -68,7 +68,9 @@ def decide(comparison: Comparison | None, *, max_loss: float, new_lineage: bool)
     """
     if comparison is None:
         if new_lineage:
-            return Decision(True, "starts a new lineage: the price bands were learned anew, so no champion is comparable")
+            return Decision(
+                True, "starts a new lineage: the price bands were learned anew, so no champion is comparable"
+            )
         return Decision(True, "first version: there is no champion")
     interval = (
         f"macro-F1 differs by {comparison.difference:+.4f} (95 % interval {comparison.low:+.4f} to "

@@ -8,6 +8,7 @@ import numpy as np
 from housing_assets.features.bands import PriceBands, group_keys
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoder import ListingEncoder
+from housing_assets.features.folds import grouped_folds
 from housing_assets.listings.columns import NUMBERS, TARGET, TEXTS, Role, values
 from housing_assets.training.balancing import (
     SMOTE_NEIGHBOURS,
@@ -85,7 +86,10 @@ def synthesize_listings(listings: "pd.DataFrame", y: np.ndarray, seed: int) -> "
     texts = [value.name for value in values() if value.role in TEXTS]
     clocks = [value.name for value in values(Role.CLOCK)]
     base = np.column_stack(
-        [np.nan_to_num(listings[value.name].to_numpy() / value.scale, nan=_below(value.minimum, value.scale)) for value in numbers]
+        [
+            np.nan_to_num(listings[value.name].to_numpy() / value.scale, nan=_below(value.minimum, value.scale))
+            for value in numbers
+        ]
         + [listings[name].cat.codes.to_numpy() for name in texts]
         + [listings[name].to_numpy().astype("datetime64[D]").astype(np.int64) for name in clocks]
     )
@@ -124,22 +128,19 @@ def compare_strategies(
 
     Everything that is learned is learned from the other folds: the scores, the offered columns, the forest.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     from housing_assets.training.evaluation import confusion, macro_f1
     from housing_assets.training.flat_forest import FlatForest
     from housing_assets.training.forest import new_forest, splittable
 
     labels, groups = bands.labels(crossed[TARGET].to_numpy()), group_keys(crossed)
     scores: dict[str, list[float]] = {strategy: [] for strategy in strategies}
-    folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
-    for number, (learn, judge) in enumerate(folds.split(labels, labels, groups), 1):
+    for number, (learn, judge) in enumerate(grouped_folds(labels, groups, N_FOLDS, seed), 1):
         fold_encoder = encoder.unfitted()
-        X = fold_encoder.fit_transform(crossed.iloc[learn], labels[learn], groups[learn])
-        judged = fold_encoder.transform(crossed.iloc[judge])
+        X = fold_encoder.fit_transform(crossed[learn], labels[learn], groups[learn])
+        judged = fold_encoder.transform(crossed[judge])
         for strategy in strategies:
             training = balance(
-                X, labels[learn], crossed.iloc[learn], fold_encoder, strategy=strategy, min_rows=min_rows, seed=seed
+                X, labels[learn], crossed[learn], fold_encoder, strategy=strategy, min_rows=min_rows, seed=seed
             )
             forest = new_forest(parameters).fit(splittable(training.X), training.y, sample_weight=training.weights)
             flat = FlatForest.from_sklearn(forest, training.columns, training.n_columns)

@@ -1,0 +1,30 @@
+"""Files of ads, in the formats that the source of the platform reads."""
+
+from pathlib import Path
+
+import pandas as pd
+
+
+def write_listings(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write ads to `path` as its suffix says: .csv, .csv.gz, or .parquet (the quick one for millions of rows).
+
+    Raises
+    ------
+    ValueError
+        If the suffix is another.
+    """
+    require_suffix(path)
+    name = str(path)
+    if name.endswith(".parquet"):
+        frame.to_parquet(name, index=False)
+    elif name.endswith(".gz"):
+        # No time stamp inside, so that the same ads give the same bytes.
+        frame.to_csv(name, index=False, compression={"method": "gzip", "mtime": 0})
+    else:
+        frame.to_csv(name, index=False)
+
+
+def require_suffix(path: str | Path) -> None:
+    """Refuse a path that `write_listings` would, before the ads are made."""
+    if not str(path).endswith((".csv", ".csv.gz", ".parquet")):
+        raise ValueError(f"cannot write ads to {str(path)!r}: expected a name ending in .csv, .csv.gz or .parquet")

@@ -1,0 +1,63 @@
+"""Prints what was built last: a line for each asset, the metrics, the checks, and where to look."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from housing_assets.definitions import defs
+from resources.settings import Settings
+
+SIZES = ("dagster/row_count", "training_rows", "trees", "version", "lineage")
+"""Metadata that tells what an asset is like, the first that it has."""
+
+METRICS = ("macro_f1", "accuracy", "roc_auc_ovr", "calibration_error")
+
+
+def main() -> None:
+    """Print the summary of the Dagster instance in DAGSTER_HOME."""
+    graph = defs.resolve_asset_graph()
+    with dg.DagsterInstance.get() as instance:
+        print(f"\n{'asset':<24} {'built at (UTC)':<20} what")
+        for level in graph.toposorted_asset_keys_by_level:
+            for key in sorted(level):
+                print(_describe(key, instance.get_latest_materialization_event(key)))
+        outcomes = [_outcome(instance, key) for key in sorted(graph.asset_check_keys)]
+    print("\nchecks: " + ", ".join(outcomes))
+    print(
+        "\nwhere to look\n"
+        "  make dev         lineage page on http://localhost:3000, MLflow on http://localhost:5000\n"
+        "  make versions    registered versions, and why each was promoted or not\n"
+        f"  {Settings().storage}\n"
+        "                   everything that was written"
+    )
+
+
+def _describe(key: dg.AssetKey, event: dg.EventLogEntry | None) -> str:
+    name = key.to_user_string()
+    if event is None or event.asset_materialization is None:
+        return f"{name:<24} {'not yet':<20}"
+    found = event.asset_materialization.metadata
+    told = [
+        f"{each.removeprefix('dagster/').replace('_', ' ')} {_shown(found[each].value)}"
+        for each in SIZES
+        if each in found
+    ][:1]
+    told += [f"{each} {_shown(found[each].value)}" for each in METRICS if each in found]
+    return f"{name:<24} {datetime.fromtimestamp(event.timestamp, UTC):%Y-%m-%d %H:%M:%S}  {', '.join(told)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _outcome(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> str:
+    record = instance.get_latest_asset_check_evaluation_record(key)
+    if record is None or not isinstance(record.evaluation, dg.AssetCheckEvaluation):
+        return f"{key.name} not yet"
+    return f"{key.name} {'passed' if record.evaluation.passed else 'FAILED'}"
+
+
+if __name__ == "__main__":
+    main()
