@@ -4,8 +4,8 @@ Nothing is pickled. A folder per asset is written under a temporary name and swa
 leaves the last complete value.
 """
 
-import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import dagster as dg
@@ -36,19 +36,18 @@ class AssetStorage(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write a DataFrame or a ``Storable``; the materialization tells where, and how large it is."""
         target = self._path(context.asset_key)
-        temporary = target.with_name(f".{target.name}.{context.run_id}")
-        temporary.mkdir(parents=True)
-        if isinstance(obj, Storable):
-            obj.save(temporary)
-        else:
-            _write_table(obj, temporary / TABLE)
-        size = sum(file.stat().st_size for file in temporary.rglob("*") if file.is_file())
-        retired = target.with_name(f".{target.name}.retired")
-        if target.exists():
-            shutil.rmtree(retired, ignore_errors=True)
-            target.rename(retired)
-        temporary.rename(target)
-        shutil.rmtree(retired, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as beside:
+            written = Path(beside) / "written"
+            written.mkdir()
+            if isinstance(obj, Storable):
+                obj.save(written)
+            else:
+                _write_table(obj, written / TABLE)
+            size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
+            if target.exists():
+                target.rename(Path(beside) / "retired")
+            written.rename(target)
         context.add_output_metadata({"path": dg.MetadataValue.path(str(target)), "stored_bytes": size})
 
     def load_input(self, context: dg.InputContext) -> Any:

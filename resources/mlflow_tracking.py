@@ -55,13 +55,12 @@ class MlflowTracking(dg.ConfigurableResource):
         self._correct_recent_runs(context.instance)
         with _dagster_mlflow(self, context) as tracking:
             self._run_id = tracking.active_run().info.run_id
+            failed = True
             try:
                 yield self
-            except BaseException:
-                mlflow.end_run("FAILED")
-                raise
-            else:
-                mlflow.end_run("FAILED" if _has_failed(context) else "FINISHED")
+                failed = _has_failed(context)
+            finally:
+                mlflow.end_run("KILLED" if _is_cancelled(context) else "FAILED" if failed else "FINISHED")
 
     def client(self) -> "MlflowClient":
         """Return a client of the tracking server and its registry."""
@@ -168,15 +167,19 @@ def _dagster_mlflow(tracking: MlflowTracking, context: dg.InitResourceContext) -
                 dg.build_resources(
                     {"mlflow": configured},
                     instance=context.instance,
-                    dagster_run=context.dagster_run,
+                    dagster_run=context.run,
                     log_manager=context.log,
                 )
             )
         yield resources.mlflow
 
 
+def _is_cancelled(context: dg.InitResourceContext) -> bool:
+    run = context.instance.get_run_by_id(context.run.run_id) if context.run else None
+    return run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+
+
 def _has_failed(context: dg.InitResourceContext) -> bool:
-    run_id = context.run_id
-    if run_id is None:
+    if context.run is None:
         return False
-    return bool(context.instance.get_records_for_run(run_id, of_type=_FAILURES, limit=1).records)
+    return bool(context.instance.get_records_for_run(context.run.run_id, of_type=_FAILURES, limit=1).records)

@@ -1,7 +1,8 @@
 """The registry of model versions: aliases, promotion, rollback, and the audit trail of both."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
@@ -70,6 +72,7 @@ class ModelRegistry(dg.ConfigurableResource):
 
     def download(self, version: Version, folder: Path) -> Path:
         """Download a version's files and return the folder of its model artifact."""
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # two bars a download in the run's log
         import mlflow
         import yaml
 
@@ -87,9 +90,11 @@ class ModelRegistry(dg.ConfigurableResource):
         lineage_contract: Mapping[str, Any],
         *,
         loader_module: str,
+        requirements: Sequence[str],
+        example: "pd.DataFrame",
         answer: Mapping[str, str],
     ) -> Version:
-        """Log a model artifact to an MLflow run and register it as a new version.
+        """Log a model artifact to an MLflow run, whose status stays as it is, and register it as a new version.
 
         Parameters
         ----------
@@ -103,25 +108,40 @@ class ModelRegistry(dg.ConfigurableResource):
             What later versions of the lineage keep, as JSON types.
         loader_module : str
             Module whose ``_load_pyfunc(path)`` reads the artifact; no code or pickle is stored with the model.
+        requirements : sequence of str
+            What must be installed to load it, as pip writes it.
+        example : DataFrame
+            Input to predict from, stored with the model; each of its columns may be absent, and hold any type.
         answer : mapping of str to str
             Columns of a prediction and their MLflow types.
         """
         import mlflow
         from mlflow.exceptions import MlflowException
-        from mlflow.models import ModelSignature
+        from mlflow.models import Model, ModelSignature
         from mlflow.types import ColSpec, Schema
+        from mlflow.types.schema import AnyType
 
         mlflow.set_tracking_uri(self.tracking_uri)
-        signature = ModelSignature(outputs=Schema([ColSpec(kind, name) for name, kind in answer.items()]))
-        with mlflow.start_run(run_id=run_id, nested=True):
-            logged = mlflow.pyfunc.log_model(
-                name="model",
-                loader_module=loader_module,
-                data_path=str(folder),
-                signature=signature,
-                pip_requirements=["housing-price-platform"],
-            )
         client = self.client()
+        trained = client.get_run(run_id)
+        created_model = client.create_logged_model(
+            trained.info.experiment_id, name="model", source_run_id=run_id, params=trained.data.params
+        )
+        logged = Model.log(  # as mlflow.pyfunc.log_model does, which would reopen the run and end it as FINISHED
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            name="model",
+            run_id=run_id,
+            model_id=created_model.model_id,
+            loader_module=loader_module,
+            data_path=str(folder),
+            signature=ModelSignature(
+                inputs=Schema([ColSpec(AnyType(), name, required=False) for name in example.columns]),
+                outputs=Schema([ColSpec(kind, name) for name, kind in answer.items()]),
+            ),
+            input_example=example,
+            pip_requirements=list(requirements),
+        )
         try:
             client.create_registered_model(self.model_name)
         except MlflowException as fault:

@@ -21,6 +21,7 @@ def _sensor_of(status: dg.DagsterRunStatus, tracking: MlflowTracking) -> dg.Sens
         run_status=status,
         name=f"mlflow_run_of_{status.value.lower()}_run",
         description=f"Gives the MLflow run of a {status.value.lower()} run the status that it ended with.",
+        minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def correct_mlflow_run(context: dg.RunStatusSensorContext) -> None:

@@ -91,4 +91,5 @@ def _take_codes(taken: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 
 def _divide(dividend: np.ndarray, divisor: np.ndarray) -> np.ndarray:
-    return np.divide(dividend, divisor, out=np.full(len(dividend), np.nan), where=divisor != 0)
+    with np.errstate(over="ignore"):
+        return np.divide(dividend, divisor, out=np.full(len(dividend), np.nan), where=divisor != 0)

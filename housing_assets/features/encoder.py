@@ -29,6 +29,9 @@ EPOCH_YEAR = 2000
 
 MONTHS_PER_YEAR = 12
 
+MAX_ENCODED = 1e10
+"""Above every declared number; only a quotient by next to nothing is cut off here, before float32 makes it infinite."""
+
 SCORES = tuple(f"score_above_{edge}" for edge in ("low", "medium"))
 
 
@@ -236,7 +239,7 @@ def _numbers() -> Iterator[tuple[str, float, float]]:
 
 
 def _encode(number: Any, minimum: float, scale: float) -> Any:
-    return 1.0 + np.maximum(number - minimum, 0.0) / scale
+    return np.minimum(1.0 + np.maximum(number - minimum, 0.0) / scale, MAX_ENCODED)
 
 
 def _as_number(value: float | date | None) -> float | None:

@@ -98,14 +98,13 @@ def cleaned_listings(context: dg.AssetExecutionContext, raw_listings: DataFrame)
             "sample": sample_rows(cleaned.listings),
         },
     )
-    reasons = cleaned.quarantined.groupby(["column", "reason"]).size().sort_values(ascending=False)
-    reasons_shown = {": ".join(map(str, key)): int(count) for key, count in reasons.head(MAX_REASONS).items()}
+    reasons = (cleaned.quarantined["column"] + ": " + cleaned.quarantined["reason"]).value_counts()
     yield dg.Output(
         cleaned.quarantined,
         output_name="quarantined_listings",
         metadata={
             "dagster/row_count": len(cleaned.quarantined),
-            "reasons": dg.MetadataValue.json(reasons_shown),
+            "reasons": dg.MetadataValue.json(reasons.head(MAX_REASONS).to_dict()),
             "distinct_reasons": len(reasons),
             "sample": sample_rows(_mask_personal_values(cleaned.quarantined)),
         },

@@ -122,7 +122,7 @@ def _clean_number(cell: Any) -> float | None:
     """Return the value of a cell that is a number already, None if it is a text."""
     if isinstance(cell, str | bool) or not isinstance(cell, Real | Decimal):
         return None
-    if not abs(cell) <= MAX_MAGNITUDE:
+    if not -MAX_MAGNITUDE <= cell <= MAX_MAGNITUDE:
         raise Unusable(f"not a finite number up to {MAX_MAGNITUDE:.0e}")
     return float(cell)
 
@@ -202,7 +202,7 @@ def count(cell: Any) -> float | None:
 
 
 def rooms(cell: Any) -> Rooms | None:
-    """Return rooms and living rooms: ``3+1``, ``2.5+1``, ``Stüdyo`` (1+0); ``8+ Oda``, ``5 Oda`` (no living rooms told)."""
+    """Return rooms and living rooms: ``3+1``, ``2.5+1``, ``Stüdyo`` (1+0); ``8+ Oda``, ``5 Oda`` tell rooms alone."""
     text = category(cell)
     if text is None:
         return None

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from housing_assets.features.bands import CATEGORIES, PriceBands
-from housing_assets.features.crossing import cross_frame
+from housing_assets.features.crossing import cross_frame, cross_listing
 from housing_assets.features.encoder import ListingEncoder
+from housing_assets.listings.columns import parse_listing
 from housing_assets.training.flat_forest import FlatForest
 
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ REASON = "reason"
 
 class ArtifactRefused(ValueError):
     """A model artifact that is damaged, incomplete or not one of ours; the message says which file and why."""
+
+
+class UnusableListing(ValueError):
+    """A listing that cannot be classified; ``reasons`` tells why, by raw column."""
+
+    def __init__(self, reasons: Mapping[str, str]):
+        super().__init__("; ".join(f"{column}: {reason}" for column, reason in reasons.items()))
+        self.reasons = reasons
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,28 @@ class ModelArtifact:
         probabilities[unusable] = np.nan
         named = {f"probability_{name}": probabilities[:, index] for index, name in enumerate(CATEGORIES)}
         return pd.DataFrame({PRICE_CATEGORY: categories, **named, REASON: reasons}, index=raw.index)
+
+    def predict_one(self, cells: Mapping[str, Any]) -> np.ndarray:
+        """Classify one raw listing without a table library.
+
+        Parameters
+        ----------
+        cells : mapping
+            Raw texts or clean numbers by raw column name; the price is not read.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_classes,), float64
+
+        Raises
+        ------
+        UnusableListing
+            If a cell cannot be used; its ``reasons`` tell why, by column.
+        """
+        listing, reasons = parse_listing(cells, with_target=False)
+        if reasons:
+            raise UnusableListing(reasons)
+        return self.forest.predict_proba_one(self.encoder.transform_one(cross_listing(listing)))
 
     def save(self, folder: Path) -> None:
         """Write the files and their manifest to an existing folder."""

@@ -45,7 +45,14 @@ def registered_model(
 ) -> dg.MaterializeResult[Registration]:
     """A version of HousingPriceClassifier, promoted if it is no worse than the champion on the same listings."""
     from housing_assets.packaging.artifact import ModelArtifact
-    from housing_assets.packaging.registration import ANSWER, LOADER_MODULE, decide_promotion, provenance
+    from housing_assets.packaging.registration import (
+        ANSWER,
+        LOADER_MODULE,
+        decide_promotion,
+        example_listings,
+        provenance,
+        requirements,
+    )
 
     made_from = provenance(listings, price_forest, hashed_features)
     artifact = ModelArtifact(
@@ -56,19 +63,23 @@ def registered_model(
     )
     tags = {
         **made_from,
-        "dagster_run_id": context.run_id,
+        "dagster_run_id": context.run.run_id,
         "macro_f1": f"{model_evaluation.metrics['macro_f1']:.4f}",
         "decision": "promoted" if decision.promoted else "not promoted",
         "reason": decision.reason,
     }
-    with TemporaryDirectory() as folder:
-        artifact.save(Path(folder))
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "artifact"
+        folder.mkdir()
+        artifact.save(folder)
         version = registry.register(
-            Path(folder),
+            folder,
             tracking.run_tagged(FOREST_TAG, price_forest.digest()),
             tags,
             hashed_features.bands.to_dict(),
             loader_module=LOADER_MODULE,
+            requirements=requirements(),
+            example=example_listings(),
             answer=ANSWER,
         )
     registry.stage(version)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self
@@ -12,6 +13,7 @@ import numpy as np
 
 from housing_assets.features.bands import CATEGORIES
 from housing_assets.features.encoded import EncodedListings
+from housing_assets.listings.columns import COLUMNS, Role
 from housing_assets.training.flat_forest import FlatForest
 from housing_assets.training.promotion import Decision, compare, decide
 from resources.model_registry import PRODUCTION, ModelRegistry
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 LOADER_MODULE = "housing_assets.packaging.pyfunc"
 ANSWER = {"price_category": "string"} | {f"probability_{name}": "double" for name in CATEGORIES} | {"reason": "string"}
 """Columns of the registered model's predictions and their MLflow types."""
+
+_DISTRIBUTION = "housing-price-platform"
+_LIBRARIES = ("mmh3", "numba", "numpy", "pandas", "scipy")
+"""What predicting imports; the model requires these where the distribution itself is not installed."""
 
 _PACKAGE_FOLDER = Path(__file__).parents[2]
 
@@ -71,6 +77,23 @@ def git_commit(folder: Path) -> str:
         check=False,
     )
     return described.stdout.strip() if described.returncode == 0 else "not a git checkout"
+
+
+def requirements() -> list[str]:
+    """Return what loading the model needs: this distribution, or its libraries where it runs from a bare checkout."""
+    try:
+        return [f"{_DISTRIBUTION}=={version(_DISTRIBUTION)}"]
+    except PackageNotFoundError:
+        return [f"{name}=={version(name)}" for name in _LIBRARIES]
+
+
+def example_listings() -> "pd.DataFrame":
+    """Return two synthetic raw listings without their prices: an example of the model's input."""
+    from housing_assets.listings.sample import synthetic_listings
+
+    read = [column.raw for column in COLUMNS if column.values[0].role is not Role.TARGET]
+    sample = synthetic_listings(2, seed=0)[read].astype(object)
+    return sample.where(sample.notna(), None)
 
 
 def decide_promotion(

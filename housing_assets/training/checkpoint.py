@@ -82,7 +82,7 @@ class CheckpointFolder:
         self.identity = identity
         self.n_kept = 0
         self._parts: list[dict[str, Any]] = []
-        self._newest_is_damaged = False
+        self._newest_refused = False
 
     def resume(self, n_trees: int) -> "tuple[list[DecisionTreeClassifier], list[str]]":
         """Return the trees to go on with, and why newer checkpoints were refused.
@@ -104,7 +104,7 @@ class CheckpointFolder:
             except CheckpointRefused as refusal:
                 refusals.append(f"{name}: {refusal}")
                 continue
-            self._newest_is_damaged = name == PREVIOUS_MANIFEST
+            self._newest_refused = name == PREVIOUS_MANIFEST
             return trees, refusals
         return [], refusals
 
@@ -139,11 +139,11 @@ class CheckpointFolder:
             "parts": self._parts,
         }
         current = self.folder / MANIFEST
-        if current.exists() and not self._newest_is_damaged:
+        if current.exists() and not self._newest_refused:
             _write_atomically(self.folder / PREVIOUS_MANIFEST, current.read_bytes())
         body = json.dumps(manifest, indent=1, sort_keys=True)
         _write_atomically(current, json.dumps({"sha256": _sha256(body.encode()), "manifest": manifest}).encode())
-        self._newest_is_damaged = False
+        self._newest_refused = False
         self._remove_unnamed_files()
 
     def _load(self, name: str, n_trees: int) -> "list[DecisionTreeClassifier]":

@@ -8,6 +8,7 @@ float32 value with a float64 threshold; the same holds for the largest float32 t
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from zipfile import BadZipFile
@@ -123,15 +124,24 @@ class FlatForest:
         ValueError
             If the matrix has another number of columns.
         """
-        from housing_assets.training.walk import walk_rows
-
         if encoded.shape[1] != self.n_columns:
             raise ValueError(f"the matrix has {encoded.shape[1]} columns, the forest was grown on {self.n_columns}")
+        return self._walk(encoded.indptr, encoded.indices, encoded.data.astype(np.float32, copy=False))
+
+    def predict_proba_one(self, encoded: Mapping[int, float]) -> np.ndarray:
+        """Return the class probabilities, of shape (n_classes,), of one row given by its filled columns."""
+        columns = np.fromiter(encoded.keys(), dtype=np.int32, count=len(encoded))
+        cells = np.fromiter(encoded.values(), dtype=np.float32, count=len(encoded))
+        return self._walk(np.array([0, len(encoded)], dtype=np.int32), columns, cells)[0]
+
+    def _walk(self, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray) -> np.ndarray:
+        from housing_assets.training.walk import walk_rows
+
         return walk_rows(
-            encoded.indptr,
-            encoded.indices,
-            encoded.data.astype(np.float32, copy=False),
-            self.slots(),
+            indptr,
+            indices,
+            data,
+            self.slots,
             self.roots,
             self.feature,
             self.threshold,
@@ -141,6 +151,7 @@ class FlatForest:
             len(self.columns),
         )
 
+    @cached_property
     def slots(self) -> np.ndarray:
         """Return for each column of the encoded matrix its index in ``columns``, or -1: int32 of shape (n_columns,)."""
         slots = np.full(self.n_columns, -1, dtype=np.int32)

@@ -93,7 +93,7 @@ def synthesize_listings(listings: "pd.DataFrame", y: np.ndarray, seed: int) -> "
         + [listings[name].cat.codes.to_numpy() for name in texts]
         + [listings[name].to_numpy().astype("datetime64[D]").astype(np.int64) for name in clocks]
     )
-    discrete = np.arange(len(numbers), base.shape[1])
+    discrete = list(range(len(numbers), base.shape[1]))
     sampler = SMOTENC(
         categorical_features=discrete,
         sampling_strategy=target_counts(y),

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from housing_assets.listings.sample import DISTRICTS, KINDS, Shift, main, synthetic_listings, write_listings
+from housing_assets.listings.sample import Shift, synthetic_listings, write_listings
+from housing_assets.listings.sample.__main__ import main
+from housing_assets.listings.sample.city import DISTRICTS, KINDS
 
 ROWS = 20_000
 # fmt: off
@@ -139,8 +141,16 @@ def test_the_dirt_is_there_at_its_share(
 
 @pytest.mark.parametrize(
     ("column", "share"),
-    [("district", 0.0015), ("price", 0.003), ("GrossSquareMeters", 0.0015), ("Subscription", 0.82)]
-    + [("StructureType", 0.586), ("HallSquareMeters", 0.88), ("RentalIncome", 0.75), ("NumberOfRooms", 0.0)],
+    [
+        ("district", 0.0015),
+        ("price", 0.003),
+        ("GrossSquareMeters", 0.0015),
+        ("Subscription", 0.82),
+        ("StructureType", 0.586),
+        ("HallSquareMeters", 0.88),
+        ("RentalIncome", 0.75),
+        ("NumberOfRooms", 0.0),
+    ],
 )
 def test_values_are_missing_at_their_share(ordinary: pd.DataFrame, column: str, share: float) -> None:
     assert ordinary[column].isna().mean() == pytest.approx(share, rel=0.1, abs=0.001)
@@ -292,9 +302,24 @@ def test_the_mix_makes_a_kind_common(ordinary: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize(
     "column",
-    ["price", "GrossSquareMeters", "NetSquareMeters", "HallSquareMeters", "WCSquareMeters", "BathroomSquareMeters"]
-    + ["BalconySquareMeters", "BuildingAge", "NumberFloorsofBuilding", "NumberOfBathrooms", "NumberOfWCs"]
-    + ["NumberOfRooms", "NumberOfBalconies", "RentalIncome", "Subscription", "FloorLocation"],
+    [
+        "price",
+        "GrossSquareMeters",
+        "NetSquareMeters",
+        "HallSquareMeters",
+        "WCSquareMeters",
+        "BathroomSquareMeters",
+        "BalconySquareMeters",
+        "BuildingAge",
+        "NumberFloorsofBuilding",
+        "NumberOfBathrooms",
+        "NumberOfWCs",
+        "NumberOfRooms",
+        "NumberOfBalconies",
+        "RentalIncome",
+        "Subscription",
+        "FloorLocation",
+    ],
 )
 def test_outside_range_carries_every_number_beyond_the_ordinary_ones(
     ordinary: pd.DataFrame, far: pd.DataFrame, column: str

@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows, seed, as_of, out = (given.pop(name) for name in ("rows", "seed", "as_of", "out"))
     try:
         require_suffix(out)
-        shift = Shift(**{knob: dict(value) if isinstance(value, list) else value for knob, value in given.items()})
-        write_listings(synthetic_listings(rows, seed=seed, shift=shift, as_of=as_of), out)
+        given |= {knob: dict(settings) for knob, settings in given.items() if isinstance(settings, list)}
+        write_listings(synthetic_listings(rows, seed=seed, shift=Shift(**given), as_of=as_of), out)
     except ValueError as error:
         parser.error(str(error))
     print(f"{rows:,} synthetic ads written to {out}")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
 from housing_assets.listings.sample.city import DISTRICTS, KINDS, MOST_NEIGHBOURHOODS, NEW_DISTRICTS, the_city
 from housing_assets.listings.sample.shift import Shift
@@ -61,13 +60,16 @@ _WALLS = (0.04, 0.1, 0.5)  # share of the gross area that is not net: least, mea
 _ROUND_AREA_SHARE = 0.75  # areas told in steps of 5 m2; the others to the m2
 
 
-def draw_homes(streams: Streams, shift: Shift) -> pd.DataFrame:
-    """Draw homes, one a row: entries of the tables as codes, areas in m2, worth in log TRY before any shift."""
-    city, homes = the_city(), pd.DataFrame(index=range(streams.rows))
+Homes = dict[str, np.ndarray]
+"""One value a row: entries of the tables as codes, areas in m2, ``log_worth`` in log TRY before any shift of prices."""
+
+
+def draw_homes(streams: Streams, shift: Shift) -> Homes:
+    """Draw homes, one a row, where and of the kinds that `shift` asks for."""
+    city, homes = the_city(), Homes()
     homes["district"], homes["neighbourhood"] = district, neighbourhood = _draw_places(streams, shift)
     shares, looks, sizes, kind_effects = np.array(list(KINDS.values())).T
-    factors = [shift.mix.get(name, 1) for name in KINDS]
-    homes["kind"] = kind = streams.pick("kind", shares * factors)
+    homes["kind"] = kind = streams.pick("kind", shares * [shift.mix.get(name, 1) for name in KINDS])
     homes["look"] = look = looks[kind].astype(np.int64)
     homes["rooms"], typical = _draw_entry(streams, "rooms", ROOMS, look)
     homes["age"], age_effect = _draw_entry(streams, "age", AGES, look)

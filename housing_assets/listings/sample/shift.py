@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from housing_assets.listings.columns import COLUMNS
 from housing_assets.listings.sample.city import DISTRICTS, KINDS
 
+_FAR = 1_000  # carries every number out of the ordinary range
+
 
 @dataclass(frozen=True)
 class Shift:
@@ -64,6 +66,11 @@ class Shift:
             _require_range(f"mix[{kind!r}]", factor, 0, 1e6)
         if not any(self.mix.get(kind, 1) for kind in KINDS):
             raise ValueError(f"mix is {dict(self.mix)!r}: at least one kind must keep a factor above 0")
+
+    @property
+    def far(self) -> int:
+        """The factor on every number that `outside_range` asks for."""
+        return _FAR if self.outside_range else 1
 
 
 def _require_range(knob: str, value: float, low: float, high: float) -> None:

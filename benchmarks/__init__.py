@@ -1,0 +1,1 @@
+"""Measures the platform against the usual way of doing the same; see README.md."""

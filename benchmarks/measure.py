@@ -1,0 +1,113 @@
+"""Runs a piece of work in a fresh process and measures it: seconds, and the memory it took beyond its inputs.
+
+``python -m benchmarks.measure MODULE:FUNCTION FOLDER`` is the child: it calls the function, which reads its inputs from
+the folder and returns a :class:`Work`, times ``Work.run`` and prints the measurement as JSON.
+"""
+
+import gc
+import importlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""``ru_maxrss`` is in bytes on macOS, in KiB elsewhere."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a child measures.
+
+    Attributes
+    ----------
+    run : callable
+        The work itself; inputs are read and libraries imported before it.
+    outcome : callable
+        Turns what ``run`` returns into JSON types that both sides are compared by; not measured.
+    """
+
+    run: Callable[[], Any]
+    outcome: Callable[[Any], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One run: wall-clock seconds, peak bytes beyond the process before the work, and what came out."""
+
+    seconds: float
+    peak_bytes: int
+    outcome: dict[str, Any]
+
+
+class ChildFailed(RuntimeError):
+    """A measured process ended with an error; the message ends with what it wrote."""
+
+
+def run_child(function: str, folder: Path, environment: Mapping[str, str]) -> Measurement:
+    """Measure ``MODULE:FUNCTION`` in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.measure", function, str(folder)]
+    printed = run_process(command, environment)
+    return Measurement(**json.loads(printed.splitlines()[-1]))
+
+
+def run_process(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Run a command in the repository and return its standard output.
+
+    Raises
+    ------
+    ChildFailed
+        If it exits with an error.
+    """
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise ChildFailed(f"{' '.join(command)} exited with {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}")
+    return done.stdout
+
+
+def time_processes(commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> float:
+    """Return the wall-clock seconds of running commands one after the other, start-up included."""
+    started = time.perf_counter()
+    for command in commands:
+        run_process(command, environment)
+    return time.perf_counter() - started
+
+
+def reset_peak() -> int:
+    """Forget the memory peak so far where the kernel can (Linux), and return the bytes that the peak now stands at."""
+    gc.collect()
+    clear = Path("/proc/self/clear_refs")
+    if clear.exists() and os.access(clear, os.W_OK):
+        clear.write_text("5")
+    return peak_bytes()
+
+
+def peak_bytes() -> int:
+    """Return the most bytes that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+
+
+def _measure(work: Work) -> Measurement:
+    before = reset_peak()
+    started = time.perf_counter()
+    result = work.run()
+    seconds = time.perf_counter() - started
+    return Measurement(seconds, peak_bytes() - before, work.outcome(result))
+
+
+def main(function: str, folder: str) -> None:
+    """Measure in this process, and print the measurement."""
+    module, _, name = function.partition(":")
+    work = getattr(importlib.import_module(module), name)(Path(folder))
+    print(json.dumps(asdict(_measure(work))))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

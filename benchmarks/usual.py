@@ -1,0 +1,192 @@
+"""The usual way: the same work as an idiomatic pandas and scikit-learn pipeline of three scripts.
+
+``python -m benchmarks.usual clean SOURCE FOLDER``, then ``features FOLDER``, then ``train FOLDER``. Rules for single
+cells, price bands, the split and the declared columns are the platform's, so that the results can be compared; how
+they are applied is not: cell by cell, token lists row by row, a dense matrix for SMOTE, the whole forest in every
+checkpoint.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from housing_assets.features.bands import PriceBands
+from housing_assets.features.crossing import SEPARATOR
+from housing_assets.features.encoder import text_names
+from housing_assets.listings.columns import (
+    BINS,
+    COLUMNS,
+    CROSSES,
+    NUMBERS,
+    QUOTIENTS,
+    TARGET,
+    TEXTS,
+    Column,
+    Role,
+    values,
+)
+from housing_assets.listings.parsing import Unusable
+
+N_BUCKETS = 2**14
+N_TREES = 200
+CHECKPOINT_EVERY = 20
+SMOTE_NEIGHBOURS = 5
+SEED = 0
+
+
+def read_ads(path: Path) -> pd.DataFrame:
+    """Read raw ads as texts."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", encoding_errors="backslashreplace")
+
+
+def clean_ads(ads: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return typed listings, and the rows that cannot be used with the first reason; copies are left out."""
+    kept = ads.drop_duplicates([column.raw for column in COLUMNS])
+    listings = pd.DataFrame({"row": kept.index})
+    reasons = pd.DataFrame(index=kept.index)
+    for column in COLUMNS:
+        cells = kept[column.raw].apply(_read_cell, column=column)
+        unusable = cells.apply(isinstance, args=(Unusable,))
+        if unusable.any():
+            reasons[column.raw] = cells[unusable].astype(str)
+            nothing = (None,) * len(column.values)
+            cells = cells.apply(lambda cell, nothing=nothing: nothing if isinstance(cell, Unusable) else cell)
+        for value, found in zip(column.values, zip(*cells, strict=True), strict=True):
+            listings[value.name] = _typed(found, value.role)
+    faulty = reasons.notna().any(axis="columns").to_numpy()
+    found = reasons[faulty]
+    first = found.bfill(axis="columns").iloc[:, 0] if len(found.columns) else pd.Series(dtype=object)
+    names = found.apply(lambda row: row.first_valid_index(), axis="columns") if len(found) else first
+    quarantined = kept[faulty].assign(row=found.index, column=names, reason=first)
+    return listings[~faulty].reset_index(drop=True), quarantined.reset_index(drop=True)
+
+
+def _read_cell(cell: str, column: Column) -> tuple[Any, ...] | Unusable:
+    try:
+        return column.parse(cell)
+    except Unusable as fault:
+        return fault
+
+
+def _typed(found: Sequence[Any], role: Role) -> pd.Series:
+    if role in NUMBERS:
+        return pd.Series(found, dtype=np.float64)
+    if role in TEXTS:
+        return pd.Series(found, dtype=object).astype("category")
+    return pd.to_datetime(pd.Series(found)).astype("datetime64[s]")
+
+
+def cross_listings(listings: pd.DataFrame) -> pd.DataFrame:
+    """Add bins, crosses and quotients."""
+    crossed = listings.copy()
+    for bin_ in BINS:
+        crossed[bin_.name] = listings[bin_.of].astype(object).where(listings[bin_.of].notna(), None).apply(bin_.text)
+    for names in CROSSES:
+        joined = crossed[names[0]].astype(object)
+        for name in names[1:]:
+            joined = joined + SEPARATOR + crossed[name].astype(object)
+        crossed[SEPARATOR.join(names)] = joined
+    for quotient in QUOTIENTS:
+        crossed[quotient.name] = listings[quotient.dividend] / listings[quotient.divisor].where(
+            listings[quotient.divisor] != 0
+        )
+    return crossed
+
+
+def hash_tokens(crossed: pd.DataFrame, n_buckets: int = N_BUCKETS) -> Any:
+    """Return the signed counts of ``column=value`` tokens: csr_matrix of shape (n_rows, n_buckets)."""
+    from sklearn.feature_extraction import FeatureHasher
+
+    names = text_names()
+    texts = crossed[names].astype(object)
+    texts = texts.where(texts.notna(), None)
+    rows = [
+        [f"{name}={text}" for name, text in zip(names, row, strict=True) if text is not None]
+        for row in texts.itertuples(index=False, name=None)
+    ]
+    return FeatureHasher(n_buckets, input_type="string").transform(rows)
+
+
+def encode(crossed: pd.DataFrame, is_training: np.ndarray) -> Any:
+    """Return one-hot categories, scaled numbers and hashed tokens of all rows, learned from the training rows."""
+    from scipy.sparse import csr_matrix, hstack
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    categories = [value.name for value in values(Role.CATEGORY)]
+    one_hot = OneHotEncoder(handle_unknown="ignore").fit(crossed.loc[is_training, categories])
+    numbers = [value.name for value in values() if value.role in NUMBERS and value.name != TARGET]
+    numbers += [quotient.name for quotient in QUOTIENTS]
+    scaled = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+    scaled.fit(crossed.loc[is_training, numbers])
+    blocks = [one_hot.transform(crossed[categories]), csr_matrix(scaled.transform(crossed[numbers]))]
+    return hstack([*blocks, hash_tokens(crossed)], format="csr")
+
+
+def balance(X: Any, y: np.ndarray, targets: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return training rows balanced by SMOTE on the dense matrix."""
+    from imblearn.over_sampling import SMOTE
+
+    smote = SMOTE(sampling_strategy=targets, k_neighbors=SMOTE_NEIGHBOURS, random_state=SEED)
+    return smote.fit_resample(X.toarray(), y)
+
+
+def grow_forest(X: Any, y: np.ndarray, folder: Path, n_trees: int = N_TREES) -> Any:
+    """Return a random forest; the whole of it is written every few trees."""
+    import joblib
+    from sklearn.ensemble import RandomForestClassifier
+
+    forest = RandomForestClassifier(n_estimators=0, warm_start=True, random_state=SEED, n_jobs=-1)
+    while forest.n_estimators < n_trees:
+        forest.n_estimators = min(n_trees, forest.n_estimators + CHECKPOINT_EVERY)
+        forest.fit(X, y)
+        joblib.dump(forest, folder / "forest.joblib")
+    return forest
+
+
+def clean_script(source: Path, folder: Path) -> None:
+    """Read and clean a file of ads."""
+    listings, quarantined = clean_ads(read_ads(source))
+    listings.to_parquet(folder / "listings.parquet")
+    quarantined.to_parquet(folder / "quarantined.parquet")
+
+
+def features_script(folder: Path) -> None:
+    """Cross, split and encode listings."""
+    from scipy.sparse import save_npz
+
+    listings = pd.read_parquet(folder / "listings.parquet")
+    bands = PriceBands.learn(listings)
+    held_out = bands.held_out(listings)
+    X = encode(cross_listings(listings), ~held_out)
+    save_npz(folder / "features.npz", X, compressed=False)
+    np.savez(folder / "labels.npz", y=bands.labels(listings[TARGET].to_numpy()), held_out=held_out)
+
+
+def train_script(folder: Path) -> None:
+    """Balance, grow a forest and judge it on the holdout."""
+    from scipy.sparse import csr_matrix, load_npz
+    from sklearn.metrics import classification_report, f1_score
+
+    from housing_assets.training.balancing import target_counts
+
+    X = load_npz(folder / "features.npz")
+    with np.load(folder / "labels.npz") as labels:
+        y, held_out = labels["y"], labels["held_out"]
+    rows, row_labels = balance(X[~held_out], y[~held_out], target_counts(y[~held_out]))
+    forest = grow_forest(csr_matrix(rows), row_labels, folder)
+    predicted = forest.predict(X[held_out])
+    print(classification_report(y[held_out], predicted))
+    metrics = {"macro_f1": float(f1_score(y[held_out], predicted, average="macro"))}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+
+
+if __name__ == "__main__":
+    scripts = {"clean": clean_script, "features": features_script, "train": train_script}
+    scripts[sys.argv[1]](*map(Path, sys.argv[2:]))

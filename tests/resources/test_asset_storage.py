@@ -1,0 +1,171 @@
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import dagster as dg
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from resources.asset_storage import AssetStorage
+
+
+@dataclass(frozen=True)
+class Edges:
+    low: float
+    high: float
+
+    def save(self, folder: Path) -> None:
+        (folder / "edges.json").write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        return cls(**json.loads((folder / "edges.json").read_text()))
+
+
+class Broken(Edges):
+    def save(self, folder: Path) -> None:
+        super().save(folder)
+        raise OSError("no space left on device")
+
+
+def storage_in(folder: Path) -> dict[str, Any]:
+    return {"io_manager": AssetStorage(folder=str(folder))}
+
+
+def materialize_edges(folder: Path, value: Edges, *, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
+    @dg.asset
+    def edges() -> Edges:
+        return value
+
+    return dg.materialize([edges], resources=storage_in(folder), raise_on_error=raise_on_error)
+
+
+def passed_on(frame: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Return what a downstream asset gets to see of a frame."""
+
+    @dg.asset
+    def upstream() -> pd.DataFrame:
+        return frame
+
+    @dg.asset
+    def downstream(upstream: pd.DataFrame) -> None:
+        seen.append(upstream)
+
+    seen: list[pd.DataFrame] = []
+    dg.materialize([upstream, downstream], resources=storage_in(folder))
+    return seen[0]
+
+
+FRAME = pd.DataFrame(
+    {
+        "price": [1.5, None, 3.0],
+        "rooms": pd.array([1, 2, 3], dtype="int64"),
+        "district": pd.Categorical(["kadıköy", None, "şile"]),
+        "empty_category": pd.Categorical([None, None, None]),
+        "updated_on": pd.to_datetime(["2022-02-24", None, "2022-03-01"]),
+        "sold": [True, False, True],
+        "text": ["a", None, "ç"],
+    }
+)
+
+
+def test_a_frame_arrives_downstream_as_it_was(tmp_path: Path) -> None:
+    kept = [name for name in FRAME if name != "empty_category"]
+
+    assert_frame_equal(passed_on(FRAME[kept], tmp_path), FRAME[kept])
+
+
+def test_a_column_of_texts_without_a_single_value_stays_one_of_texts(tmp_path: Path) -> None:
+    seen = passed_on(FRAME, tmp_path)["empty_category"]
+
+    assert seen.isna().all()
+    assert isinstance(seen.dtype, pd.CategoricalDtype)
+    assert seen.cat.categories.dtype == object
+
+
+def test_a_frame_without_rows_keeps_its_columns(tmp_path: Path) -> None:
+    seen = passed_on(FRAME.head(0), tmp_path)
+
+    assert list(seen) == list(FRAME)
+    assert seen["price"].dtype == "float64"
+
+
+def test_a_value_that_stores_itself_is_read_as_the_type_of_the_input(tmp_path: Path) -> None:
+    materialize_edges(tmp_path, Edges(1.0, 2.0))
+
+    @dg.asset
+    def report(edges: Edges) -> None:
+        seen.append(edges)
+
+    seen: list[Edges] = []
+    edges = dg.AssetSpec("edges")
+    dg.materialize([report, edges], resources=storage_in(tmp_path), selection=[report])
+
+    assert seen == [Edges(1.0, 2.0)]
+
+
+def test_the_materialization_says_where_the_value_lies_and_how_large_it_is(tmp_path: Path) -> None:
+    result = materialize_edges(tmp_path, Edges(1.0, 2.0))
+
+    (materialization,) = result.asset_materializations_for_node("edges")
+    assert materialization.metadata["path"].value == str(tmp_path / "edges")
+    assert materialization.metadata["stored_bytes"].value == (tmp_path / "edges" / "edges.json").stat().st_size
+
+
+def test_a_new_value_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    materialize_edges(tmp_path, Edges(1.0, 2.0))
+    (tmp_path / "edges" / "of the old value").touch()
+
+    materialize_edges(tmp_path, Edges(3.0, 4.0))
+
+    assert [path.name for path in (tmp_path / "edges").iterdir()] == ["edges.json"]
+    assert Edges.load(tmp_path / "edges") == Edges(3.0, 4.0)
+    assert [path.name for path in tmp_path.iterdir()] == ["edges"]
+
+
+def test_a_save_that_fails_leaves_the_old_value(tmp_path: Path) -> None:
+    materialize_edges(tmp_path, Edges(1.0, 2.0))
+
+    assert not materialize_edges(tmp_path, Broken(3.0, 4.0), raise_on_error=False).success
+
+    assert Edges.load(tmp_path / "edges") == Edges(1.0, 2.0)
+
+
+def test_a_save_that_failed_leaves_nothing_behind_and_can_be_repeated(tmp_path: Path) -> None:
+    materialize_edges(tmp_path, Broken(3.0, 4.0), raise_on_error=False)
+
+    assert list(tmp_path.iterdir()) == []
+    assert materialize_edges(tmp_path, Edges(1.0, 2.0)).success
+
+
+def test_a_retried_step_stores_its_value(tmp_path: Path) -> None:
+    @dg.asset(retry_policy=dg.RetryPolicy(max_retries=1))
+    def edges(context: dg.AssetExecutionContext) -> Edges:
+        return (Edges if context.retry_number else Broken)(1.0, 2.0)
+
+    assert dg.materialize([edges], resources=storage_in(tmp_path)).success
+    assert Edges.load(tmp_path / "edges") == Edges(1.0, 2.0)
+
+
+def test_a_missing_upstream_value_is_refused_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    @dg.asset
+    def report(edges: Edges) -> None: ...
+
+    with pytest.raises(dg.Failure) as refused:
+        dg.materialize(
+            [report, dg.AssetSpec("edges")], resources=storage_in(tmp_path), selection=[report], raise_on_error=True
+        )
+
+    assert str(tmp_path / "edges") in str(refused.value.description)
+    assert "dg launch --assets edges" in str(refused.value.description)
+
+
+def test_a_value_that_cannot_be_stored_without_pickle_is_refused(tmp_path: Path) -> None:
+    @dg.asset
+    def anything() -> object:
+        return object()
+
+    assert not dg.materialize([anything], resources=storage_in(tmp_path), raise_on_error=False).success
+    assert list(tmp_path.iterdir()) == []

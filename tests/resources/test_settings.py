@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from resources.settings import Settings
+
+VARIABLES = (
+    "HOUSING_SOURCE",
+    "HOUSING_SAMPLE_ROWS",
+    "HOUSING_STORAGE",
+    "HOUSING_DEPLOYMENT",
+    "MLFLOW_TRACKING_URI",
+)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_an_environment_everything_lies_below_one_local_folder() -> None:
+    settings = Settings()
+
+    assert settings.source is None
+    assert settings.deployment == "local"
+    assert settings.storage == Path.cwd() / ".housing"
+    assert settings.mlflow_uri == f"sqlite:///{Path.cwd()}/.housing/mlflow.db"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("HOUSING_SOURCE", "s3://ads/2026/", "source", "s3://ads/2026/"),
+        ("HOUSING_SAMPLE_ROWS", "1234", "sample_rows", 1234),
+        ("HOUSING_STORAGE", "/var/housing", "storage", Path("/var/housing")),
+        ("HOUSING_DEPLOYMENT", "production", "deployment", "production"),
+        ("MLFLOW_TRACKING_URI", "http://mlflow:5000", "mlflow_uri", "http://mlflow:5000"),
+    ],
+)
+def test_each_variable_sets_its_field(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: object
+) -> None:
+    monkeypatch.setenv(variable, text)
+
+    assert getattr(Settings(), field) == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("HOUSING_SAMPLE_ROWS", "many"),
+        ("HOUSING_SAMPLE_ROWS", "499"),
+        ("HOUSING_SAMPLE_ROWS", "5000001"),
+        ("HOUSING_DEPLOYMENT", "staging"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_name_and_what_was_found(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+
+    (fault,) = refused.value.errors()
+    assert fault["loc"] == (variable.removeprefix("HOUSING_").lower(),)
+    assert text in str(refused.value)
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    default = Settings()
+    monkeypatch.setenv(variable, "")
+
+    assert Settings() == default
+
+
+def test_a_relative_storage_is_bound_to_the_folder_it_was_read_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOUSING_STORAGE", "data/housing")
+
+    settings = Settings()
+    monkeypatch.chdir("/")
+
+    assert settings.storage == tmp_path / "data/housing"
+    assert settings.mlflow_uri == f"sqlite:///{tmp_path}/data/housing/mlflow.db"
+
+
+def test_the_home_folder_is_understood_in_storage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HOUSING_STORAGE", "~/housing")
+
+    assert Settings().storage == tmp_path / "housing"

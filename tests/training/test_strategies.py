@@ -1,0 +1,165 @@
+"""Strategies: what each makes of the training rows, and that the comparison judges on folds it has not learned from."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from housing_assets.features.bands import group_keys
+from housing_assets.features.encoded import EncodedListings
+from housing_assets.features.encoder import ListingEncoder
+from housing_assets.listings.columns import NUMBERS, TARGET, TEXTS, Role, values
+from housing_assets.training.balancing import STRATEGIES, Strategy, TrainingSet, target_counts
+from housing_assets.training.forest import ForestParameters, new_forest
+from housing_assets.training.strategies import N_FOLDS, balance, compare_strategies, synthesize_listings
+
+TINY = ForestParameters(n_trees=5, n_jobs=1)
+
+
+class RecordingEncoder(ListingEncoder):
+    """An encoder that remembers which listings it has learned from and which it has encoded."""
+
+    def __init__(self, *arguments: float, **named: float) -> None:
+        super().__init__(*arguments, **named)  # type: ignore[arg-type]
+        self.fold_encoders: list[RecordingEncoder] = []
+        self.learned: np.ndarray = np.zeros(0, dtype=np.int64)
+        self.encoded: list[np.ndarray] = []
+
+    def unfitted(self) -> "RecordingEncoder":
+        self.fold_encoders.append(RecordingEncoder(self.n_buckets))
+        return self.fold_encoders[-1]
+
+    def fit_transform(self, crossed: pd.DataFrame, labels: np.ndarray, groups: np.ndarray):  # noqa: ANN201
+        self.learned = crossed["row"].to_numpy()
+        return super().fit_transform(crossed, labels, groups)
+
+    def transform(self, crossed: pd.DataFrame):  # noqa: ANN201
+        self.encoded.append(crossed["row"].to_numpy())
+        return super().transform(crossed)
+
+
+@pytest.fixture(scope="module")
+def train_rows(crossed: pd.DataFrame, encoded: EncodedListings) -> pd.DataFrame:
+    return crossed[~encoded.bands.held_out(crossed)]
+
+
+def balanced(encoded: EncodedListings, rows: pd.DataFrame, strategy: Strategy, min_rows: int = 30) -> TrainingSet:
+    return balance(
+        encoded.X_train, encoded.y_train, rows, encoded.encoder, strategy=strategy, min_rows=min_rows, seed=0
+    )
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_strategy_keeps_the_training_rows_first_and_unchanged(
+    encoded: EncodedListings, train_rows: pd.DataFrame, strategy: Strategy
+) -> None:
+    training, n = balanced(encoded, train_rows, strategy), len(encoded.y_train)
+    assert (training.X[:n] != encoded.X_train[:, training.columns]).nnz == 0
+    assert np.array_equal(training.y[:n], encoded.y_train)
+    assert len(training.y) == training.X.shape[0] == len(training.weights)
+    assert training.X.dtype == np.float32
+    assert training.y.dtype == np.int8
+    assert training.strategy == strategy
+
+
+@pytest.mark.parametrize("strategy", ["smote", "smotenc"])
+def test_oversampling_reaches_the_target_counts_with_weights_of_one(
+    encoded: EncodedListings, train_rows: pd.DataFrame, strategy: Strategy
+) -> None:
+    training = balanced(encoded, train_rows, strategy)
+    assert dict(enumerate(np.bincount(training.y).tolist())) == target_counts(encoded.y_train)
+    assert (training.weights == 1).all()
+
+
+def test_class_weights_weigh_once(encoded: EncodedListings, train_rows: pd.DataFrame) -> None:
+    training = balanced(encoded, train_rows, "class_weight")
+    assert len(training.y) == len(encoded.y_train)
+    assert training.weights.mean() == pytest.approx(1.0)
+    assert np.bincount(training.y, weights=training.weights) == pytest.approx(len(training.y) / 3)
+    assert new_forest(TINY).class_weight is None
+    assert (balanced(encoded, train_rows, "none").weights == 1).all()
+
+
+def test_columns_are_chosen_from_the_real_rows_alone(encoded: EncodedListings, train_rows: pd.DataFrame) -> None:
+    offered = [balanced(encoded, train_rows, strategy).columns.tolist() for strategy in STRATEGIES]
+    filled = (encoded.X_train != 0).sum(axis=0).A1 if hasattr(encoded.X_train, "A1") else encoded.X_train.getnnz(axis=0)
+    assert offered == [offered[0]] * len(STRATEGIES)
+    assert set(offered[0]) <= set(np.flatnonzero(filled >= 30))
+
+
+def test_smotenc_makes_legal_listings(encoded: EncodedListings, train_rows: pd.DataFrame) -> None:
+    made, labels = synthesize_listings(train_rows, encoded.y_train, seed=0)
+    assert len(made) == len(labels) == sum(target_counts(encoded.y_train).values()) - len(encoded.y_train)
+    for value in values():
+        if value.name == TARGET:
+            assert value.name not in made
+        elif value.role in NUMBERS:
+            found = made[value.name].dropna()
+            assert found.between(value.minimum, value.maximum).all(), value.name
+            assert (found <= train_rows[value.name].max() + 1e-9).all(), value.name
+        elif value.role in TEXTS:
+            assert made[value.name].dtype == train_rows[value.name].dtype, value.name
+            assert set(made[value.name].dropna()) <= set(train_rows[value.name].dropna()), value.name
+    days = [value.name for value in values(Role.CLOCK)]
+    assert set(made[days[0]].dropna()) <= set(train_rows[days[0]].dropna())
+
+
+def test_smotenc_leaves_values_missing_as_often_as_real_listings_do(
+    encoded: EncodedListings, train_rows: pd.DataFrame
+) -> None:
+    made, labels = synthesize_listings(train_rows, encoded.y_train, seed=0)
+    label = int(np.bincount(labels).argmax())
+    real = train_rows[encoded.y_train == label]
+    for name in ("title_status", "dues"):
+        assert 0.5 < real[name].isna().mean() < 1
+        assert made[name][labels == label].isna().mean() == pytest.approx(real[name].isna().mean(), abs=0.25)
+
+
+@pytest.mark.parametrize("strategy", ["smote", "smotenc"])
+def test_too_few_listings_of_a_class_are_refused(
+    encoded: EncodedListings, train_rows: pd.DataFrame, strategy: Strategy
+) -> None:
+    few = np.concatenate([np.flatnonzero(encoded.y_train == label)[:count] for label, count in ((0, 40), (1, 40), (2, 4))])
+    with pytest.raises(ValueError, match="4 listings are 'high'.*choose the strategy 'class_weight'"):
+        balance(
+            encoded.X_train[few], encoded.y_train[few], train_rows.iloc[few], encoded.encoder,
+            strategy=strategy, min_rows=1, seed=0,
+        )  # fmt: skip
+
+
+def test_a_training_set_without_an_offered_column_is_refused(encoded: EncodedListings, train_rows: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match=r"no column is filled by 100,000 of the [\d,]+ training rows"):
+        balanced(encoded, train_rows, "none", min_rows=100_000)
+
+
+def test_strategies_are_compared_on_grouped_folds_that_nothing_was_learned_from(
+    crossed: pd.DataFrame, encoded: EncodedListings
+) -> None:
+    ads = crossed.iloc[np.arange(500)]
+    copies = ads.iloc[:120].assign(price=ads["price"] * 1.01, row=np.arange(10_000, 10_120))
+    listings = pd.concat([ads, copies], ignore_index=True).astype(crossed.dtypes)
+    key_of_row = dict(zip(listings["row"].tolist(), group_keys(listings).tolist(), strict=True))
+    recording, lines = RecordingEncoder(2**10), []
+    scores = compare_strategies(
+        listings, encoded.bands, recording, ("none", "class_weight"), TINY, min_rows=10, seed=0, report=lines.append
+    )
+    assert {name: len(found) for name, found in scores.items()} == {"none": N_FOLDS, "class_weight": N_FOLDS}
+    assert all(0.3 < score <= 1 for found in scores.values() for score in found)
+    assert len(lines) == 2 * N_FOLDS
+    judged = [encoder.encoded[0] for encoder in recording.fold_encoders]
+    assert sorted(np.concatenate(judged).tolist()) == sorted(listings["row"].tolist())
+    for encoder in recording.fold_encoders:
+        assert len(encoder.learned) + len(encoder.encoded[0]) == len(listings)
+        learned_keys = {key_of_row[row] for row in encoder.learned.tolist()}
+        assert not learned_keys & {key_of_row[row] for row in encoder.encoded[0].tolist()}
+
+
+def test_all_strategies_can_be_compared_and_again_with_the_same_scores(
+    crossed: pd.DataFrame, encoded: EncodedListings
+) -> None:
+    few = crossed.iloc[:400]
+    first, again = (
+        compare_strategies(few, encoded.bands, ListingEncoder(2**10), STRATEGIES, TINY, min_rows=10, seed=3)
+        for _ in range(2)
+    )
+    assert first == again
+    assert set(first) == set(STRATEGIES)
