@@ -11,6 +11,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -67,17 +68,35 @@ def run_process(command: Sequence[str], environment: Mapping[str, str]) -> str:
         If it exits with an error.
     """
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise ChildFailed(f"{' '.join(command)} exited with {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}")
+    _require_success(command, done.returncode, done.stdout + done.stderr)
     return done.stdout
 
 
-def time_processes(commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> float:
-    """Return the wall-clock seconds of running commands one after the other, start-up included."""
-    started = time.perf_counter()
+def _require_success(command: Sequence[str], code: int, printed: str) -> None:
+    if code:
+        raise ChildFailed(f"{' '.join(command)} exited with {code}:\n{printed[-3000:]}")
+
+
+def time_processes(commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> Measurement:
+    """Measure commands that run one after the other: start-up included, and the whole memory of the largest.
+
+    Raises
+    ------
+    ChildFailed
+        If one exits with an error.
+    """
+    seconds, peak = 0.0, 0
     for command in commands:
-        run_process(command, environment)
-    return time.perf_counter() - started
+        with tempfile.TemporaryFile() as printed:
+            started = time.perf_counter()
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=printed, stderr=subprocess.STDOUT)
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds += time.perf_counter() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+            printed.seek(0)
+            _require_success(command, process.returncode, printed.read().decode(errors="replace"))
+        peak = max(peak, usage.ru_maxrss * _RSS_UNIT)
+    return Measurement(seconds, peak, {})
 
 
 def reset_peak() -> int:

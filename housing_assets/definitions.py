@@ -17,6 +17,7 @@ from resources.mlflow_tracking import MlflowTracking
 from resources.model_registry import ModelRegistry
 from resources.object_store import ObjectStore
 from resources.settings import Settings
+from sensors.mlflow_runs import mlflow_run_sensors
 
 
 def build_defs(
@@ -31,11 +32,12 @@ def build_defs(
     resource_overrides : mapping, optional
         Resources that replace the ones of the same name.
     """
-    settings = settings or Settings()
+    resources = {**_local_resources(settings or Settings()), **(resource_overrides or {})}
     return dg.Definitions(
         assets=dg.load_assets_from_modules([listings, features, training, packaging]),
         asset_checks=[listing_checks.listings_contract],
-        resources={**_local_resources(settings), **(resource_overrides or {})},
+        sensors=mlflow_run_sensors(resources["tracking"]),
+        resources=resources,
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger.configured({"log_level": "INFO"})},
     )

@@ -1,6 +1,7 @@
 """Values as metadata that Dagster's lineage page shows: tables, schemas, sample rows, pictures."""
 
 import base64
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -21,15 +22,10 @@ def table_schema(frame: "DataFrame") -> dg.TableSchema:
     return dg.TableSchema(columns=columns)
 
 
-def sample_rows(frame: "DataFrame") -> dg.TableMetadataValue:
-    """Return the first rows of a frame, addresses masked: they are personal data."""
-    from housing_assets.listings.columns import personal_names
-
+def sample_rows(frame: "DataFrame", masked: Collection[str]) -> dg.TableMetadataValue:
+    """Return the first rows of a frame; the columns ``masked`` are personal data and show no value."""
     shown = frame.head(SAMPLE_ROWS).astype(object)
-    for name in personal_names():
-        if name in shown:
-            shown[name] = MASKED
-    return table(shown)
+    return table(shown.assign(**{name: MASKED for name in masked if name in shown}))
 
 
 def table(frame: "DataFrame") -> dg.TableMetadataValue:

@@ -1,7 +1,6 @@
 """Every setting of the platform, read from the environment once and refused at start if it is wrong."""
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,9 +20,6 @@ class Settings(BaseSettings):
         default=6_000, ge=500, le=5_000_000, description="Rows of the synthetic sample, where no source is set."
     )
     storage: Path = Field(default=Path(".housing"), description="Root of everything the embedded default writes.")
-    deployment: Literal["local", "production"] = Field(
-        default="local", description="Which set of resources is used: files and SQLite, or the shared services."
-    )
     tracking_uri: str | None = Field(
         default=None,
         validation_alias="MLFLOW_TRACKING_URI",

@@ -8,6 +8,7 @@ from pydantic import Field
 from housing_assets.features.bands import PriceBands
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.lineage_page import sample_rows
+from housing_assets.listings.columns import personal_names
 from resources.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def crossed_features(listings: DataFrame) -> dg.MaterializeResult[DataFrame]:
             "dagster/row_count": len(crossed),
             "distinct_values": dg.MetadataValue.json(distinct),
             "distinct_tokens": sum(distinct.values()),
-            "sample": sample_rows(crossed),
+            "sample": sample_rows(crossed, personal_names()),
         },
     )
 

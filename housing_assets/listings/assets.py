@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from housing_assets.lineage_page import MASKED, sample_rows, table_schema
+from housing_assets.listings.columns import personal_names
 from resources.listing_source import ListingSource
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def raw_listings(
             "dagster/column_schema": table_schema(raw.frame),
             "files": dg.MetadataValue.json(raw.rows_by_file),
             "synthetic": not location,
-            "sample": sample_rows(raw.frame),
+            "sample": sample_rows(raw.frame, personal_names()),
         },
     )
 
@@ -95,7 +96,7 @@ def cleaned_listings(context: dg.AssetExecutionContext, raw_listings: DataFrame)
             "dagster/row_count": len(cleaned.listings),
             "dagster/column_schema": table_schema(cleaned.listings),
             "duplicates_removed": len(cleaned.duplicates),
-            "sample": sample_rows(cleaned.listings),
+            "sample": sample_rows(cleaned.listings, personal_names()),
         },
     )
     reasons = (cleaned.quarantined["column"] + ": " + cleaned.quarantined["reason"]).value_counts()
@@ -120,6 +121,4 @@ def cleaned_listings(context: dg.AssetExecutionContext, raw_listings: DataFrame)
 
 def _mask_personal_values(quarantined: DataFrame) -> DataFrame:
     """Mask the value that is shown beside a reason where it is of a personal column."""
-    from housing_assets.listings.columns import personal_names
-
     return quarantined.assign(value=quarantined["value"].mask(quarantined["column"].isin(personal_names()), MASKED))

@@ -132,7 +132,9 @@ def _parse_column(column: Column, cells: pd.Series, faults: list[Fault]) -> Iter
         reason_by_code[list(reasons)] = list(reasons.values())
         by_cell = pd.Categorical(reason_by_code)
         taken = pd.Categorical.from_codes(by_cell.codes[codes], dtype=by_cell.dtype)
-        faults.append(Fault(column.raw, taken.codes >= 0, taken))
+        unusable = taken.codes >= 0
+        if unusable.any():  # a missing cell is among the distinct ones even where no row has it
+            faults.append(Fault(column.raw, unusable, taken))
     for position, value in enumerate(column.values):
         yield value.name, _take(value, [row[position] for row in rows], codes)
 

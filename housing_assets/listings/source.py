@@ -4,9 +4,12 @@ It returns what it found, unread: cells stay as scraped, and every row knows its
 ``parsing.py``'s business. A source that cannot be read whole is refused with its name; it is never read in part.
 """
 
+import csv
 import glob
+import gzip
 import io
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -163,7 +166,9 @@ def _read_file(name: str, file: Path | IO[bytes]) -> pd.DataFrame:
             encoding_errors="backslashreplace",
             compression="gzip" if name.endswith(".gz") else None,
         )
-    return _require_columns(name, _require_rectangle(name, frame))
+        frame = _require_columns(name, frame)
+        _require_even_rows(name, file)
+    return frame
 
 
 @contextmanager
@@ -178,21 +183,28 @@ def _naming_faults_of(name: str) -> Iterator[None]:
         raise SourceError(f"{name}: the file is empty; a header line with the columns was expected") from None
     except (EOFError, zlib.error) as fault:
         raise SourceError(f"{name}: the gzip file is truncated or damaged ({fault}); copy it again") from fault
-    except (pd.errors.ParserError, ArrowException, OSError) as fault:
+    except (pd.errors.ParserError, csv.Error, ArrowException, OSError) as fault:
         raise SourceError(f"{name}: cannot be read: {fault}") from fault
 
 
-def _require_rectangle(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Refuse what pandas would read askew: it shifts rows that are longer than the header and fills up short ones."""
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise SourceError(f"{name}: rows have more fields than the header")
-    short = frame.iloc[:, -1].isna().to_numpy()  # an empty cell is '', a cell that is not there is missing
-    if short.any():
-        raise SourceError(
-            f"{name}: {int(short.sum()):,} of {len(frame):,} rows have fewer fields than the header, first row "
-            f"{int(short.argmax()) + 1:,}; the file is cut off or a quote is not closed"
-        )
-    return frame
+def _require_even_rows(name: str, file: Path | IO[bytes]) -> None:
+    """Refuse what pandas reads askew: it fills up rows that are shorter than the header, and shifts longer ones."""
+    binary = file.open("rb") if isinstance(file, Path) else file
+    binary.seek(0)
+    lines = io.TextIOWrapper(gzip.GzipFile(fileobj=binary) if name.endswith(".gz") else binary, "latin-1", newline="")
+    limit = csv.field_size_limit(sys.maxsize)  # a cell that is too long is quarantined, not its file refused
+    try:
+        with binary, lines:
+            widths = (len(row) for row in csv.reader(lines) if row)
+            expected = next(widths)
+            for row, width in enumerate(widths, start=1):
+                if width != expected:
+                    raise SourceError(
+                        f"{name}: row {row:,} has {width} fields, the header {expected}; the file is cut off, or a "
+                        f"quote is missing"
+                    )
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _require_columns(name: str, frame: pd.DataFrame) -> pd.DataFrame:

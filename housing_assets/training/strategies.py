@@ -57,10 +57,19 @@ def balance(
     min_rows : int
         Rows that must fill a column for the trees to be offered it.
     seed : int
+
+    Raises
+    ------
+    ValueError
+        If no column is offered, or a class that is to grow has too few rows to have neighbours.
     """
     from scipy.sparse import vstack
 
     columns = supported_columns(X, min_rows)
+    if not len(columns):
+        raise ValueError(
+            f"no column is filled by {min_rows:,} of the {X.shape[0]:,} training rows: lower min_rows, or bring more listings"
+        )
     offered, labels = X[:, columns], y
     if strategy == "smote":
         offered, labels = oversample(offered, y, seed)

@@ -76,8 +76,7 @@ def test_whole_numbers_with_gaps_are_the_same_categories():
 def test_an_empty_column_keeps_its_type(empty, dtype):
     optional = [column.raw for column in COLUMNS if not column.required]
     raw = frame(ad(), ad(district="sile"))
-    raw[optional] = pd.Series([empty, empty], dtype="object")
-    raw = raw.astype(dtype)
+    raw = raw.assign(**dict.fromkeys(optional, pd.Series([empty, empty], dtype="object"))).astype(dtype)
     listings = clean(raw).listings
     assert len(listings) == 2
     assert failure_cases(listings_schema(), listings).empty

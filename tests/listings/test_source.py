@@ -411,17 +411,25 @@ def test_texts_in_one_file_and_numbers_in_another_are_refused_by_column(tmp_path
 
 
 @pytest.mark.parametrize("row", [1, 3])
-def test_a_row_with_fewer_fields_is_refused(csv, row):
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_a_row_with_fewer_fields_is_refused_by_its_number(tmp_path, csv, row, suffix):
     lines = lines_of(csv)
     lines[row] = lines[row].rstrip().removesuffix(",") + "\n"
-    csv.write_text("".join(lines), encoding="utf-8")
-    assert f"1 of 3 rows have fewer fields than the header, first row {row}" in refusal(csv)
+    text = "".join(lines).encode()
+    path = tmp_path / f"short{suffix}"
+    path.write_bytes(gzip.compress(text) if suffix == ".csv.gz" else text)
+    assert f"row {row} has 36 fields, the header 37" in refusal(path)
 
 
-def test_a_file_that_is_cut_off_is_refused(csv):
-    whole = csv.read_bytes()
-    csv.write_bytes(whole[: len(whole) - 150])
+@pytest.mark.parametrize("lost", [30, 75, 150], ids=["between cells", "within a cell", "within quotes"])
+def test_a_file_that_is_cut_off_is_refused(csv, lost):
+    csv.write_bytes(csv.read_bytes()[:-lost])
     refusal(csv)
+
+
+def test_a_last_line_without_its_end_and_blank_lines_are_allowed(csv):
+    csv.write_text(csv.read_text(encoding="utf-8").replace("\n", "\n\n").rstrip("\n"), encoding="utf-8")
+    assert cells(read_listings(str(csv))) == ADS.to_numpy().tolist()
 
 
 @pytest.mark.parametrize("rows", [[1], [3], [1, 2, 3]], ids=["the first", "the last", "all"])
@@ -430,7 +438,7 @@ def test_rows_with_more_fields_are_refused(csv, rows):
     for row in rows:
         lines[row] = "0," + lines[row]
     csv.write_text("".join(lines), encoding="utf-8")
-    refusal(csv)
+    assert "fields" in refusal(csv)
 
 
 @pytest.mark.parametrize("cell", ["kadikoy", "Kombi Doğalgaz", "3. Kat"])

@@ -63,7 +63,7 @@ FRAME = pd.DataFrame(
         "price": [1.5, None, 3.0],
         "rooms": pd.array([1, 2, 3], dtype="int64"),
         "district": pd.Categorical(["kadıköy", None, "şile"]),
-        "empty_category": pd.Categorical([None, None, None]),
+        "empty_category": pd.Categorical([None] * 3, categories=pd.Index([], dtype=object)),
         "updated_on": pd.to_datetime(["2022-02-24", None, "2022-03-01"]),
         "sold": [True, False, True],
         "text": ["a", None, "ç"],

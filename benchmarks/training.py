@@ -1,0 +1,83 @@
+"""``python -m benchmarks.training`` compares the platform with the usual way and writes the results down."""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.comparisons import COMPARISONS, named, run
+from benchmarks.growth import measure_growth
+from benchmarks.measure import ROOT, run_process
+from benchmarks.report import comparison_section, growth_section, write_section
+
+README = Path(__file__).with_name("README.md")
+GROWTH = "growth"
+FOREIGN = ("HOUSING_", "DAGSTER_", "MLFLOW_", "BENTOML_")
+"""Prefixes of settings that must not reach what is measured."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training",
+        description="Compare the platform with the usual way, in fresh processes that take turns.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--rows", type=int, default=20_000, help="synthetic listings, where no source is given")
+    parser.add_argument("--source", help="real listings, as HOUSING_SOURCE; default: the synthetic sample")
+    parser.add_argument("--label", help="what the section calls the listings, such as 'real Istanbul listings'")
+    parser.add_argument("--repeats", type=int, default=7, help="pairs of runs of a short comparison")
+    parser.add_argument("--long-repeats", type=int, default=1, help="pairs of runs of one that takes a minute")
+    parser.add_argument(
+        "--only",
+        choices=[*(comparison.name for comparison in COMPARISONS), GROWTH],
+        help="one comparison, or growth to 2,000,000 listings; only printed unless --out is given",
+    )
+    parser.add_argument("--out", type=Path, help="Markdown file for the results; default: README.md beside this module")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, print, and write the section."""
+    given = parser().parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder:
+        environment = child_environment(Path(folder))
+        if given.only == GROWTH:
+            key, section = GROWTH, growth_section(measure_growth(environment))
+        else:
+            key, section = _compare(given, Path(folder), environment)
+    print(section)
+    out = given.out or (None if given.only else README)
+    if out:
+        write_section(out, key, section)
+
+
+def child_environment(folder: Path) -> dict[str, str]:
+    """Return the environment of both sides: the same threads, a numba cache of its own, and none of our settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    threads = str(os.cpu_count())
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "NUMBA_CACHE_DIR": str(folder / "numba"),
+        "OPENBLAS_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": threads,
+    }
+
+
+def _compare(given: argparse.Namespace, folder: Path, environment: dict[str, str]) -> tuple[str, str]:
+    inputs = [sys.executable, "-m", "benchmarks.inputs", str(folder), str(given.rows)]
+    facts = json.loads(run_process([*inputs, *([given.source] if given.source else [])], environment).splitlines()[-1])
+    results = []
+    for comparison in named(given.only or "all"):
+        results.append(run(comparison, folder, environment, given.long_repeats if comparison.is_long else given.repeats))
+        print(f"{comparison.name}: {results[-1].speedups()[0]:.2f} times as fast", file=sys.stderr)
+    label = given.label or ("own listings" if given.source else "synthetic listings")
+    return label, comparison_section(f"On {facts['ads']:,} {label}", results, facts["numba_seconds"])
+
+
+if __name__ == "__main__":
+    main()

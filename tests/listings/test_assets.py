@@ -1,0 +1,205 @@
+"""The assets of the group, materialized from real files: what they store and what the lineage page shows of it."""
+
+import gzip
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from housing_assets.lineage_page import MASKED
+from housing_assets.listings.assets import MAX_REASONS, cleaned_listings, raw_listings
+from housing_assets.listings.checks import listings_contract
+from resources.asset_storage import AssetStorage
+from resources.listing_source import ListingSource
+from resources.object_store import ObjectStore
+from tests.listings.ads import PLAIN_AD, RAW, ad, drawn_ads, frame
+
+STREET = "Gizli Sokak 7"
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return tmp_path / "storage"
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def materialize(storage, instance):
+    def run(location, *, of_run="", rows=200):
+        source = ListingSource(location=str(location), sample_rows=rows, object_store=ObjectStore())
+        return dg.materialize(
+            [raw_listings, cleaned_listings, listings_contract],
+            instance=instance,
+            resources={"io_manager": AssetStorage(folder=str(storage)), "source": source},
+            run_config={"ops": {"raw_listings": {"config": {"source": str(of_run)}}}},
+            raise_on_error=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "ads.csv"
+    raw = frame(
+        ad(address=f"['A', 'Satılık Ev', '{STREET} Satılık Ev']"),
+        ad(price="650,000EUR", address=STREET),
+        ad(price="700,000EUR"),
+        ad(GrossSquareMeters="-5 m2"),
+        ad(price="800,000EUR"),
+        ad(price="650,000EUR", address=STREET),
+        ad(address=f"[{STREET}]"),
+    )
+    raw.to_csv(path, index=False)
+    return path
+
+
+def metadata_of(run, key):
+    (event,) = [event for event in run.get_asset_materialization_events() if event.asset_key == dg.AssetKey(key)]
+    return event.materialization.metadata
+
+
+def stored(storage, key):
+    return pd.read_parquet(storage / key / "table.parquet")
+
+
+def failure_message(run):
+    failed = [event for event in run.all_events if event.is_step_failure]
+    assert len(failed) == 1
+    return failed[0].step_failure_data.error.cause or failed[0].step_failure_data.error
+
+
+def test_a_file_becomes_listings_and_quarantined_listings(materialize, storage, csv):
+    run = materialize(csv)
+    assert run.success
+    assert len(stored(storage, "raw_listings")) == 7
+    assert stored(storage, "listings")["row"].tolist() == [0]
+    quarantined = stored(storage, "quarantined_listings")
+    assert quarantined["row"].tolist() == [1, 2, 3, 4, 6]
+    assert quarantined["source_row"].tolist() == [2, 3, 4, 5, 7]
+    assert quarantined["source_file"].unique().tolist() == [str(csv)]
+    assert set(RAW) <= set(quarantined)
+
+
+def test_the_metadata_counts_the_rows(materialize, csv):
+    run = materialize(csv)
+    raw, listings, quarantined = (metadata_of(run, key) for key in ("raw_listings", "listings", "quarantined_listings"))
+    assert raw["dagster/row_count"].value == 7
+    assert raw["files"].value == {str(csv): 7}
+    assert raw["synthetic"].value is False
+    assert listings["dagster/row_count"].value == 1
+    assert listings["duplicates_removed"].value == 1
+    assert quarantined["dagster/row_count"].value == 5
+    types = {column.name: column.type for column in listings["dagster/column_schema"].value.columns}
+    assert (types["price"], types["district"], types["created_on"]) == ("float64", "category", "datetime64[s]")
+
+
+def test_the_metadata_tells_the_reasons_the_commonest_first(materialize, csv):
+    quarantined = metadata_of(materialize(csv), "quarantined_listings")
+    assert list(quarantined["reasons"].value.items())[0] == ("price: not in Turkish lira (TL): 'EUR'", 3)
+    assert quarantined["reasons"].value == {
+        "price: not in Turkish lira (TL): 'EUR'": 3,
+        "GrossSquareMeters: -5 is not within 5 to 200000": 1,
+        "address: an address path without names": 1,
+    }
+    assert quarantined["distinct_reasons"].value == 3
+
+
+def test_a_source_of_many_different_faults_has_a_short_list_of_reasons(materialize, tmp_path):
+    path = tmp_path / "ads.csv"
+    frame(ad(), *(ad(GrossSquareMeters=f"-{area} m2") for area in range(1, 101))).to_csv(path, index=False)
+    quarantined = metadata_of(materialize(path), "quarantined_listings")
+    assert len(quarantined["reasons"].value) == MAX_REASONS
+    assert quarantined["distinct_reasons"].value == 100
+
+
+@pytest.mark.parametrize("key", ["raw_listings", "listings", "quarantined_listings"])
+def test_addresses_are_masked_wherever_the_page_shows_rows(materialize, csv, key):
+    records = [record.data for record in metadata_of(materialize(csv), key)["sample"].value]
+    assert records
+    assert {record["address"] for record in records} == {MASKED}
+    if key != "listings":
+        assert STREET not in str(records)
+
+
+def test_the_cell_that_is_shown_beside_its_reason_is_masked_for_addresses_alone(materialize, csv, storage):
+    records = [record.data for record in metadata_of(materialize(csv), "quarantined_listings")["sample"].value]
+    assert [(record["column"], record["value"]) for record in records] == [
+        ("price", "650,000EUR"),
+        ("price", "700,000EUR"),
+        ("GrossSquareMeters", "-5 m2"),
+        ("price", "800,000EUR"),
+        ("address", MASKED),
+    ]
+    assert stored(storage, "quarantined_listings")["value"].tolist()[-1] == f"[{STREET}]"
+
+
+def test_both_checks_pass_and_account_for_every_row(materialize, csv):
+    evaluations = {found.check_name: found for found in materialize(csv).get_asset_check_evaluations()}
+    assert set(evaluations) == {"every_row_accounted_for", "obeys_contract"}
+    assert all(found.passed for found in evaluations.values())
+    counts = {name: value.value for name, value in evaluations["every_row_accounted_for"].metadata.items()}
+    assert counts == {"rows_read": 7, "listings": 1, "quarantined": 5, "duplicates_removed": 1}
+
+
+def test_a_folder_of_thousands_is_read_whole(materialize, storage, tmp_path):
+    folder = tmp_path / "scraped"
+    folder.mkdir()
+    for seed in range(3):
+        drawn_ads(1_000, seed).to_csv(folder / f"{seed}.csv.gz", index=False)
+    run = materialize(folder)
+    assert run.success
+    assert metadata_of(run, "raw_listings")["files"].value == {
+        str(folder / f"{seed}.csv.gz"): 1_000 for seed in range(3)
+    }
+    assert stored(storage, "quarantined_listings")["source_file"].nunique() == 3
+
+
+def test_a_run_may_name_another_source(materialize, csv, tmp_path):
+    run = materialize(tmp_path / "nowhere", of_run=csv)
+    assert run.success
+    assert metadata_of(run, "raw_listings")["files"].value == {str(csv): 7}
+
+
+def test_without_a_source_the_synthetic_sample_is_read(materialize, storage):
+    run = materialize("", rows=300)
+    assert run.success
+    metadata = metadata_of(run, "raw_listings")
+    assert metadata["synthetic"].value is True
+    assert metadata["dagster/row_count"].value == len(stored(storage, "raw_listings")) == 300
+
+
+def test_a_source_that_cannot_be_read_fails_the_run_and_says_why(materialize, storage, tmp_path):
+    path = tmp_path / "ads.csv.gz"
+    path.write_bytes(gzip.compress(drawn_ads(100, 0).to_csv(index=False).encode())[:-100])
+    run = materialize(path)
+    assert not run.success
+    (failed,) = [event for event in run.all_events if event.is_step_failure]
+    described = failed.step_failure_data.user_failure_data
+    assert described.description.startswith(f"{path}: the gzip file is truncated or damaged")
+    assert "Traceback" not in described.description
+    assert "\n" not in described.description
+    assert not (storage / "raw_listings").exists()
+
+
+def test_a_source_of_unusable_rows_stops_at_the_contract(materialize, storage, tmp_path):
+    path = tmp_path / "ads.csv"
+    frame(ad(price="?"), PLAIN_AD | {"price": "??"}).to_csv(path, index=False)
+    run = materialize(path)
+    assert not run.success
+    assert {found.check_name: found.passed for found in run.get_asset_check_evaluations()} == {
+        "every_row_accounted_for": True,
+        "obeys_contract": False,
+    }
+    assert len(stored(storage, "quarantined_listings")) == 2
+
+
+def test_a_failed_run_leaves_the_last_complete_listings(materialize, storage, csv, tmp_path):
+    assert materialize(csv).success
+    assert not materialize(tmp_path / "nowhere").success
+    assert len(stored(storage, "raw_listings")) == 7

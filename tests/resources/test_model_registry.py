@@ -1,0 +1,223 @@
+"""Against a real MLflow database."""
+
+import json
+import logging
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+
+from resources.model_registry import LINEAGE_CONTRACT, MODEL_NAME, PRODUCTION, REPLACED, STAGING, ModelRegistry
+from tests.resources.registered import new_run, register, status_of
+
+
+@pytest.fixture
+def registry(tracking_uri: str) -> ModelRegistry:
+    return ModelRegistry(tracking_uri=tracking_uri)
+
+
+def numbers_by_alias(registry: ModelRegistry) -> dict[str, int]:
+    return {alias: version.number for version in registry.versions() for alias in version.aliases}
+
+
+def test_an_empty_registry_has_no_versions_no_production_and_no_contract(registry: ModelRegistry) -> None:
+    assert registry.versions() == []
+    assert registry.with_alias(PRODUCTION) is None
+    assert registry.lineage_contract() is None
+
+
+def test_versions_are_numbered_and_listed_newest_first_with_their_audit_trail(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    register(registry, tmp_path, tags={"data_fingerprint": "aa", "decision": "promoted"})
+    second = register(registry, tmp_path, tags={"data_fingerprint": "bb", "decision": "not promoted"})
+
+    newest, oldest = registry.versions()
+
+    assert (newest.number, oldest.number) == (2, 1)
+    assert dict(newest.tags) == {
+        "data_fingerprint": "bb",
+        "decision": "not promoted",
+        LINEAGE_CONTRACT: json.dumps({"lineage": "first"}),
+    }
+    assert newest.run_id == second.run_id != oldest.run_id
+
+
+def test_registering_points_no_alias_anywhere(registry: ModelRegistry, tmp_path: Path) -> None:
+    register(registry, tmp_path)
+
+    assert numbers_by_alias(registry) == {}
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "FAILED", "FINISHED"])
+def test_registering_leaves_the_status_of_the_run_that_trained_the_model(
+    registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    run_id = new_run(registry, tmp_path)
+    registry.client().update_run(run_id, status)
+    monkeypatch.setattr("tests.resources.registered.new_run", lambda *_: run_id)
+
+    version = register(registry, tmp_path)
+
+    assert version.run_id == run_id
+    assert status_of(registry, run_id) == status
+
+
+def test_the_model_belongs_to_the_run_and_experiment_that_trained_it(registry: ModelRegistry, tmp_path: Path) -> None:
+    version = register(registry, tmp_path)
+
+    run = registry.client().get_run(version.run_id)
+    (output,) = run.outputs.model_outputs
+    model = registry.client().get_logged_model(output.model_id)
+    assert model.experiment_id == run.info.experiment_id
+    assert model.source_run_id == version.run_id
+    assert model.status == "READY"
+
+
+def test_a_registered_model_takes_texts_and_numbers_and_needs_no_column(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    version = register(registry, tmp_path)
+    mlflow.set_tracking_uri(registry.tracking_uri)
+
+    model = mlflow.pyfunc.load_model(f"models:/{MODEL_NAME}/{version.number}")
+
+    for frame in (
+        pd.DataFrame({"district": ["şile", None], "rooms": ["3+1", 3]}),
+        pd.DataFrame({"rooms": [3.0, 4.0]}, index=[7, 7]),
+        pd.DataFrame({"district": pd.Categorical(["şile", None])}),
+    ):
+        answer = model.predict(frame)
+        assert answer["price_category"].tolist() == ["first", "first"]
+        assert answer.index.tolist() == frame.index.tolist()
+
+
+def test_registering_and_loading_warn_of_nothing(
+    registry: ModelRegistry, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("mlflow", "mlflow.pyfunc", "mlflow.models"):
+        monkey = logging.getLogger(name)
+        monkey.addHandler(caplog.handler)
+    try:
+        version = register(registry, tmp_path)
+        registry.download(version, tmp_path / "downloaded")
+    finally:
+        for name in ("mlflow", "mlflow.pyfunc", "mlflow.models"):
+            logging.getLogger(name).removeHandler(caplog.handler)
+
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    errors = capfd.readouterr().err
+    assert "Downloading artifacts" not in errors
+    assert "input example" not in errors.replace("Validating input example against model signature", "")
+
+
+def test_a_version_can_be_downloaded(registry: ModelRegistry, tmp_path: Path) -> None:
+    version = register(registry, tmp_path)
+    destination = tmp_path / "downloaded"
+    destination.mkdir()
+
+    folder = registry.download(version, destination)
+
+    assert folder.is_relative_to(destination)
+    assert json.loads((folder / "answer.json").read_text()) == {"lineage": "first"}
+
+
+def test_staging_and_production_are_independent(registry: ModelRegistry, tmp_path: Path) -> None:
+    first, second = register(registry, tmp_path), register(registry, tmp_path)
+    registry.stage(first)
+    registry.promote(first)
+
+    registry.stage(second)
+
+    assert numbers_by_alias(registry) == {STAGING: 2, PRODUCTION: 1}
+
+
+def test_a_promoted_version_remembers_the_one_that_it_replaced(registry: ModelRegistry, tmp_path: Path) -> None:
+    first, second = register(registry, tmp_path), register(registry, tmp_path)
+    registry.promote(first)
+    registry.promote(second)
+    registry.promote(second)
+
+    newest, oldest = registry.versions()
+    assert newest.tags[REPLACED] == "1"
+    assert REPLACED not in oldest.tags
+
+
+def test_the_bands_in_production_are_kept_before_those_of_newer_versions(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    first = register(registry, tmp_path, lineage="first")
+    registry.promote(first)
+    register(registry, tmp_path, lineage="second")
+
+    assert registry.lineage_contract() == {"lineage": "first"}
+
+
+def test_without_production_the_bands_of_the_newest_version_are_kept(registry: ModelRegistry, tmp_path: Path) -> None:
+    register(registry, tmp_path, lineage="first")
+    register(registry, tmp_path, lineage="second")
+
+    assert registry.lineage_contract() == {"lineage": "second"}
+
+
+def three_promoted(registry: ModelRegistry, folder: Path) -> None:
+    for _ in range(3):
+        registry.promote(register(registry, folder))
+
+
+def test_a_rollback_goes_back_to_the_replaced_version_and_records_why(registry: ModelRegistry, tmp_path: Path) -> None:
+    three_promoted(registry, tmp_path)
+
+    old, new = registry.rollback(reason="complaints from Şile")
+
+    assert (old.number, new.number) == (3, 2)
+    assert numbers_by_alias(registry) == {PRODUCTION: 2}
+    note = registry.versions()[0].tags["rolled_back"]
+    assert note.endswith("UTC to version 2: complaints from Şile")
+
+
+def test_repeated_rollbacks_go_further_back_until_there_is_nothing_left(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    three_promoted(registry, tmp_path)
+    registry.rollback()
+    registry.rollback()
+
+    with pytest.raises(LookupError, match="no an earlier version than 1|no earlier version than 1"):
+        registry.rollback()
+    assert numbers_by_alias(registry) == {PRODUCTION: 1}
+
+
+def test_a_rollback_can_name_its_version(registry: ModelRegistry, tmp_path: Path) -> None:
+    three_promoted(registry, tmp_path)
+
+    registry.rollback(to=1)
+
+    assert numbers_by_alias(registry) == {PRODUCTION: 1}
+    assert registry.versions()[0].tags["rolled_back"].endswith("to version 1: no reason given")
+
+
+def test_a_rollback_to_an_unknown_version_changes_nothing_and_names_those_there_are(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    three_promoted(registry, tmp_path)
+
+    with pytest.raises(LookupError, match="no version 9 to go back to; there are 3, 2, 1"):
+        registry.rollback(to=9)
+    assert numbers_by_alias(registry) == {PRODUCTION: 3}
+
+
+def test_a_rollback_to_the_version_in_production_is_refused(registry: ModelRegistry, tmp_path: Path) -> None:
+    three_promoted(registry, tmp_path)
+
+    with pytest.raises(LookupError, match="version 3 is in production"):
+        registry.rollback(to=3)
+    assert "rolled_back" not in registry.versions()[0].tags
+
+
+def test_nothing_in_production_cannot_be_rolled_back(registry: ModelRegistry, tmp_path: Path) -> None:
+    register(registry, tmp_path)
+
+    with pytest.raises(LookupError, match=f"no version of {MODEL_NAME} is in production"):
+        registry.rollback()
