@@ -60,7 +60,7 @@ def measure_growth(environment: Mapping[str, str], sizes: Sequence[int] = SIZES)
 
 
 def slope(sizes: Sequence[Size], step: str | None = None) -> float:
-    """Return by which power of the rows the time grows from the smallest size to the largest; of one step, or of all."""
+    """Return by which power of the rows the time grows, from smallest to largest; of one step, or of all."""
     first, last = (
         sum(each.seconds for each in size.steps if step in (None, each.name)) for size in (sizes[0], sizes[-1])
     )

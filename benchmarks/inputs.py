@@ -8,10 +8,15 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks import usual
+
+if TYPE_CHECKING:
+    from housing_assets.features.encoded import EncodedListings
+    from housing_assets.training.balancing import TrainingSet
 
 MIN_ROWS = 100
 """Training rows that must fill a column for the trees to be offered it: the platform's default."""
@@ -75,7 +80,7 @@ def write_inputs(folder: Path, rows: int, source: str | None) -> dict[str, float
     return {"ads": len(ads), "numba_seconds": _compile(folder, encoded, training)}
 
 
-def _compile(folder: Path, encoded: "EncodedListings", training: "TrainingSet") -> float:  # noqa: F821
+def _compile(folder: Path, encoded: "EncodedListings", training: "TrainingSet") -> float:
     """Have numba compile the walk down the trees into its cache; return the seconds that took."""
     from housing_assets.training.flat_forest import FlatForest
     from housing_assets.training.forest import ForestParameters, new_forest, splittable

@@ -38,7 +38,7 @@ def comparison_section(title: str, results: Sequence[Result], numba_seconds: flo
         "aim",
         "reached",
     )
-    notes = [f"{machine()}"]
+    notes = [machine()]
     for result in results:
         f1 = result.macro_f1()
         if f1:
@@ -51,7 +51,11 @@ def growth_section(sizes: Sequence[Size]) -> str:
     """Return the table of steps by size under a heading."""
     names = [step.name for step in sizes[0].steps]
     rows = [
-        (f"{size.rows:,}", *(_step(step.seconds, step.peak_bytes) for step in size.steps), _step(size.seconds, size.peak_bytes))
+        (
+            f"{size.rows:,}",
+            *(_step(step.seconds, step.peak_bytes) for step in size.steps),
+            _step(size.seconds, size.peak_bytes),
+        )
         for size in sizes
     ]
     rows.append(("power of the rows", *(f"{slope(sizes, name):.2f}" for name in names), f"{slope(sizes):.2f}"))
@@ -68,7 +72,8 @@ def machine() -> str:
     """Return what the measurements depend on: processor, memory and versions; nothing that names the machine."""
     gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     libraries = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
-    return f"{_processor()}, {os.cpu_count()} cores, {gigabytes:.0f} GiB RAM; Python {platform.python_version()}, {libraries}."
+    hardware = f"{_processor()}, {os.cpu_count()} cores, {gigabytes:.0f} GiB RAM"
+    return f"{hardware}; Python {platform.python_version()}, {libraries}."
 
 
 def write_section(path: Path, key: str, section: str) -> None:

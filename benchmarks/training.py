@@ -73,7 +73,9 @@ def _compare(given: argparse.Namespace, folder: Path, environment: dict[str, str
     facts = json.loads(run_process([*inputs, *([given.source] if given.source else [])], environment).splitlines()[-1])
     results = []
     for comparison in named(given.only or "all"):
-        results.append(run(comparison, folder, environment, given.long_repeats if comparison.is_long else given.repeats))
+        results.append(
+            run(comparison, folder, environment, given.long_repeats if comparison.is_long else given.repeats)
+        )
         print(f"{comparison.name}: {results[-1].speedups()[0]:.2f} times as fast", file=sys.stderr)
     label = given.label or ("own listings" if given.source else "synthetic listings")
     return label, comparison_section(f"On {facts['ads']:,} {label}", results, facts["numba_seconds"])

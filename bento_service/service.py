@@ -1,6 +1,7 @@
 """The HTTP service: a thin adapter from requests to the model artifact."""
 
 import os
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ MODEL_FOLDER = "HOUSING_MODEL_FOLDER"
 class UnprocessableListing(bentoml.exceptions.BentoMLException):
     """A listing that cannot be classified; answered with status 422."""
 
-    error_code = bentoml.exceptions.HTTPStatus.UNPROCESSABLE_ENTITY
+    error_code = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 @bentoml.service(name="housing_price_classifier", traffic={"timeout": 5})

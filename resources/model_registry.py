@@ -182,16 +182,18 @@ class ModelRegistry(dg.ConfigurableResource):
         Raises
         ------
         LookupError
-            If nothing is in production, or there is no such version to go back to.
+            If nothing is in production, there is no such version to go back to, or it is in production.
         """
         current = self.with_alias(PRODUCTION)
         if current is None:
             raise LookupError(f"no version of {self.model_name} is in production")
+        if to == current.number:
+            raise LookupError(f"version {to} is in production already")
         target = to if to is not None else int(current.tags.get(REPLACED, 0))
         found = [version for version in self.versions() if version.number == target]
         if not found:
             known = ", ".join(str(version.number) for version in self.versions())
-            wanted = f"version {target}" if to is not None else f"an earlier version than {current.number}"
+            wanted = f"version {target}" if to is not None else f"version that {current.number} replaced"
             raise LookupError(f"{self.model_name} has no {wanted} to go back to; there are {known}")
         client = self.client()
         client.set_registered_model_alias(self.model_name, PRODUCTION, str(target))

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +27,7 @@ from tests.resources.mlflow_database import new_database
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 MODULE = tiny_platform.__name__
-LAUNCHED_AT_ONCE = "run_coordinator: {module: dagster, class: DefaultRunCoordinator}\n"
+LAUNCHED_AT_ONCE = "run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}\n"
 QUEUED = "concurrency: {runs: {max_concurrent_runs: 2}}\n"
 
 FAILURES = ("upstream", "tracked", "gate", "downstream")
@@ -280,8 +281,11 @@ class Webserver(NamedTuple):
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as response:
-            answer = json.load(response)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                answer = json.load(response)
+        except urllib.error.HTTPError as refusal:
+            raise AssertionError(refusal.read().decode()) from refusal
         assert "errors" not in answer, answer
         return answer["data"]
 

@@ -25,8 +25,7 @@ def cross_listing(listing: Mapping[str, Any]) -> dict[str, Any]:
         number = listing.get(bin_.of)
         crossed[bin_.name] = None if number is None else bin_.text(number + 0.0)  # -0.0 is 0, as in a frame
     for names in CROSSES:
-        parts = [crossed.get(name) for name in names]
-        crossed[crossed_name(names)] = None if None in parts else crossed_name(parts)
+        crossed[crossed_name(names)] = _cross_texts([crossed.get(name) for name in names])
     for quotient in QUOTIENTS:
         dividend, divisor = listing.get(quotient.dividend), listing.get(quotient.divisor)
         crossed[quotient.name] = None if dividend is None or not divisor else dividend / divisor
@@ -54,40 +53,40 @@ def cross_frame(listings: "pd.DataFrame") -> "pd.DataFrame":
     return binned.assign(**crosses, **quotients)
 
 
-def _bin(numbers: np.ndarray, text: Callable[[float], str | None]) -> "pd.Categorical":
+def _bin(numbers: np.ndarray, text: Callable[[float], str | None]) -> "pd.Categorical[Any]":
     import pandas as pd
 
-    codes, distinct = pd.factorize(numbers + 0.0)
-    texts = pd.Categorical([text(number) for number in distinct.tolist()])
-    return pd.Categorical.from_codes(_take_codes(texts.codes, codes), dtype=texts.dtype)
+    codes, distinct = pd.factorize(numbers + 0.0, use_na_sentinel=False)
+    return _texts([None if number != number else text(number) for number in distinct.tolist()]).take(codes)
 
 
-def _cross(parts: Sequence["pd.Series"]) -> "pd.Categorical":
+def _cross(parts: Sequence["pd.Series"]) -> "pd.Categorical[Any]":
     import pandas as pd
 
     combined = np.zeros(len(parts[0]), dtype=np.int64)
-    missing = np.zeros(len(parts[0]), dtype=bool)
-    for part in parts:
-        codes = part.cat.codes.to_numpy()
-        missing |= codes < 0
-        combined = combined * len(part.cat.categories) + codes
-    combined[missing] = -1
-    codes, distinct = pd.factorize(combined)
+    for part in parts:  # the code of a missing part is 0, those of texts follow
+        combined = combined * (len(part.cat.categories) + 1) + part.cat.codes.to_numpy() + 1
+    codes, remaining = pd.factorize(combined)
     texts = []
-    remaining = distinct
     for part in reversed(parts):
-        categories = part.cat.categories.to_numpy()
-        texts.append(categories[remaining % len(categories)] if len(categories) else np.full(len(distinct), None))
-        remaining = remaining // max(1, len(categories))
-    kept = distinct >= 0
-    names = [crossed_name(each) for each in zip(*(text[kept] for text in reversed(texts)), strict=True)]
-    crossed = pd.Categorical(names)  # parts that hold the separator themselves can make the same text
-    renumbered = np.where(kept, np.cumsum(kept) - 1, -1)
-    return pd.Categorical.from_codes(_take_codes(crossed.codes, renumbered)[codes], dtype=crossed.dtype)
+        with_missing = np.array([None, *part.cat.categories], dtype=object)
+        texts.append(with_missing[remaining % len(with_missing)])
+        remaining = remaining // len(with_missing)
+    names = zip(*reversed(texts), strict=True)
+    return _texts([_cross_texts(each) for each in names]).take(codes)
 
 
-def _take_codes(taken: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    return np.append(taken, -1)[codes]
+def _cross_texts(parts: Sequence[str | None]) -> str | None:
+    present = [part for part in parts if part is not None]
+    return crossed_name(present) if len(present) == len(parts) else None
+
+
+def _texts(texts: list[str | None]) -> "pd.Categorical[Any]":
+    """Return texts as a Categorical; some may be equal, as parts that hold the separator themselves can be."""
+    import pandas as pd
+
+    distinct = dict.fromkeys(text for text in texts if text is not None)
+    return pd.Categorical(texts, categories=pd.Index(distinct, dtype=object))
 
 
 def _divide(dividend: np.ndarray, divisor: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import mmh3
 
 N_BUCKETS = 2**16
-"""Columns of the hashed block: real ads have about 4,500 distinct tokens, of which one in seven then shares a bucket."""
+"""Columns of the hashed block. 20,000 ads have about 40,000 distinct tokens, most of them of crosses; in 2**14 buckets
+they collide so often that it costs 0.6 points of macro-F1."""
 
 
 def bucket(token: str, n_buckets: int = N_BUCKETS) -> tuple[int, float]:

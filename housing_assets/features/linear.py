@@ -64,7 +64,7 @@ class LinearScores:
         coefficients = np.zeros((hashed.shape[1], N_SCORES), dtype=np.int64)
         intercepts = np.zeros(N_SCORES, dtype=np.int64)
         rows_as_double = hashed.astype(np.float64)
-        # The solver's dense vectors are short: BLAS threads only wait for each other there, 45 times slower on busy cores.
+        # The solver's dense vectors are short: there BLAS threads wait for each other, on busy cores 45 times as long.
         with threadpool_limits(1, user_api="blas"):
             for edge in range(N_SCORES):
                 model = LogisticRegression(C=inverse_penalty, max_iter=300, tol=1e-3)

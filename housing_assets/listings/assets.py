@@ -105,9 +105,9 @@ def cleaned_listings(context: dg.AssetExecutionContext, raw_listings: DataFrame)
         output_name="quarantined_listings",
         metadata={
             "dagster/row_count": len(cleaned.quarantined),
-            "reasons": dg.MetadataValue.json(reasons.head(MAX_REASONS).to_dict()),
+            "reasons": dg.MetadataValue.json({str(reason): rows for reason, rows in reasons.head(MAX_REASONS).items()}),
             "distinct_reasons": len(reasons),
-            "sample": sample_rows(_mask_personal_values(cleaned.quarantined)),
+            "sample": sample_rows(_mask_personal_values(cleaned.quarantined), personal_names()),
         },
     )
     yield dg.AssetCheckResult(

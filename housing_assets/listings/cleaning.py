@@ -69,7 +69,7 @@ class Fault:
 
     column: str
     rows: np.ndarray
-    reasons: pd.Categorical
+    reasons: "pd.Categorical[Any]"
 
 
 def parse_frame(raw: pd.DataFrame, *, with_target: bool) -> tuple[pd.DataFrame, list[Fault]]:
@@ -130,8 +130,7 @@ def _parse_column(column: Column, cells: pd.Series, faults: list[Fault]) -> Iter
     if reasons:
         reason_by_code = np.full(len(distinct), None, dtype=object)
         reason_by_code[list(reasons)] = list(reasons.values())
-        by_cell = pd.Categorical(reason_by_code)
-        taken = pd.Categorical.from_codes(by_cell.codes[codes], dtype=by_cell.dtype)
+        taken = pd.Categorical(reason_by_code).take(codes)
         unusable = taken.codes >= 0
         if unusable.any():  # a missing cell is among the distinct ones even where no row has it
             faults.append(Fault(column.raw, unusable, taken))
@@ -153,8 +152,8 @@ def _take(value: Value, distinct: list[Any], codes: np.ndarray) -> Any:
     if value.role in NUMBERS:
         return np.array(distinct, dtype=np.float64)[codes]
     if value.role in TEXTS:
-        by_cell = pd.Categorical(distinct, categories=sorted({text for text in distinct if text is not None}))
-        return pd.Categorical.from_codes(by_cell.codes[codes], dtype=by_cell.dtype)
+        texts = sorted({text for text in distinct if text is not None})
+        return pd.Categorical(distinct, categories=texts).take(codes)
     days = [np.datetime64("NaT") if day is None else _as_datetime(day) for day in distinct]
     return np.array(days, dtype="datetime64[s]")[codes]
 

@@ -231,7 +231,7 @@ def _combine(location: str, frames: list[tuple[str, pd.DataFrame]]) -> tuple[pd.
         cells = _concatenate([frame[column.raw] for _, frame in frames if len(frame)])
         columns[column.raw] = _require_one_type(location, column.raw, cells)
     sizes = list(rows_by_file.values())
-    columns[SOURCE_FILE] = pd.Categorical.from_codes(np.repeat(np.arange(len(sizes)), sizes), list(rows_by_file))
+    columns[SOURCE_FILE] = pd.Categorical(list(rows_by_file)).take(np.repeat(np.arange(len(sizes)), sizes))
     columns[SOURCE_ROW] = np.concatenate([np.arange(1, size + 1) for size in sizes])
     return pd.DataFrame(columns), rows_by_file
 

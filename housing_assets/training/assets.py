@@ -167,7 +167,7 @@ def model_evaluation(
     hashed_features: EncodedListings,
     crossed_features: DataFrame,
     tracking: MlflowTracking,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """How well the forest does on listings it has never seen, and whether it may go on to the registry."""
     report = EvaluationReport.of(price_forest, hashed_features, crossed_features)
     metrics = report.metrics

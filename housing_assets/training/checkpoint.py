@@ -239,7 +239,7 @@ def _write_atomically(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
-def _arrays_from_trees(trees: "Sequence[DecisionTreeClassifier]") -> dict[str, np.ndarray]:
+def _arrays_from_trees(trees: "Sequence[DecisionTreeClassifier]") -> dict[str, Any]:
     states = [tree.tree_.__getstate__() for tree in trees]
     return {
         "node_count": np.array([state["node_count"] for state in states], dtype=np.int64),

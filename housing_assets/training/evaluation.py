@@ -64,7 +64,7 @@ def macro_f1(counts: np.ndarray) -> np.ndarray:
 
 
 def calibration_curve(y: np.ndarray, probabilities: np.ndarray) -> "pd.DataFrame":
-    """Return ``confidence``, ``accuracy`` and ``rows`` of the predicted class by bins of equal width; empty bins left out."""
+    """Return ``confidence``, ``accuracy`` and ``rows`` of the predicted class by filled bins of equal width."""
     import pandas as pd
 
     confidence = probabilities.max(axis=1)

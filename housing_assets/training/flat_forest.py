@@ -166,7 +166,7 @@ class FlatForest:
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, Any]:
         """Return the arrays as they are stored."""
         return {name: np.asarray(getattr(self, name), dtype=dtype) for name, dtype in _DTYPES.items()}
 

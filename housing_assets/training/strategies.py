@@ -68,7 +68,8 @@ def balance(
     columns = supported_columns(X, min_rows)
     if not len(columns):
         raise ValueError(
-            f"no column is filled by {min_rows:,} of the {X.shape[0]:,} training rows: lower min_rows, or bring more listings"
+            f"no column is filled by {min_rows:,} of the {X.shape[0]:,} training rows: "
+            "lower min_rows, or bring more listings"
         )
     offered, labels = X[:, columns], y
     if strategy == "smote":
@@ -116,7 +117,8 @@ def synthesize_listings(listings: "pd.DataFrame", y: np.ndarray, seed: int) -> "
         found = rows[:, position] * value.scale
         columns[value.name] = np.where(found < value.minimum, np.nan, found)
     for position, name in enumerate(texts, len(numbers)):
-        columns[name] = pd.Categorical.from_codes(rows[:, position].astype(int), dtype=listings[name].dtype)
+        categories = listings[name].cat.categories
+        columns[name] = pd.Categorical.from_codes(rows[:, position].astype(int), categories)
     for position, name in enumerate(clocks, len(numbers) + len(texts)):
         columns[name] = rows[:, position].astype(np.int64).astype("datetime64[D]").astype("datetime64[s]")
     return pd.DataFrame(columns), labels.astype(np.int8)

@@ -3,15 +3,8 @@
 It trusts its indices: ``FlatForest.load`` has checked every one of them.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numba import njit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    njit: Callable[..., Callable[[Callable[..., np.ndarray]], Callable[..., np.ndarray]]]  # type: ignore[no-redef]
 
 
 @njit(cache=True, nogil=True, boundscheck=False)

@@ -12,7 +12,7 @@ RAW = [column.raw for column in COLUMNS]
 PLAIN_AD = {
     "district": "kadikoy",
     "price": "3,100,000TL",
-    "address": "['Anasayfa', 'Satılık Daire', 'İstanbul Satılık Daire', 'Kadıköy Satılık Daire', 'Örnek Mahallesi Satılık Daire']",
+    "address": "['Anasayfa', 'Satılık Daire', 'Kadıköy Satılık Daire', 'Örnek Mahallesi Satılık Daire']",
     "AdUpdateDate": "24 Şubat 2022",
     "GrossSquareMeters": "160 m2",
     "BuildingAge": "5-10",

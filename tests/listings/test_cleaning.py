@@ -43,7 +43,7 @@ def test_a_batch_is_the_scalar_rules_row_by_row(raw, dtype):
         for row in np.flatnonzero(fault.rows):
             reasons[row][fault.column] = fault.reasons[row]
     assert reasons == [unusable for _, unusable in scalar]
-    assert batch == [{name: None for name in values} | listing for listing, _ in scalar]
+    assert batch == [dict.fromkeys(values) | listing for listing, _ in scalar]
     assert sum(map(bool, reasons)) > 300
 
 

@@ -18,7 +18,7 @@ def test_a_plain_ad_is_read_without_reasons():
         "price": 3_100_000,
         "property_kind": "Daire",
         "neighbourhood": "Örnek Mahallesi",
-        "address": "Anasayfa > Satılık Daire > İstanbul Satılık Daire > Kadıköy Satılık Daire > Örnek Mahallesi Satılık Daire",
+        "address": "Anasayfa > Satılık Daire > Kadıköy Satılık Daire > Örnek Mahallesi Satılık Daire",
         "updated_on": date(2022, 2, 24),
         "gross_m2": 160,
         "building_age": 7.5,

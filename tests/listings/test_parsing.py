@@ -264,8 +264,8 @@ def test_a_floor_whose_number_is_none_is_unusable(cell):
         parsing.floor(cell)
 
 
-MONTHS = "Ocak Şubat Mart Nisan Mayıs Haziran Temmuz Ağustos Eylül Ekim Kasım Aralık".split()  # noqa: SIM905
-CAPITALS = "OCAK ŞUBAT MART NİSAN MAYIS HAZİRAN TEMMUZ AĞUSTOS EYLÜL EKİM KASIM ARALIK".split()  # noqa: SIM905
+MONTHS = "Ocak Şubat Mart Nisan Mayıs Haziran Temmuz Ağustos Eylül Ekim Kasım Aralık".split()
+CAPITALS = "OCAK ŞUBAT MART NİSAN MAYIS HAZİRAN TEMMUZ AĞUSTOS EYLÜL EKİM KASIM ARALIK".split()
 
 
 @pytest.mark.parametrize("months", [MONTHS, CAPITALS], ids=["as written", "in capitals"])
@@ -321,7 +321,8 @@ PATH = "Anasayfa > Satılık Daire > İstanbul Satılık Daire > Adalar Satılı
     ("cell", "value"),
     [
         (
-            "['Anasayfa', 'Satılık Daire', 'İstanbul Satılık Daire', 'Adalar Satılık Daire', 'Maden Mahallesi Satılık Daire']",
+            "['Anasayfa', 'Satılık Daire', 'İstanbul Satılık Daire', 'Adalar Satılık Daire', "
+            "'Maden Mahallesi Satılık Daire']",
             Address("Daire", "Maden Mahallesi", PATH),
         ),
         (PATH, Address("Daire", "Maden Mahallesi", PATH)),
@@ -394,10 +395,9 @@ def numbers_of(value):
 def test_any_cell_has_a_finite_value_or_is_unusable(rule, cell):
     try:
         value = rule(cell)
-    except Unusable as refused:
-        assert str(refused)
-    else:
-        assert all(map(math.isfinite, numbers_of(value)))
+    except Unusable:
+        return
+    assert all(map(math.isfinite, numbers_of(value)))
 
 
 @pytest.mark.parametrize("unit", ["", " TL", "TL", " ₺"])

@@ -183,6 +183,7 @@ def test_an_s3_prefix_is_read_to_its_bottom(bucket):
     assert sorted(cells(raw)) == sorted(ADS.to_numpy().tolist())
 
 
+@pytest.mark.slow
 def test_an_s3_prefix_of_many_objects_is_read_whole(s3, bucket, csv):
     for number in range(1_005):
         s3.put_object(Bucket=bucket, Key=f"many/{number:04d}.txt")

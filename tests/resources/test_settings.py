@@ -9,7 +9,6 @@ VARIABLES = (
     "HOUSING_SOURCE",
     "HOUSING_SAMPLE_ROWS",
     "HOUSING_STORAGE",
-    "HOUSING_DEPLOYMENT",
     "MLFLOW_TRACKING_URI",
 )
 
@@ -24,7 +23,6 @@ def test_without_an_environment_everything_lies_below_one_local_folder() -> None
     settings = Settings()
 
     assert settings.source is None
-    assert settings.deployment == "local"
     assert settings.storage == Path.cwd() / ".housing"
     assert settings.mlflow_uri == f"sqlite:///{Path.cwd()}/.housing/mlflow.db"
 
@@ -35,7 +33,6 @@ def test_without_an_environment_everything_lies_below_one_local_folder() -> None
         ("HOUSING_SOURCE", "s3://ads/2026/", "source", "s3://ads/2026/"),
         ("HOUSING_SAMPLE_ROWS", "1234", "sample_rows", 1234),
         ("HOUSING_STORAGE", "/var/housing", "storage", Path("/var/housing")),
-        ("HOUSING_DEPLOYMENT", "production", "deployment", "production"),
         ("MLFLOW_TRACKING_URI", "http://mlflow:5000", "mlflow_uri", "http://mlflow:5000"),
     ],
 )
@@ -53,7 +50,6 @@ def test_each_variable_sets_its_field(
         ("HOUSING_SAMPLE_ROWS", "many"),
         ("HOUSING_SAMPLE_ROWS", "499"),
         ("HOUSING_SAMPLE_ROWS", "5000001"),
-        ("HOUSING_DEPLOYMENT", "staging"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_what_was_found(

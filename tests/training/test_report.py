@@ -1,0 +1,109 @@
+"""The report of one forest: on the held-out listings, with pictures, and the same after a file."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from housing_assets.features.encoded import EncodedListings
+from housing_assets.training import plots
+from housing_assets.training.evaluation import calibration_curve, confusion, evaluate
+from housing_assets.training.flat_forest import FlatForest
+from housing_assets.training.forest import grow_forest
+from housing_assets.training.report import EvaluationReport
+from housing_assets.training.strategies import balance
+from tests.training.conftest import SMALL
+
+PICTURES = {"confusion_matrix", "calibration", "feature_importance"}
+
+
+def pixels(png: bytes) -> np.ndarray:
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    return imread(io.BytesIO(png), format="png")
+
+
+def assert_is_a_drawing(png: bytes) -> None:
+    shown = pixels(png)
+    assert shown.shape[0] > 200
+    assert shown.shape[1] > 300
+    assert len(np.unique(shown.reshape(-1, shown.shape[2]), axis=0)) > 10
+
+
+@pytest.fixture(scope="module")
+def grown(encoded: EncodedListings, crossed: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> FlatForest:
+    training = balance(
+        encoded.X_train, encoded.y_train, crossed, encoded.encoder, strategy="class_weight", min_rows=20, seed=0
+    )
+    forest = grow_forest(training, SMALL, tmp_path_factory.mktemp("checkpoints")).forest
+    return FlatForest.from_sklearn(forest, training.columns, training.n_columns)
+
+
+@pytest.fixture(scope="module")
+def report(grown: FlatForest, encoded: EncodedListings, crossed: pd.DataFrame) -> EvaluationReport:
+    return EvaluationReport.of(grown, encoded, crossed)
+
+
+def test_a_report_judges_the_held_out_listings(
+    report: EvaluationReport, grown: FlatForest, encoded: EncodedListings, crossed: pd.DataFrame
+) -> None:
+    assert np.array_equal(report.probabilities, grown.predict_proba(encoded.X_holdout))
+    assert len(report.probabilities) == encoded.bands.held_out(crossed).sum()
+    assert dict(report.metrics) == evaluate(encoded.y_holdout, report.probabilities)
+    assert report.metrics["macro_f1"] > 0.6
+
+
+def test_segments_are_districts_and_kinds_of_the_held_out_listings(
+    report: EvaluationReport, encoded: EncodedListings, crossed: pd.DataFrame
+) -> None:
+    held_out = crossed[encoded.bands.held_out(crossed)]
+    districts = report.segments[report.segments["segment"] == "district"].set_index("value")["rows"]
+    assert set(report.segments["segment"]) == {"district", "property_kind"}
+    assert districts.to_dict() == held_out["district"].value_counts()[districts.index].to_dict()
+
+
+def test_a_report_has_its_pictures(report: EvaluationReport) -> None:
+    assert set(report.pictures) == PICTURES
+    for png in report.pictures.values():
+        assert_is_a_drawing(png)
+
+
+def test_a_report_survives_a_folder(report: EvaluationReport, tmp_path: Path) -> None:
+    report.save(tmp_path)
+    again = EvaluationReport.load(tmp_path)
+    assert dict(again.metrics) == dict(report.metrics)
+    assert np.array_equal(again.probabilities, report.probabilities)
+    pd.testing.assert_frame_equal(again.segments, report.segments)
+    assert dict(again.pictures) == dict(report.pictures)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == dict(report.metrics)
+
+
+def test_other_numbers_make_another_picture() -> None:
+    counts, other = np.array([[9, 1, 0], [2, 7, 1], [0, 3, 2]]), np.array([[1, 9, 0], [7, 2, 1], [0, 3, 2]])
+    for png in (plots.confusion_matrix(counts), plots.confusion_matrix(other)):
+        assert_is_a_drawing(png)
+    assert plots.confusion_matrix(counts) == plots.confusion_matrix(counts)
+    assert plots.confusion_matrix(counts) != plots.confusion_matrix(other)
+
+
+def test_a_confusion_without_rows_of_a_category_is_drawn() -> None:
+    empty = confusion(np.zeros(3, dtype=np.int8), np.eye(3)[[0, 1, 0]])
+    assert_is_a_drawing(plots.confusion_matrix(empty))
+
+
+def test_the_class_balance_and_a_calibration_curve_are_drawn() -> None:
+    before, after = {"low": 40, "medium": 40, "high": 20}, {"low": 40, "medium": 40, "high": 40}
+    assert_is_a_drawing(plots.class_balance(before, after))
+    assert plots.class_balance(before, after) != plots.class_balance(before, before)
+    curve = calibration_curve(np.zeros(4, dtype=np.int8), np.array([[0.9, 0.1, 0]] * 4))
+    assert_is_a_drawing(plots.calibration(curve))
+
+
+def test_only_the_most_important_columns_are_drawn() -> None:
+    many = {f"column {number}": number / 1000 for number in range(60)}
+    top = {name: many[name] for name in list(many)[-plots.N_IMPORTANT :]}
+    assert_is_a_drawing(plots.importance(many))
+    assert plots.importance(many) == plots.importance(top)
