@@ -4,6 +4,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -155,9 +156,10 @@ def _import_of(module: str) -> Side:
     return measure
 
 
-class _new_folder(tempfile.TemporaryDirectory):  # noqa: N801
-    def __enter__(self) -> Path:
-        return Path(super().__enter__())
+@contextmanager
+def _new_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 COMPARISONS = (

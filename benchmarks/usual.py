@@ -8,7 +8,7 @@ checkpoint.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,17 +56,17 @@ def clean_ads(ads: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             reasons[column.raw] = cells[unusable].astype(str)
             nothing = (None,) * len(column.values)
             cells = cells.apply(lambda cell, nothing=nothing: nothing if isinstance(cell, Unusable) else cell)
-        for value, found in zip(column.values, zip(*cells, strict=True), strict=True):
-            listings[value.name] = _typed(found, value.role)
+        for value, typed in zip(column.values, zip(*cells, strict=True), strict=True):
+            listings[value.name] = _typed(typed, value.role)
     faulty = reasons.notna().any(axis="columns").to_numpy()
-    found = reasons[faulty]
+    found: pd.DataFrame = reasons.loc[faulty]
     first = found.bfill(axis="columns").iloc[:, 0] if len(found.columns) else pd.Series(dtype=object)
     names = found.apply(lambda row: row.first_valid_index(), axis="columns") if len(found) else first
     quarantined = kept[faulty].assign(row=found.index, column=names, reason=first)
     return listings[~faulty].reset_index(drop=True), quarantined.reset_index(drop=True)
 
 
-def _read_cell(cell: str, column: Column) -> tuple[Any, ...] | Unusable:
+def _read_cell(cell: str, column: Column) -> Any:
     try:
         return column.parse(cell)
     except Unusable as fault:
@@ -188,5 +188,9 @@ def train_script(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    scripts = {"clean": clean_script, "features": features_script, "train": train_script}
+    scripts: dict[str, Callable[..., None]] = {
+        "clean": clean_script,
+        "features": features_script,
+        "train": train_script,
+    }
     scripts[sys.argv[1]](*map(Path, sys.argv[2:]))

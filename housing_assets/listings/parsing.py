@@ -122,9 +122,10 @@ def _clean_number(cell: Any) -> float | None:
     """Return the value of a cell that is a number already, None if it is a text."""
     if isinstance(cell, str | bool) or not isinstance(cell, Real | Decimal):
         return None
-    if not -MAX_MAGNITUDE <= cell <= MAX_MAGNITUDE:
+    number: Any = cell  # not made a float before it is known to fit one
+    if not -MAX_MAGNITUDE <= number <= MAX_MAGNITUDE:
         raise Unusable(f"not a finite number up to {MAX_MAGNITUDE:.0e}")
-    return float(cell)
+    return float(number)
 
 
 def _digits(text: str) -> float:

@@ -34,6 +34,7 @@ _SUFFIXES = _CSV_SUFFIXES + _PARQUET_SUFFIXES
 _NO_TYPE_OF_CELL = frozenset({"mixed", "mixed-integer", "bytes"})
 """What pandas calls a column of texts beside numbers, of lists or of bytes: it cannot be stored, or not be read."""
 
+_EXAMPLE_QUERY = "SELECT * FROM ads"
 _SQL = re.compile(r"[a-z0-9]+(?:\+[a-z0-9]+)?://")
 
 
@@ -98,7 +99,8 @@ def _find_files(location: str) -> Sequence[str]:
         if not path.name.endswith(_SUFFIXES):
             raise SourceError(f"{location}: expected a file ending in {', '.join(_SUFFIXES)}")
         return [str(path)]
-    candidates = path.rglob("*") if path.is_dir() else map(Path, glob.iglob(str(path), recursive=True))
+    matches = glob.iglob(str(path), recursive=True)  # noqa: PTH207 - Path.glob would refuse an absolute pattern
+    candidates = path.rglob("*") if path.is_dir() else map(Path, matches)
     found = sorted(str(file) for file in candidates if file.is_file() and _is_listing_file(file.name))
     if not found:
         raise SourceError(f"{location}: no file ending in {', '.join(_SUFFIXES)} found there")
@@ -139,7 +141,7 @@ def _read_sql(location: str) -> Iterator[tuple[str, pd.DataFrame]]:
             "the source is neither a path nor a SQLAlchemy URL; it may hold a password: not shown"
         ) from None
     if not query.strip():
-        raise SourceError(f"{shown}: a query must follow the URL after '#', such as {shown}#SELECT * FROM ads")
+        raise SourceError(f"{shown}: a query must follow the URL after '#', such as {shown}#{_EXAMPLE_QUERY}")
     try:
         engine = create_engine(url)
     except (SQLAlchemyError, ImportError) as fault:

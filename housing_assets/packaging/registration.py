@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -69,8 +70,11 @@ def provenance(listings: "pd.DataFrame", forest: FlatForest, encoded: EncodedLis
 
 def git_commit(folder: Path) -> str:
     """Return the commit of a checkout, with ``-dirty`` where files differ from it; «not a git checkout» elsewhere."""
+    git = shutil.which("git")
+    if git is None:
+        return "unknown: there is no git"
     described = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
+        [git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -236,7 +236,7 @@ def _write_atomically(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _arrays_from_trees(trees: "Sequence[DecisionTreeClassifier]") -> dict[str, Any]:

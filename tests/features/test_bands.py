@@ -97,7 +97,9 @@ def test_ads_that_differ_in_one_value_are_no_copies(listings: pd.DataFrame) -> N
 
 
 def test_another_process_holds_out_the_same_listings(listings: pd.DataFrame, bands: PriceBands) -> None:
-    finished = subprocess.run([sys.executable, "-c", OTHER_PROCESS], capture_output=True, text=True, cwd=ROOT, check=True)
+    finished = subprocess.run(
+        [sys.executable, "-c", OTHER_PROCESS], capture_output=True, text=True, cwd=ROOT, check=True
+    )
     edges, holdout_below, held_out = json.loads(finished.stdout)
     assert tuple(edges) == bands.edges
     assert tuple(holdout_below) == bands.holdout_below

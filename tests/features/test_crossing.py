@@ -26,7 +26,9 @@ def cells(crossed: pd.DataFrame, row: int) -> dict[str, Any]:
 def test_a_frame_is_crossed_as_its_listings_are_one_by_one(drawn: list[dict[str, Any]]) -> None:
     crossed = cross_frame(frame_of(drawn))
     expected = [cross_listing(listing) for listing in drawn]
-    assert [cells(crossed, row) for row in range(len(drawn))] == [{name: each[name] for name in MADE} for each in expected]
+    assert [cells(crossed, row) for row in range(len(drawn))] == [
+        {name: each[name] for name in MADE} for each in expected
+    ]
 
 
 def test_synthetic_listings_are_crossed_as_they_are_one_by_one(listings: pd.DataFrame, crossed: pd.DataFrame) -> None:
@@ -40,14 +42,19 @@ def test_every_part_of_a_three_part_cross_is_in_its_text() -> None:
     crossed = cross_listing({**HOME, "heating_type": "Kombi"})
     assert crossed["district × neighbourhood × heating_type"] == "Kadıköy × Moda × Kombi"
     frame = cross_frame(frame_of([{**HOME, "heating_type": "Kombi"}, {**HOME, "heating_type": "Soba"}]))
-    assert frame["district × neighbourhood × heating_type"].tolist() == ["Kadıköy × Moda × Kombi", "Kadıköy × Moda × Soba"]
+    assert frame["district × neighbourhood × heating_type"].tolist() == [
+        "Kadıköy × Moda × Kombi",
+        "Kadıköy × Moda × Soba",
+    ]
 
 
 @pytest.mark.parametrize("missing", ["district", "neighbourhood", "heating_type"])
 def test_a_cross_is_missing_where_a_part_is(missing: str) -> None:
     listing = {**HOME, "heating_type": "Kombi", missing: None}
     assert cross_listing(listing)["district × neighbourhood × heating_type"] is None
-    column = cross_frame(frame_of([listing, {**HOME, "heating_type": "Kombi"}]))["district × neighbourhood × heating_type"]
+    column = cross_frame(frame_of([listing, {**HOME, "heating_type": "Kombi"}]))[
+        "district × neighbourhood × heating_type"
+    ]
     assert column.isna().tolist() == [True, False]
 
 

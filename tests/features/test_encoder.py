@@ -78,7 +78,9 @@ def test_a_raw_ad_is_encoded_exactly_as_its_row_of_a_batch(encoder: ListingEncod
     assert_rows_equal(encoder, encoder.transform(cross_frame(listings)), ones)
 
 
-def test_every_synthetic_ad_is_encoded_exactly_as_its_row_of_a_batch(encoder: ListingEncoder, raw: pd.DataFrame) -> None:
+def test_every_synthetic_ad_is_encoded_exactly_as_its_row_of_a_batch(
+    encoder: ListingEncoder, raw: pd.DataFrame
+) -> None:
     listings, _ = parse_frame(raw, with_target=False)
     ones = [encoder.transform_one(cross_listing(parse_listing(ad, with_target=False)[0])) for ad in ads_of(raw)]
     assert_rows_equal(encoder, encoder.transform(cross_frame(listings)), ones)

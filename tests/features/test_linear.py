@@ -35,7 +35,8 @@ def test_a_score_has_the_same_bits_in_any_order_and_in_a_batch(counts: dict[int,
     one = scores.score_one({bucket: float(count) for bucket, count in counts.items()})
     assert scores.score_one({bucket: float(count) for bucket, count in shuffled}) == one
     exact = [
-        (int(scores.intercepts[edge]) + sum(count * int(scores.coefficients[b, edge]) for b, count in counts.items())) * UNIT
+        (int(scores.intercepts[edge]) + sum(count * int(scores.coefficients[b, edge]) for b, count in counts.items()))
+        * UNIT
         for edge in range(2)
     ]
     assert one == exact

@@ -1,7 +1,7 @@
 """A training process killed at random moments: the next one ends in the same forest and loses at most one interval.
 
-The forest is grown in a process of its own, forked from a server that has imported the libraries, and SIGKILL is sent to
-that process. ``HOUSING_KILL_SEED`` repeats a run.
+The forest is grown in a process of its own, forked from a server that has imported the libraries, and SIGKILL is
+sent to that process. ``HOUSING_KILL_SEED`` repeats a run.
 """
 
 import multiprocessing
@@ -34,7 +34,7 @@ class Stop(NamedTuple):
 
 
 def grow_and_report(data: Path, folder: Path, reports: Path) -> None:
-    """Grow a forest, with a line for the loaded data and one for every checkpoint; runs in the process that is killed."""
+    """Grow a forest, with a line for the loaded data and one for every checkpoint; this is what is killed."""
     training = TrainingSet.load(data)
     with reports.open("w", buffering=1) as lines:
         lines.write(f"{LOADED}\n")

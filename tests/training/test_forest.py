@@ -1,5 +1,6 @@
 """Growing: checkpoints, threads and stops do not change the forest."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_progress_is_reported_after_each_checkpoint(training: TrainingSet, tmp_p
     reports: list[Progress] = []
     grow_forest(training, SMALL.model_copy(update={"n_trees": 13}), tmp_path, report=reports.append)
     assert [(each.n_done, each.n_grown, each.n_trees) for each in reports] == [(5, 5, 13), (10, 10, 13), (13, 13, 13)]
-    assert all(later.seconds > earlier.seconds > 0 for earlier, later in zip(reports, reports[1:], strict=False))
+    assert all(later.seconds > earlier.seconds > 0 for earlier, later in pairwise(reports))
 
 
 def test_progress_tells_rate_and_time_left_of_the_new_trees() -> None:
@@ -70,9 +71,7 @@ def test_depth_leaf_and_column_parameters_reach_the_trees(training: TrainingSet,
     assert new_forest(ForestParameters(max_depth=0)).max_depth is None
 
 
-def test_rows_too_many_to_be_dense_are_split_as_columns(
-    training: TrainingSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_too_many_to_be_dense_are_split_as_columns(training: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(splittable(training.X), np.ndarray)
     monkeypatch.setattr("housing_assets.training.forest.DENSE_BYTES", 1000)
     columns = splittable(training.X)

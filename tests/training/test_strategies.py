@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 from housing_assets.features.bands import group_keys
 from housing_assets.features.encoded import EncodedListings
@@ -28,11 +29,11 @@ class RecordingEncoder(ListingEncoder):
         self.fold_encoders.append(RecordingEncoder(self.n_buckets))
         return self.fold_encoders[-1]
 
-    def fit_transform(self, crossed: pd.DataFrame, labels: np.ndarray, groups: np.ndarray):  # noqa: ANN201
+    def fit_transform(self, crossed: pd.DataFrame, labels: np.ndarray, groups: np.ndarray) -> csr_matrix:
         self.learned = crossed["row"].to_numpy()
         return super().fit_transform(crossed, labels, groups)
 
-    def transform(self, crossed: pd.DataFrame):  # noqa: ANN201
+    def transform(self, crossed: pd.DataFrame) -> csr_matrix:
         self.encoded.append(crossed["row"].to_numpy())
         return super().transform(crossed)
 
@@ -118,15 +119,19 @@ def test_smotenc_leaves_values_missing_as_often_as_real_listings_do(
 def test_too_few_listings_of_a_class_are_refused(
     encoded: EncodedListings, train_rows: pd.DataFrame, strategy: Strategy
 ) -> None:
-    few = np.concatenate([np.flatnonzero(encoded.y_train == label)[:count] for label, count in ((0, 40), (1, 40), (2, 4))])
-    with pytest.raises(ValueError, match="4 listings are 'high'.*choose the strategy 'class_weight'"):
+    few = np.concatenate(
+        [np.flatnonzero(encoded.y_train == label)[:count] for label, count in ((0, 40), (1, 40), (2, 4))]
+    )
+    with pytest.raises(ValueError, match=r"4 listings are 'high'.*choose the strategy 'class_weight'"):
         balance(
             encoded.X_train[few], encoded.y_train[few], train_rows.iloc[few], encoded.encoder,
             strategy=strategy, min_rows=1, seed=0,
         )  # fmt: skip
 
 
-def test_a_training_set_without_an_offered_column_is_refused(encoded: EncodedListings, train_rows: pd.DataFrame) -> None:
+def test_a_training_set_without_an_offered_column_is_refused(
+    encoded: EncodedListings, train_rows: pd.DataFrame
+) -> None:
     with pytest.raises(ValueError, match=r"no column is filled by 100,000 of the [\d,]+ training rows"):
         balanced(encoded, train_rows, "none", min_rows=100_000)
 

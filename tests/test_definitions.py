@@ -1,0 +1,144 @@
+"""The code location: it loads anywhere, and nothing in its graph changes unseen."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from housing_assets.definitions import build_defs
+from resources.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+
+GRAPH = {
+    "raw_listings": ("listings", {"pandas", "parquet"}, set()),
+    "listings": ("listings", {"pandas", "parquet"}, {"raw_listings"}),
+    "quarantined_listings": ("listings", {"pandas", "parquet"}, {"raw_listings"}),
+    "price_bands": ("features", {"python"}, {"listings"}),
+    "crossed_features": ("features", {"pandas", "parquet"}, {"listings"}),
+    "hashed_features": ("features", {"scikitlearn", "numpy"}, {"crossed_features", "price_bands"}),
+    "balanced_training_set": ("training", {"scikitlearn"}, {"crossed_features", "hashed_features"}),
+    "price_forest": ("training", {"scikitlearn", "mlflow"}, {"balanced_training_set", "hashed_features"}),
+    "model_evaluation": (
+        "training",
+        {"scikitlearn", "mlflow"},
+        {"price_forest", "hashed_features", "crossed_features"},
+    ),
+    "registered_model": (
+        "registry",
+        {"mlflow"},
+        {"price_forest", "model_evaluation", "hashed_features", "listings"},
+    ),
+}
+"""Each asset's group, kinds and upstream assets."""
+
+CHECKS = {
+    ("listings", "every_row_accounted_for"): True,
+    ("listings", "obeys_contract"): True,
+    ("model_evaluation", "macro_f1_high_enough"): True,
+    ("model_evaluation", "every_recall_high_enough"): True,
+    ("model_evaluation", "calibrated"): True,
+}
+"""Whether each check blocks what lies downstream."""
+
+SENSORS = {"mlflow_run_of_failure_run", "mlflow_run_of_canceled_run"}
+
+HEAVY = "bentoml boto3 dask dagster_aws dagster_mlflow imblearn matplotlib mlflow numba pandas pandera scipy sklearn"
+
+LOAD = """
+import socket, sys
+
+def refuse(*_, **__):
+    raise AssertionError("the code location uses the network")
+
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = socket.create_connection = refuse
+from housing_assets.definitions import defs
+print(len(defs.resolve_asset_graph().get_all_asset_keys()))
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+@pytest.fixture(scope="module")
+def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    return build_defs(settings=Settings(storage=tmp_path_factory.mktemp("storage")))
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, set[str], Path]:
+    """Load the code location without network and environment; return asset count, imported packages, its folder."""
+    folder = tmp_path_factory.mktemp("empty")
+    ended = subprocess.run(
+        [sys.executable, "-c", LOAD],
+        cwd=folder,
+        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
+    count, packages = ended.stdout.splitlines()
+    return int(count), set(packages.split()), folder
+
+
+def test_the_code_location_loads_without_network_secrets_or_environment(loaded: tuple[int, set[str], Path]) -> None:
+    assert loaded[0] == len(GRAPH)
+
+
+def test_loading_writes_nothing(loaded: tuple[int, set[str], Path]) -> None:
+    assert list(loaded[2].iterdir()) == []
+
+
+@pytest.mark.parametrize("library", HEAVY.split())
+def test_loading_leaves_heavy_libraries_to_the_steps_that_use_them(
+    loaded: tuple[int, set[str], Path], library: str
+) -> None:
+    assert library not in loaded[1]
+
+
+def test_the_graph_is_the_one_that_was_designed(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    nodes = {key.to_user_string(): graph.get(key) for key in graph.get_all_asset_keys()}
+    found = {
+        name: (node.group_name, set(node.kinds), {parent.to_user_string() for parent in node.parent_keys})
+        for name, node in nodes.items()
+    }
+    assert found == GRAPH
+
+
+def test_the_checks_are_those_that_were_designed(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    found = {(key.asset_key.to_user_string(), key.name): graph.get(key).blocking for key in graph.asset_check_keys}
+    assert found == CHECKS
+
+
+def test_the_sensors_are_those_that_were_designed_and_on(defs: dg.Definitions) -> None:
+    sensors = list(defs.sensors or ())
+    assert {sensor.name for sensor in sensors} == SENSORS
+    assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
+
+
+def test_every_asset_and_check_says_what_it_is(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    for key in [*graph.get_all_asset_keys(), *graph.asset_check_keys]:
+        assert len(graph.get(key).description or "") > 20, key
+
+
+def test_a_resource_can_be_replaced(tmp_path: Path) -> None:
+    io_manager = dg.mem_io_manager
+
+    defs = build_defs(settings=Settings(storage=tmp_path), resource_overrides={"io_manager": io_manager})
+
+    assert (defs.resources or {})["io_manager"] is io_manager
+
+
+def test_the_default_settings_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
+
+    resources = build_defs().resources or {}
+
+    assert resources["io_manager"].folder == str(tmp_path / "assets")
+    assert resources["registry"].tracking_uri == f"sqlite:///{tmp_path}/mlflow.db"

@@ -1,0 +1,248 @@
+"""The whole graph, from synthetic ads to a version in production, and on to the next version."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dagster as dg
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from housing_assets.definitions import build_defs
+from housing_assets.features.bands import CATEGORIES
+from housing_assets.listings.sample import synthetic_listings
+from resources.mlflow_tracking import DAGSTER_RUN_TAG
+from resources.model_registry import PRODUCTION, STAGING, ModelRegistry, Version
+from resources.settings import Settings
+from tests.resources.mlflow_database import new_database
+
+ROWS = 2_000
+PROBABILITIES = [f"probability_{category}" for category in CATEGORIES]
+SMALL_FOREST = {"price_forest": {"n_trees": 60}}
+LENIENT = {"model_evaluation": {"min_macro_f1": 0.5, "min_recall": 0.3, "max_calibration_error": 0.5}}
+
+
+class Platform(NamedTuple):
+    """The real definitions on a storage of their own."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+
+    @property
+    def registry(self) -> ModelRegistry:
+        return ModelRegistry(tracking_uri=self.settings.mlflow_uri)
+
+    def materialize(
+        self, config: dict[str, dict[str, Any]], *, selection: list[str] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        defs = build_defs(settings=self.settings)
+        ops = {name: {"config": values} for name, values in {**SMALL_FOREST, **LENIENT, **config}.items()}
+        chosen = set(selection or ops) if selection else None
+        return dg.materialize(
+            [*(defs.assets or ()), *(defs.asset_checks or ())],
+            resources=dict(defs.resources or {}),
+            instance=self.instance,
+            run_config={"ops": {name: values for name, values in ops.items() if chosen is None or name in chosen}},
+            selection=selection,
+            raise_on_error=False,
+        )
+
+    def mlflow_status(self, dagster_run: str) -> str:
+        client = self.registry.client()
+        experiment = client.get_experiment_by_name("housing_price_classifier")
+        (run,) = client.search_runs([experiment.experiment_id], f"tags.{DAGSTER_RUN_TAG} = '{dagster_run}'")
+        return str(run.info.status)
+
+    def production(self) -> Version:
+        version = self.registry.with_alias(PRODUCTION)
+        assert version is not None
+        return version
+
+
+FROM_TRAINING_ON = ["balanced_training_set", "price_forest", "model_evaluation", "registered_model"]
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    storage = tmp_path_factory.mktemp("platform")
+    new_database(storage)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Platform(Settings(storage=storage, sample_rows=ROWS), instance)
+
+
+@pytest.fixture(scope="module")
+def first(platform: Platform) -> dg.ExecuteInProcessResult:
+    """Give the first materialization of everything."""
+    return platform.materialize({})
+
+
+@pytest.fixture(scope="module")
+def registered(platform: Platform, first: dg.ExecuteInProcessResult) -> Version:
+    """Give the version that the first materialization registered."""
+    assert first.success
+    (version,) = [version for version in platform.registry.versions() if version.number == 1]
+    return version
+
+
+@pytest.fixture(scope="module")
+def model(platform: Platform, registered: Version) -> mlflow.pyfunc.PyFuncModel:
+    mlflow.set_tracking_uri(platform.settings.mlflow_uri)
+    return mlflow.pyfunc.load_model("models:/HousingPriceClassifier@production")
+
+
+def test_every_asset_is_materialized_and_every_check_passes(first: dg.ExecuteInProcessResult) -> None:
+    graph = build_defs().resolve_asset_graph()
+
+    assert first.success
+    materialized = {event.asset_key for event in first.get_asset_materialization_events()}
+    assert materialized == set(graph.get_all_asset_keys())
+    evaluations = first.get_asset_check_evaluations()
+    assert {evaluation.asset_check_key for evaluation in evaluations} == set(graph.asset_check_keys)
+    assert all(evaluation.passed for evaluation in evaluations)
+
+
+def test_the_first_version_is_in_production_with_its_provenance(
+    platform: Platform, first: dg.ExecuteInProcessResult, registered: Version
+) -> None:
+    assert registered.tags["decision"] == "promoted"
+    assert registered.tags["reason"] == "first version: there is no champion"
+    assert registered.tags["dagster_run_id"] == first.run_id
+    assert len(registered.tags["data_fingerprint"]) == 64
+    assert platform.mlflow_status(first.run_id) == "FINISHED"
+
+
+def test_the_registered_model_answers_raw_listings(model: mlflow.pyfunc.PyFuncModel) -> None:
+    raw = synthetic_listings(200, seed=7)
+
+    answers = model.predict(raw)
+
+    assert list(answers) == ["price_category", *PROBABILITIES, "reason"]
+    assert answers.index.equals(raw.index)
+    usable = answers[answers["reason"].isna()]
+    assert len(usable) > 150
+    assert set(usable["price_category"]) == set(CATEGORIES)
+    np.testing.assert_allclose(usable[PROBABILITIES].sum(axis=1), 1)
+    likeliest = np.array(CATEGORIES)[usable[PROBABILITIES].to_numpy().argmax(axis=1)]
+    assert (usable["price_category"] == likeliest).all()
+
+
+def test_a_row_that_cannot_be_used_has_a_null_answer_and_the_reason(model: mlflow.pyfunc.PyFuncModel) -> None:
+    raw = synthetic_listings(3, seed=0).astype(object)
+    raw.loc[raw.index[1], "GrossSquareMeters"] = "large"
+
+    answers = model.predict(raw)
+
+    assert answers["reason"].notna().tolist() == [False, True, False]
+    assert answers["reason"].iloc[1].startswith("GrossSquareMeters: ")
+    assert answers["price_category"].notna().tolist() == [True, False, True]
+    assert answers[PROBABILITIES].notna().all(axis=1).tolist() == [True, False, True]
+
+
+def test_clean_numbers_are_answered_as_the_texts_they_stand_for(model: mlflow.pyfunc.PyFuncModel) -> None:
+    columns = ["district", "GrossSquareMeters", "NetSquareMeters", "BuildingAge"]
+    texts = pd.DataFrame([["kadikoy", "120 m2", "100 m2", "4"]], columns=columns)
+    numbers = pd.DataFrame([["kadikoy", 120, 100.0, 4]], columns=columns)
+
+    pd.testing.assert_frame_equal(model.predict(texts), model.predict(numbers))
+    assert model.predict(texts)["reason"].isna().all()
+
+
+def test_the_price_does_not_sway_the_answer(model: mlflow.pyfunc.PyFuncModel) -> None:
+    raw = synthetic_listings(20, seed=7)
+
+    pd.testing.assert_frame_equal(model.predict(raw), model.predict(raw.drop(columns="price")))
+
+
+def test_the_models_folder_holds_no_pickle(platform: Platform, registered: Version) -> None:
+    files = [path for path in (platform.settings.storage / "mlartifacts" / "models").rglob("*") if path.is_file()]
+
+    assert {"MLmodel", "forest.npz", "encoder.json", "manifest.json"} <= {path.name for path in files}
+    assert {path.suffix for path in files} <= {"", ".json", ".npz", ".yaml", ".txt"}
+    assert not any(path.read_bytes().startswith(b"\x80") for path in files)
+    with np.load(next(path for path in files if path.name == "forest.npz"), allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype != object for name in arrays)
+
+
+def test_the_stored_example_is_answered_and_no_real_listing(platform: Platform, registered: Version) -> None:
+    mlflow.set_tracking_uri(platform.settings.mlflow_uri)
+    loaded = mlflow.pyfunc.load_model(f"models:/HousingPriceClassifier/{registered.number}")
+
+    assert loaded.predict(loaded.input_example)["reason"].isna().all()
+
+
+class Later(NamedTuple):
+    """A run after the first, and what was in production before it."""
+
+    result: dg.ExecuteInProcessResult
+    before: Version
+    after: Version
+    newest: Version
+
+
+def run_later(platform: Platform, config: dict[str, dict[str, Any]], selection: list[str] | None = None) -> Later:
+    before = platform.production()
+    result = platform.materialize(config, selection=selection)
+    return Later(result, before, platform.production(), platform.registry.versions()[0])
+
+
+def test_a_second_run_is_compared_on_the_same_listings_and_keeps_the_lineage(
+    platform: Platform, registered: Version
+) -> None:
+    run = run_later(platform, {"registered_model": {"max_loss": 1.0}})
+
+    assert run.result.success
+    assert run.newest.number == run.before.number + 1
+    assert run.newest.tags["lineage"] == run.before.tags["lineage"]
+    assert run.newest.tags["reason"].startswith("no worse than the champion: macro-F1 differs by")
+    holdout = run.result.asset_materializations_for_node("hashed_features")[0].metadata["holdout_rows"].value
+    assert f"on {holdout:,} held-out listings" in run.newest.tags["reason"]
+    assert run.after.number == run.newest.number
+    assert run.newest.aliases == (PRODUCTION, STAGING)
+
+
+def test_the_same_forest_on_the_same_listings_differs_by_nothing(platform: Platform, registered: Version) -> None:
+    run = run_later(platform, {}, FROM_TRAINING_ON)
+
+    assert run.result.success
+    assert "macro-F1 differs by +0.0000 (95 % interval +0.0000 to +0.0000)" in run.newest.tags["reason"]
+
+
+def test_a_gate_that_fails_registers_nothing_and_leaves_production_untouched(
+    platform: Platform, registered: Version
+) -> None:
+    versions = platform.registry.versions()
+
+    run = run_later(platform, {"model_evaluation": {"min_macro_f1": 0.99}}, FROM_TRAINING_ON)
+
+    assert not run.result.success
+    failed = [check.check_name for check in run.result.get_asset_check_evaluations() if not check.passed]
+    assert "macro_f1_high_enough" in failed
+    assert platform.registry.versions() == versions
+    assert platform.mlflow_status(run.result.run_id) == "FAILED"
+
+
+def test_a_worse_challenger_is_registered_but_not_promoted_and_says_why(
+    platform: Platform, registered: Version
+) -> None:
+    lenient = {"min_macro_f1": 0.0, "min_recall": 0.0, "max_calibration_error": 1.0}
+
+    run = run_later(
+        platform, {"price_forest": {"n_trees": 1, "max_depth": 1}, "model_evaluation": lenient}, FROM_TRAINING_ON
+    )
+
+    assert run.result.success
+    assert run.after.number == run.before.number != run.newest.number
+    assert run.newest.aliases == (STAGING,)
+    assert run.newest.tags["decision"] == "not promoted"
+    assert run.newest.tags["reason"].startswith("may be worse than the champion: macro-F1 differs by -")
+
+
+def test_new_bands_start_a_new_lineage_and_say_so(platform: Platform, registered: Version) -> None:
+    run = run_later(platform, {"price_bands": {"reband": True}})
+
+    assert run.result.success
+    assert run.newest.tags["lineage"] != run.before.tags["lineage"]
+    assert run.newest.tags["reason"].startswith("starts a new lineage")
+    assert run.after.number == run.newest.number
