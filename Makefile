@@ -8,7 +8,7 @@ export DAGSTER_DISABLE_TELEMETRY ?= yes
 export BENTOML_DO_NOT_TRACK ?= True
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help setup demo materialize test check dev versions rollback bench lock clean
+.PHONY: help setup demo materialize test check dev serve versions rollback bench lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,11 @@ dev: setup  ## lineage page on :3000 (webserver and daemon), MLflow on :5000
 	@trap 'kill 0' EXIT INT TERM; \
 	$(BIN)/mlflow server --backend-store-uri "$$MLFLOW_TRACKING_URI" --port 5000 & \
 	$(BIN)/dg dev --port 3000 & wait
+
+serve: setup  ## serve the version in production over HTTP on :3100
+	$(BIN)/python -m resources.versions export $(HOUSING_STORAGE)/served
+	HOUSING_MODEL_FOLDER=$(HOUSING_STORAGE)/served BENTOML_HOME=$(HOUSING_STORAGE)/bentoml \
+	$(BIN)/bentoml serve bento_service.service:HousingPriceClassifier --port $${HOUSING_PORT:-3100}
 
 versions: setup  ## registered versions with their audit trail
 	@$(BIN)/python -m resources.versions
