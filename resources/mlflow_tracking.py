@@ -52,15 +52,16 @@ class MlflowTracking(dg.ConfigurableResource):
         import mlflow
 
         self._prepare_experiment()
-        self._correct_recent_runs(context.instance)
+        if context.instance is not None:
+            self._correct_recent_runs(context.instance)
         with _dagster_mlflow(self, context) as tracking:
             self._run_id = tracking.active_run().info.run_id
-            failed = True
+            raised = True
             try:
                 yield self
-                failed = _has_failed(context)
+                raised = False
             finally:
-                mlflow.end_run("KILLED" if _is_cancelled(context) else "FAILED" if failed else "FINISHED")
+                mlflow.end_run(_ends_as(context, raised=raised))
 
     def client(self) -> "MlflowClient":
         """Return a client of the tracking server and its registry."""
@@ -81,9 +82,7 @@ class MlflowTracking(dg.ConfigurableResource):
         LookupError
             If there is none.
         """
-        client = self.client()
-        experiment = client.get_experiment_by_name(self.experiment_name)
-        runs = client.search_runs([experiment.experiment_id], f"tags.`{tag}` = '{value}'", max_results=1)
+        runs = self._newest_runs(f"tags.`{tag}` = '{value}'")
         if not runs:
             raise LookupError(
                 f"no MLflow run in {self.tracking_uri} has the tag {tag} = {value}: materialize price_forest"
@@ -113,13 +112,8 @@ class MlflowTracking(dg.ConfigurableResource):
 
     def correct_status(self, dagster_run: dg.DagsterRun) -> None:
         """Give the MLflow run of an ended Dagster run the status that it ended with, if it has another."""
-        client = self.client()
-        experiment = client.get_experiment_by_name(self.experiment_name)
-        if experiment is not None:
-            for run in client.search_runs(
-                [experiment.experiment_id], f"tags.{DAGSTER_RUN_TAG} = '{dagster_run.run_id}'", max_results=1
-            ):
-                _correct(client, run, dagster_run)
+        for run in self._newest_runs(f"tags.{DAGSTER_RUN_TAG} = '{dagster_run.run_id}'"):
+            self._correct(run, dagster_run)
 
     def log_picture(self, run_id: str, name: str, png: bytes) -> None:
         """Store a PNG with a run."""
@@ -139,18 +133,20 @@ class MlflowTracking(dg.ConfigurableResource):
 
     def _correct_recent_runs(self, instance: dg.DagsterInstance) -> None:
         """Correct what killed processes left running, and what failed after its last step that uses MLflow."""
-        client = self.client()
-        experiment = client.get_experiment_by_name(self.experiment_name)
-        runs = client.search_runs([experiment.experiment_id], "attributes.status != 'FAILED'", max_results=RECENT_RUNS)
+        runs = self._newest_runs("attributes.status != 'FAILED'", RECENT_RUNS)
         of = {run.data.tags[DAGSTER_RUN_TAG]: run for run in runs if DAGSTER_RUN_TAG in run.data.tags}
         for dagster_run in instance.get_runs(dg.RunsFilter(run_ids=list(of))) if of else ():
-            _correct(client, of[dagster_run.run_id], dagster_run)
+            self._correct(of[dagster_run.run_id], dagster_run)
 
+    def _correct(self, run: "Run", dagster_run: dg.DagsterRun) -> None:
+        status = _MLFLOW_STATUS.get(dagster_run.status)
+        if status not in (None, run.info.status):
+            self.client().set_terminated(run.info.run_id, status, run.info.end_time)
 
-def _correct(client: "MlflowClient", run: "Run", dagster_run: dg.DagsterRun) -> None:
-    status = _MLFLOW_STATUS.get(dagster_run.status)
-    if status not in (None, run.info.status):
-        client.set_terminated(run.info.run_id, status, run.info.end_time)
+    def _newest_runs(self, query: str, limit: int = 1) -> "list[Run]":
+        client = self.client()
+        experiment = client.get_experiment_by_name(self.experiment_name)
+        return list(client.search_runs([experiment.experiment_id], query, max_results=limit)) if experiment else []
 
 
 @contextmanager
@@ -174,12 +170,12 @@ def _dagster_mlflow(tracking: MlflowTracking, context: dg.InitResourceContext) -
         yield resources.mlflow
 
 
-def _is_cancelled(context: dg.InitResourceContext) -> bool:
-    run = context.instance.get_run_by_id(context.run.run_id) if context.run else None
-    return run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
-
-
-def _has_failed(context: dg.InitResourceContext) -> bool:
-    if context.run is None:
-        return False
-    return bool(context.instance.get_records_for_run(context.run.run_id, of_type=_FAILURES, limit=1).records)
+def _ends_as(context: dg.InitResourceContext, *, raised: bool) -> str:
+    run, instance = context.run, context.instance
+    if run is None or instance is None:
+        return "FAILED" if raised else "FINISHED"
+    now = instance.get_run_by_id(run.run_id)
+    if now is not None and now.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
+        return "KILLED"
+    failures = instance.get_records_for_run(run.run_id, of_type=_FAILURES, limit=1).records
+    return "FAILED" if raised or failures else "FINISHED"

@@ -121,6 +121,7 @@ class ModelRegistry(dg.ConfigurableResource):
         from mlflow.types import ColSpec, Schema
         from mlflow.types.schema import AnyType
 
+        any_type = AnyType()  # type: ignore[no-untyped-call]
         mlflow.set_tracking_uri(self.tracking_uri)
         client = self.client()
         trained = client.get_run(run_id)
@@ -136,7 +137,7 @@ class ModelRegistry(dg.ConfigurableResource):
             loader_module=loader_module,
             data_path=str(folder),
             signature=ModelSignature(
-                inputs=Schema([ColSpec(AnyType(), name, required=False) for name in example.columns]),
+                inputs=Schema([ColSpec(any_type, name, required=False) for name in example.columns]),
                 outputs=Schema([ColSpec(kind, name) for name, kind in answer.items()]),
             ),
             input_example=example,

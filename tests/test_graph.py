@@ -1,7 +1,6 @@
 """The whole graph, from synthetic ads to a version in production, and on to the next version."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -39,12 +38,12 @@ class Platform(NamedTuple):
     ) -> dg.ExecuteInProcessResult:
         defs = build_defs(settings=self.settings)
         ops = {name: {"config": values} for name, values in {**SMALL_FOREST, **LENIENT, **config}.items()}
-        chosen = set(selection or ops) if selection else None
+        chosen = selection or ops
         return dg.materialize(
             [*(defs.assets or ()), *(defs.asset_checks or ())],
             resources=dict(defs.resources or {}),
             instance=self.instance,
-            run_config={"ops": {name: values for name, values in ops.items() if chosen is None or name in chosen}},
+            run_config={"ops": {name: values for name, values in ops.items() if name in chosen}},
             selection=selection,
             raise_on_error=False,
         )

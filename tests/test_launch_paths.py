@@ -64,7 +64,7 @@ def environment(storage: Path, **variables: str) -> dict[str, str]:
     return {**os.environ, "DAGSTER_DISABLE_TELEMETRY": "1", **ours, **variables}
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 120) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
@@ -169,7 +169,7 @@ def by_command(
 def test_the_mlflow_run_of_a_command_line_ends_as_the_dagster_run(
     by_command: Mapping[tuple[str, str], Future[Ended]], command: tuple[str, str]
 ) -> None:
-    executor, failure = command
+    _, failure = command
 
     ended = by_command[command].result()
 

@@ -73,7 +73,7 @@ def git_commit(folder: Path) -> str:
     git = shutil.which("git")
     if git is None:
         return "unknown: there is no git"
-    described = subprocess.run(
+    described = subprocess.run(  # noqa: S603
         [git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
         cwd=folder,
         capture_output=True,

@@ -13,9 +13,9 @@ from housing_assets.listings.columns import COLUMNS, NUMBERS, TARGET, TEXTS, Val
 WORDS = ("Kadıköy", "Şile", "unknown", "Kombi × Doğalgaz", "Kombi", "Doğalgaz", "a × b", "b × c", "a", "b", "c", "=")
 RAW_TEXTS = (
     "", "-", "nan", "0", "-0", "1", "3", "2.5", "2,5", "2.250", "2.250 m2", "160 m2", "-0 m2", "0 m2", "7 TL",
-    "3,100,000TL", "34,550,000TLarrow_downward%3", "0 (Yeni)", "5-10", "21 Ve Üzeri", "3+1", "2.5+1", "8+ Oda", "5 Oda", "Stüdyo",
+    "3,100,000TL", "34,550,000TLarrow_downward%3", "0 (Yeni)", "5-10", "21 Ve Üzeri", "3+1", "2.5+1", "8+ Oda", "5 Oda",
     "3. Kat", "10-20. Kat", "Kot 1 (-1). Kat", "Çatı Katı", "40+. Kat", "24 Şubat 2022", "1 Ocak 1999", "-0+1",
-    "2022-02-24",
+    "2022-02-24", "Stüdyo",
     "31 Şubat 2022", "0001-01-01", "Kombi Doğalgaz", "a × b", "b × c", "Yok", "1e400", "inf", "\ud800",
     "['Anasayfa', 'Satılık Daire', 'İstanbul Satılık Daire', 'Maden Mahallesi Satılık Daire']",
     "Anasayfa > Satılık Villa > Yalı Mahallesi Satılık Villa",

@@ -21,7 +21,7 @@ def cells(crossed: pd.DataFrame, row: int) -> dict[str, Any]:
     return {name: None if pd.isna(found[name]) else found[name] for name in MADE}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(typed_listings(), max_size=12))
 def test_a_frame_is_crossed_as_its_listings_are_one_by_one(drawn: list[dict[str, Any]]) -> None:
     crossed = cross_frame(frame_of(drawn))

@@ -60,7 +60,7 @@ def ads_of(raw: pd.DataFrame) -> list[dict[str, Any]]:
     return texts.where(texts.notna(), None).to_dict("records")
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(drawn=st.lists(typed_listings(), min_size=1, max_size=8))
 def test_a_typed_listing_is_encoded_exactly_as_its_row_of_a_batch(
     encoder: ListingEncoder, drawn: list[dict[str, Any]]
@@ -69,7 +69,7 @@ def test_a_typed_listing_is_encoded_exactly_as_its_row_of_a_batch(
     assert_rows_equal(encoder, batch, [encoder.transform_one(cross_listing(listing)) for listing in drawn])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ads=st.lists(raw_ads(), min_size=1, max_size=8))
 def test_a_raw_ad_is_encoded_exactly_as_its_row_of_a_batch(encoder: ListingEncoder, ads: list[dict[str, Any]]) -> None:
     cells = {column.raw: [ad.get(column.raw) for ad in ads] for column in COLUMNS}

@@ -96,15 +96,15 @@ def test_a_registered_model_takes_texts_and_numbers_and_needs_no_column(
 def test_registering_and_loading_warn_of_nothing(
     registry: ModelRegistry, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("mlflow", "mlflow.pyfunc", "mlflow.models"):
-        monkey = logging.getLogger(name)
-        monkey.addHandler(caplog.handler)
+    loggers = [logging.getLogger(name) for name in ("mlflow", "mlflow.pyfunc", "mlflow.models")]
+    for logger in loggers:
+        logger.addHandler(caplog.handler)
     try:
         version = register(registry, tmp_path)
         registry.download(version, tmp_path / "downloaded")
     finally:
-        for name in ("mlflow", "mlflow.pyfunc", "mlflow.models"):
-            logging.getLogger(name).removeHandler(caplog.handler)
+        for logger in loggers:
+            logger.removeHandler(caplog.handler)
 
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
     errors = capfd.readouterr().err

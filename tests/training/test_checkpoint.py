@@ -374,6 +374,14 @@ def test_a_process_killed_at_any_write_leaves_a_checkpoint_that_ends_in_the_same
     assert last > 4 * 4
 
 
+def test_what_a_killed_process_left_half_written_is_removed(training: TrainingSet, tmp_path: Path) -> None:
+    left = [tmp_path / ".trees-00000-00005-0badc0de.npz.1", tmp_path / ".checkpoint.json.1"]
+    for path in left:
+        path.write_bytes(b"half")
+    grow(training, tmp_path)
+    assert not any(path.exists() for path in left)
+
+
 def test_fine_tuning_keeps_the_trees_and_adds_new_ones_of_the_new_rows(
     training: TrainingSet, narrowed: TrainingSet, folder: Path
 ) -> None:
