@@ -1,7 +1,7 @@
 """MLflow for a Dagster run: one MLflow run for each, found by tag, that ends as the Dagster run does."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,9 +93,9 @@ class MlflowTracking(dg.ConfigurableResource):
         self,
         run_id: str,
         *,
-        params: dict[str, Any] | None = None,
-        metrics: dict[str, float] | None = None,
-        tags: dict[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         """Log to a run in one request."""
         from time import time

@@ -137,6 +137,7 @@ def test_a_resource_can_be_replaced(tmp_path: Path) -> None:
 
 def test_the_default_settings_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # mlflow.set_tracking_uri sets it
 
     resources = build_defs().resources or {}
 

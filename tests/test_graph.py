@@ -66,9 +66,9 @@ FROM_TRAINING_ON = ["balanced_training_set", "price_forest", "model_evaluation",
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     storage = tmp_path_factory.mktemp("platform")
-    new_database(storage)
+    settings = Settings(storage=storage, sample_rows=ROWS, MLFLOW_TRACKING_URI=new_database(storage))
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Platform(Settings(storage=storage, sample_rows=ROWS), instance)
+        yield Platform(settings, instance)
 
 
 @pytest.fixture(scope="module")

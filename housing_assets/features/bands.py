@@ -1,8 +1,8 @@
 """Price bands and the holdout: what every version of a lineage shares, so that versions can be compared.
 
-The first version learns the band edges from its training rows, and a holdout threshold for each band; retraining keeps
-both. «High» then means the same amount of money from version to version, and a listing that one version was judged on
-is never trained on by the next.
+The first version learns the band edges from its training rows, and a salt that decides by hash which ads are held out;
+retraining keeps both. «High» then means the same amount of money from version to version, and an ad that one version
+was judged on is never trained on by the next, whatever ads come and whatever price it asks by then.
 """
 
 import json
@@ -23,8 +23,11 @@ EDGE_QUANTILES = (0.4, 0.8)
 """Price quantiles of the two band edges."""
 
 HOLDOUT_SHARE = 0.2
-_STRATIFIED_ROUNDS = 5
-_MAX_ROUNDS = 20
+STRATIFIED_WITHIN = 0.001
+"""A salt is taken when no band's held-out share is further from ``HOLDOUT_SHARE``: a tenth of a percentage point is
+less than a year of new ads will move it."""
+
+_MAX_SALTS = 64
 
 
 @dataclass(frozen=True)
@@ -37,25 +40,23 @@ class PriceBands:
         Identifies it; versions of another lineage have other bands and cannot be compared with these.
     edges : tuple of float
         Highest price of «low» and of «medium», in ``currency``.
-    holdout_below : tuple of int
-        For each band, the uint64 group key below which a listing is held out.
+    holdout_salt : int
+        Mixed into the hash by which ads are held out.
     currency : str
         ISO 4217.
     """
 
     lineage: str
     edges: tuple[float, float]
-    holdout_below: tuple[int, int, int]
+    holdout_salt: int
     currency: str = "TRY"
 
     @classmethod
     def learn(cls, listings: "pd.DataFrame") -> Self:
-        """Learn the edges from the training rows and the holdout thresholds that separate those.
+        """Choose the holdout and learn the edges from the other, the training rows.
 
-        The edges depend on the training rows, and the stratified split on the edges: both are computed in turn until
-        they agree, which takes two or three rounds. Where they go round in circles, the thresholds are kept after
-        ``_STRATIFIED_ROUNDS`` and only the edges follow; where even that does not settle (few listings), the edges are
-        those of the round before, a listing or two off.
+        Salts are tried until one holds out a fifth of every band, to within ``STRATIFIED_WITHIN``; of ``_MAX_SALTS``
+        the most even one is taken.
 
         Raises
         ------
@@ -63,17 +64,22 @@ class PriceBands:
             If the prices have too few distinct values for three bands.
         """
         prices, groups = listings[TARGET].to_numpy(), group_keys(listings)
-        edges = _quantiles(prices)
-        for number in range(_MAX_ROUNDS):
+        best, smallest = None, np.inf
+        for salt in range(_MAX_SALTS):
+            held_out = _is_held_out(groups, salt)
+            edges = _quantiles(prices[~held_out])
             if not prices.min() <= edges[0] < edges[1] < prices.max():
-                raise ValueError(f"three price bands need more distinct prices than these {len(prices)} listings have")
-            if number < _STRATIFIED_ROUNDS:
-                thresholds = _thresholds(prices, groups, edges)
-            bands = cls(uuid4().hex[:12], edges, thresholds)
-            agreed, edges = edges, _quantiles(prices[~bands.held_out(listings)])
-            if edges == agreed:
+                continue
+            labels = np.searchsorted(edges, prices, side="left")
+            shares = np.bincount(labels[held_out], minlength=len(CATEGORIES)) / np.bincount(labels)
+            unevenness = np.abs(shares - HOLDOUT_SHARE).max()
+            if unevenness < smallest:
+                best, smallest = (edges, salt), unevenness
+            if smallest <= STRATIFIED_WITHIN:
                 break
-        return bands
+        if best is None:
+            raise ValueError(f"three price bands need more distinct prices than these {len(prices)} listings have")
+        return cls(uuid4().hex[:12], *best)
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
@@ -81,11 +87,7 @@ class PriceBands:
         return cls(
             lineage=str(stored["lineage"]),
             edges=(float(stored["edges"][0]), float(stored["edges"][1])),
-            holdout_below=(
-                int(stored["holdout_below"][0]),
-                int(stored["holdout_below"][1]),
-                int(stored["holdout_below"][2]),
-            ),
+            holdout_salt=int(stored["holdout_salt"]),
             currency=str(stored["currency"]),
         )
 
@@ -108,9 +110,7 @@ class PriceBands:
 
     def held_out(self, listings: "pd.DataFrame") -> np.ndarray:
         """Return which listings are kept for evaluation: a boolean mask, the same for all copies of one ad."""
-        groups = group_keys(listings)
-        first_price = _lowest_price_of_group(listings[TARGET].to_numpy(), groups)
-        return groups < np.array(self.holdout_below, dtype=np.uint64)[self.labels(first_price)]
+        return _is_held_out(group_keys(listings), self.holdout_salt)
 
 
 def group_keys(listings: "pd.DataFrame") -> np.ndarray:
@@ -126,15 +126,9 @@ def _quantiles(prices: np.ndarray) -> tuple[float, float]:
     return float(low), float(medium)
 
 
-def _thresholds(prices: np.ndarray, groups: np.ndarray, edges: tuple[float, float]) -> tuple[int, int, int]:
-    distinct, first = np.unique(groups, return_index=True)
-    bands = np.searchsorted(edges, _lowest_price_of_group(prices, groups)[first], side="left")
-    low, medium, high = (int(np.quantile(distinct[bands == band], HOLDOUT_SHARE, method="lower")) for band in range(3))
-    return low, medium, high
-
-
-def _lowest_price_of_group(prices: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    distinct, position = np.unique(groups, return_inverse=True)
-    lowest = np.full(len(distinct), np.inf)
-    np.minimum.at(lowest, position, prices)
-    return lowest[position]
+def _is_held_out(groups: np.ndarray, salt: int) -> np.ndarray:
+    """Return whether a group's salted hash (SplitMix64's finalizer, Steele et al. 2014) lies in the lowest fifth."""
+    mixed = groups + np.uint64(salt * 0x9E3779B97F4A7C15 % 2**64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (mixed ^ (mixed >> np.uint64(31))) < np.uint64(HOLDOUT_SHARE * 2**64)

@@ -23,7 +23,7 @@ from housing_assets.listings.cleaning import clean
 from housing_assets.listings.sample import synthetic_listings
 listings = clean(synthetic_listings(900, seed=3)).listings
 bands = PriceBands.learn(listings)
-print(json.dumps([bands.edges, bands.holdout_below, bands.held_out(listings).tolist()]))
+print(json.dumps([bands.edges, bands.holdout_salt, bands.held_out(listings).tolist()]))
 """
 
 
@@ -100,9 +100,9 @@ def test_another_process_holds_out_the_same_listings(listings: pd.DataFrame, ban
     finished = subprocess.run(
         [sys.executable, "-c", OTHER_PROCESS], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    edges, holdout_below, held_out = json.loads(finished.stdout)
+    edges, holdout_salt, held_out = json.loads(finished.stdout)
     assert tuple(edges) == bands.edges
-    assert tuple(holdout_below) == bands.holdout_below
+    assert holdout_salt == bands.holdout_salt
     assert held_out == bands.held_out(listings).tolist()
 
 
@@ -116,11 +116,16 @@ def test_a_listing_held_out_stays_held_out_when_others_are_added(bands: PriceBan
     assert {key: sides_after[key] for key in sides_before} == sides_before
 
 
+def test_a_held_out_ad_stays_held_out_when_a_cheaper_copy_comes(listings: pd.DataFrame, bands: PriceBands) -> None:
+    cheaper = pd.concat([listings, listings.assign(price=listings["price"] * 0.5)], ignore_index=True)
+    assert np.array_equal(bands.held_out(cheaper), np.tile(bands.held_out(listings), 2))
+
+
 def test_the_order_of_the_listings_does_not_matter(listings: pd.DataFrame, bands: PriceBands) -> None:
     order = np.random.default_rng(0).permutation(len(listings))
     shuffled = listings.iloc[order].reset_index(drop=True)
     again = PriceBands.learn(shuffled)
-    assert (again.edges, again.holdout_below) == (bands.edges, bands.holdout_below)
+    assert (again.edges, again.holdout_salt) == (bands.edges, bands.holdout_salt)
     assert np.array_equal(again.held_out(shuffled), bands.held_out(listings)[order])
 
 

@@ -17,12 +17,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def registry(tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelRegistry:
     """Two promoted versions below HOUSING_STORAGE."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
     registry = ModelRegistry(tracking_uri=tracking_uri)
     for fingerprint in ("aa", "bb"):
         tags = {"data_fingerprint": fingerprint, "decision": "promoted", "sklearn": "not shown"}
         registry.promote(register(registry, tmp_path, tags=tags))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # mlflow.set_tracking_uri sets it
     return registry
 
 
