@@ -5,6 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from housing_assets.features.bands import PriceBands
+from housing_assets.features.crossing import cross_frame
+from housing_assets.features.encoded import EncodedListings
+from housing_assets.features.encoder import ListingEncoder
+from housing_assets.listings.cleaning import clean
+from housing_assets.listings.sample import synthetic_listings
+from housing_assets.packaging.artifact import ModelArtifact
+from housing_assets.training.evaluation import evaluate
+from housing_assets.training.flat_forest import FlatForest
+from housing_assets.training.forest import ForestParameters, new_forest, splittable
+from housing_assets.training.strategies import balance
+
 PROJECT = Path(__file__).parent.parent
 
 
@@ -14,4 +26,28 @@ def real_data_folder() -> Path:
     folder = PROJECT / os.environ.get("HOUSING_REAL_DATA", "../shared/data")
     if not folder.is_dir():
         pytest.skip(f"no real listings: {folder} is no folder; HOUSING_REAL_DATA may name another")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def artifact() -> ModelArtifact:
+    """Give a small model of synthetic ads."""
+    crossed = cross_frame(clean(synthetic_listings(1200, seed=5)).listings)
+    encoded = EncodedListings.encode(crossed, PriceBands.learn(crossed), ListingEncoder(n_buckets=2**12))
+    training = balance(
+        encoded.X_train, encoded.y_train, crossed, encoded.encoder, strategy="class_weight", min_rows=20, seed=0
+    )
+    grown = new_forest(ForestParameters(n_trees=15, n_jobs=1)).fit(
+        splittable(training.X), training.y, sample_weight=training.weights
+    )
+    forest = FlatForest.from_sklearn(grown, training.columns, training.n_columns)
+    metrics = evaluate(encoded.y_holdout, forest.predict_proba(encoded.X_holdout))
+    return ModelArtifact(encoded.encoder, forest, encoded.bands, metrics, {"forest_digest": forest.digest()})
+
+
+@pytest.fixture(scope="session")
+def saved(artifact: ModelArtifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder that the small model was saved to; not to be written to."""
+    folder = tmp_path_factory.mktemp("artifact")
+    artifact.save(folder)
     return folder

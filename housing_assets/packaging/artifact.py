@@ -120,7 +120,7 @@ class ModelArtifact:
 
     def save(self, folder: Path) -> None:
         """Write the files and their manifest to an existing folder."""
-        (folder / "encoder.json").write_text(self.encoder.to_json())
+        (folder / "encoder.json").write_text(self.encoder.to_json(), encoding="utf-8")
         self.forest.save(folder)
         self.bands.save(folder)
         (folder / "metrics.json").write_text(json.dumps(dict(self.metrics), indent=1, sort_keys=True))
@@ -142,8 +142,8 @@ class ModelArtifact:
         """
         manifest = _read_manifest(folder)
         try:
-            return cls(
-                encoder=ListingEncoder.from_json((folder / "encoder.json").read_text()),
+            artifact = cls(
+                encoder=ListingEncoder.from_json((folder / "encoder.json").read_text(encoding="utf-8")),
                 forest=FlatForest.load(folder),
                 bands=PriceBands.load(folder),
                 metrics=json.loads((folder / "metrics.json").read_text()),
@@ -151,13 +151,19 @@ class ModelArtifact:
             )
         except (ValueError, KeyError, TypeError, IndexError) as fault:
             raise ArtifactRefused(f"{folder}: {fault}") from fault
+        if artifact.forest.n_columns != artifact.encoder.n_columns:
+            raise ArtifactRefused(
+                f"{folder}: the forest was grown on {artifact.forest.n_columns} columns, "
+                f"the encoder makes {artifact.encoder.n_columns}"
+            )
+        return artifact
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
-        found = manifest["format"], set(manifest["sha256"]), manifest["provenance"]
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+        found = manifest["format"], set(manifest["sha256"].keys()), dict(manifest["provenance"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
         raise ArtifactRefused(f"{folder}: no readable {MANIFEST}: {fault}") from None
     if found[0] != FORMAT:
         raise ArtifactRefused(f"{folder}: its format is {found[0]}, this version reads {FORMAT}")

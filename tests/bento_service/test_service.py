@@ -15,16 +15,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from housing_assets.features.bands import PriceBands
-from housing_assets.features.crossing import cross_frame
-from housing_assets.features.encoded import EncodedListings
-from housing_assets.features.encoder import ListingEncoder
-from housing_assets.listings.cleaning import clean
 from housing_assets.listings.sample import synthetic_listings
 from housing_assets.packaging.artifact import ModelArtifact
-from housing_assets.training.flat_forest import FlatForest
-from housing_assets.training.forest import ForestParameters, new_forest, splittable
-from housing_assets.training.strategies import balance
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
@@ -36,27 +28,13 @@ def raw() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def artifact_folder(raw: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    listings = clean(raw).listings
-    crossed = cross_frame(listings)
-    bands = PriceBands.learn(listings)
-    encoded = EncodedListings.encode(crossed, bands, ListingEncoder(n_folds=2))
-    training = balance(encoded.X_train, encoded.y_train, crossed, encoded.encoder, strategy="none", min_rows=50, seed=0)
-    forest = new_forest(ForestParameters(n_trees=10)).fit(splittable(training.X), training.y)
-    flat = FlatForest.from_sklearn(forest, training.columns, training.n_columns)
-    folder = tmp_path_factory.mktemp("artifact")
-    ModelArtifact(encoded.encoder, flat, bands, {}, {}).save(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def url(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {
         **os.environ,
-        "HOUSING_MODEL_FOLDER": str(artifact_folder),
+        "HOUSING_MODEL_FOLDER": str(saved),
         "BENTOML_HOME": str(tmp_path_factory.mktemp("bentoml")),
         "BENTOML_DO_NOT_TRACK": "True",
     }
@@ -93,9 +71,9 @@ def post(url: str, listing: dict[str, Any]) -> tuple[int, Any]:
 
 
 def test_the_service_answers_as_the_artifact_predicts_in_a_batch(
-    url: str, raw: pd.DataFrame, artifact_folder: Path
+    url: str, raw: pd.DataFrame, artifact: ModelArtifact
 ) -> None:
-    expected = ModelArtifact.load(artifact_folder).predict(raw)
+    expected = artifact.predict(raw)
     usable = expected.index[expected["reason"].isna()][:20]
     for row in usable:
         cells = {name: cell for name, cell in raw.loc[row].items() if isinstance(cell, str)}
@@ -112,7 +90,7 @@ def test_a_listing_that_cannot_be_used_is_answered_with_422_and_the_reason(url: 
     assert "GrossSquareMeters" in json.dumps(answer)
 
 
-def test_the_service_predicts_where_the_training_stack_cannot_be_imported(artifact_folder: Path) -> None:
+def test_the_service_predicts_where_the_training_stack_cannot_be_imported(saved: Path) -> None:
     program = f"""
 import sys
 for name in ("pandas", "sklearn", "dagster", "mlflow", "imblearn", "scipy"):
@@ -120,7 +98,7 @@ for name in ("pandas", "sklearn", "dagster", "mlflow", "imblearn", "scipy"):
 from pathlib import Path
 import bento_service.service
 from housing_assets.packaging.artifact import ModelArtifact
-model = ModelArtifact.load(Path({str(artifact_folder)!r}))
+model = ModelArtifact.load(Path({str(saved)!r}))
 print(model.predict_one({{"district": "kadikoy", "GrossSquareMeters": 110}}).sum())
 """
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

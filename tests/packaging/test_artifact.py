@@ -10,42 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from housing_assets.features.bands import CATEGORIES, PriceBands
-from housing_assets.features.crossing import cross_frame
-from housing_assets.features.encoded import EncodedListings
+from housing_assets.features.bands import CATEGORIES
 from housing_assets.features.encoder import ListingEncoder
 from housing_assets.listings.cleaning import clean
 from housing_assets.listings.sample import synthetic_listings
 from housing_assets.packaging.artifact import FILES, MANIFEST, ArtifactRefused, ModelArtifact, _sha256
-from housing_assets.training.evaluation import evaluate
-from housing_assets.training.flat_forest import FlatForest
-from housing_assets.training.forest import ForestParameters, new_forest, splittable
-from housing_assets.training.strategies import balance
 
 PROBABILITIES = [f"probability_{name}" for name in CATEGORIES]
 ANSWERS = ["price_category", *PROBABILITIES, "reason"]
-
-
-@pytest.fixture(scope="module")
-def artifact() -> ModelArtifact:
-    crossed = cross_frame(clean(synthetic_listings(1200, seed=5)).listings)
-    encoded = EncodedListings.encode(crossed, PriceBands.learn(crossed), ListingEncoder(n_buckets=2**12))
-    training = balance(
-        encoded.X_train, encoded.y_train, crossed, encoded.encoder, strategy="class_weight", min_rows=20, seed=0
-    )
-    grown = new_forest(ForestParameters(n_trees=15, n_jobs=1)).fit(
-        splittable(training.X), training.y, sample_weight=training.weights
-    )
-    forest = FlatForest.from_sklearn(grown, training.columns, training.n_columns)
-    metrics = evaluate(encoded.y_holdout, forest.predict_proba(encoded.X_holdout))
-    return ModelArtifact(encoded.encoder, forest, encoded.bands, metrics, {"forest_digest": forest.digest()})
-
-
-@pytest.fixture(scope="module")
-def saved(artifact: ModelArtifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("artifact")
-    artifact.save(folder)
-    return folder
 
 
 @pytest.fixture
@@ -253,7 +225,17 @@ def test_a_forest_that_could_lead_astray_is_refused_though_its_checksum_fits(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{}", b"null", b'{"format": 1}', b"\xff", b'{"format": 1, "sha256": 3}']
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"null",
+        b'{"format": 1}',
+        b"\xff",
+        b'{"format": 1, "sha256": 3}',
+        b'{"format": 1, "sha256": [], "provenance": {}}',
+    ],
 )
 def test_a_manifest_that_is_none_is_refused(folder: Path, content: bytes) -> None:
     (folder / MANIFEST).write_bytes(content)
@@ -276,4 +258,12 @@ def test_an_artifact_of_another_format_is_refused(folder: Path) -> None:
 def test_a_manifest_that_names_other_files_is_refused(folder: Path) -> None:
     change_json(folder / MANIFEST, lambda manifest: manifest["sha256"].pop("forest.npz"))
     with pytest.raises(ArtifactRefused, match=r"its manifest names .*expected .*forest.npz"):
+        ModelArtifact.load(folder)
+
+
+def test_a_forest_that_was_grown_on_another_encoders_columns_is_refused(folder: Path, artifact: ModelArtifact) -> None:
+    arrays = artifact.forest.arrays()
+    np.savez(folder / "forest.npz", **{**arrays, "n_columns": arrays["n_columns"] + 1})
+    make_checksum_fit(folder, "forest.npz")
+    with pytest.raises(ArtifactRefused, match=r"the forest was grown on \d+ columns, the encoder makes \d+"):
         ModelArtifact.load(folder)
