@@ -33,7 +33,7 @@ demo:  ## the whole way from synthetic ads to a registered model, with a summary
 	@HOUSING_SOURCE= $(MAKE) --no-print-directory materialize
 
 test: setup  ## run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: setup  ## format, lint, types, rules of import
 	$(BIN)/ruff format --check .

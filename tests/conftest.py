@@ -20,6 +20,17 @@ from housing_assets.training.strategies import balance
 PROJECT = Path(__file__).parent.parent
 
 
+@pytest.fixture(autouse=True)
+def no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what ``make`` exports, and afterwards what ``mlflow.set_tracking_uri`` puts into the environment."""
+    for name in os.environ:
+        if name.startswith("HOUSING_") and name not in ("HOUSING_REAL_DATA", "HOUSING_KILL_SEED"):
+            monkeypatch.delenv(name)
+    for name in ("MLFLOW_TRACKING_URI", "DAGSTER_HOME"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture(scope="session")
 def real_data_folder() -> Path:
     """Give the folder of the real listings, which are not part of the project."""

@@ -228,7 +228,7 @@ def test_prices_are_round(ordinary: pd.DataFrame) -> None:
         (Shift(new_district_share=0.3), {"district", "address", "price", "RentalIncome"}),
         (Shift(only_district="kadikoy"), {"district", "address", "price", "RentalIncome"}),
     ],
-    ids=str,
+    ids=lambda value: repr(value) if isinstance(value, Shift) else "",
 )
 def test_a_shift_changes_the_columns_it_names_and_no_other(
     ordinary: pd.DataFrame, shift: Shift, columns: set[str]

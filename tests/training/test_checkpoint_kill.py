@@ -113,6 +113,13 @@ def kill_after(process: multiprocessing.process.BaseProcess, delay: float) -> bo
     return process.exitcode == -signal.SIGKILL
 
 
+def kill_after_checkpoints(process: multiprocessing.process.BaseProcess, reports: Path, n_checkpoints: int) -> bool:
+    """Send SIGKILL once the process has reported so many checkpoints; return whether it was still growing."""
+    while process.is_alive() and reports.read_text().count("\n") <= n_checkpoints:
+        time.sleep(0.001)
+    return kill_after(process, 0)
+
+
 @pytest.mark.slow
 def test_a_forest_killed_at_a_random_moment_is_finished_to_the_same_bits_and_loses_at_most_one_interval(
     training: TrainingSet,
@@ -154,7 +161,6 @@ def test_a_forest_killed_again_and_again_never_loses_what_was_written(
     training: TrainingSet,
     trainer: Trainer,
     uninterrupted: str,
-    seconds: float,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -162,7 +168,7 @@ def test_a_forest_killed_again_and_again_never_loses_what_was_written(
     folder, written, history = tmp_path / "checkpoints", 0, []
     for attempt in range(40):
         reports = tmp_path / f"{attempt}.txt"
-        killed = kill_after(trainer.start(folder, reports), random_moments.uniform(seconds / 20, seconds / 3))
+        killed = kill_after_checkpoints(trainer.start(folder, reports), reports, random_moments.randint(0, 3))
         history.append(last_reported(reports))
         assert history[-1] == 0 or history[-1] >= written + INTERVAL
         written = max(written, history[-1])
