@@ -376,7 +376,8 @@ def test_runs_that_the_webserver_launches_end_in_mlflow_as_in_dagster(tmp_path: 
 def test_runs_of_the_queue_end_in_mlflow_as_in_dagster_even_where_no_step_could_see_it(tmp_path: Path) -> None:
     storage, port = new_storage(tmp_path, QUEUED), free_port()
     daemon = ["dagster-daemon", "run", "-m", MODULE]
-    with started(storage, webserver_command(port), daemon, EXECUTOR="multiprocess"), instance_of(storage) as instance:
+    # Opened first: two processes that make Dagster's databases at once can break them.
+    with instance_of(storage) as instance, started(storage, webserver_command(port), daemon, EXECUTOR="multiprocess"):
         webserver = Webserver(storage, f"http://127.0.0.1:{port}")
         wait_until(webserver.is_up)
         wait_until(lambda: len(sensors_that_ticked(instance)) == 2)
