@@ -39,7 +39,6 @@ def build_defs(
         sensors=mlflow_run_sensors(resources["tracking"]),
         resources=resources,
         executor=dg.in_process_executor,
-        loggers={"console": dg.colored_console_logger.configured({"log_level": "INFO"})},
     )
 
 

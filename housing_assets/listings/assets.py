@@ -57,12 +57,15 @@ def raw_listings(
 
 @dg.multi_asset(
     group_name=GROUP,
+    can_subset=True,
     outs={
         "listings": dg.AssetOut(
+            is_required=False,
             description="Ads with typed values, copies removed; obeys the contract in contract.py.",
             kinds={"pandas", "parquet"},
         ),
         "quarantined_listings": dg.AssetOut(
+            is_required=False,
             description="Ads that cannot be used: the column, the value and the reason, beside the raw row.",
             kinds={"pandas", "parquet"},
         ),
@@ -89,34 +92,39 @@ def cleaned_listings(context: dg.AssetExecutionContext, raw_listings: DataFrame)
         "duplicates_removed": len(cleaned.duplicates),
     }
     context.log.info(", ".join(f"{name} {count:,}" for name, count in counts.items()))
-    yield dg.Output(
-        cleaned.listings,
-        output_name="listings",
-        metadata={
-            "dagster/row_count": len(cleaned.listings),
-            "dagster/column_schema": table_schema(cleaned.listings),
-            "duplicates_removed": len(cleaned.duplicates),
-            "sample": sample_rows(cleaned.listings, personal_names()),
-        },
-    )
-    reasons = (cleaned.quarantined["column"] + ": " + cleaned.quarantined["reason"]).value_counts()
-    yield dg.Output(
-        cleaned.quarantined,
-        output_name="quarantined_listings",
-        metadata={
-            "dagster/row_count": len(cleaned.quarantined),
-            "reasons": dg.MetadataValue.json({str(reason): rows for reason, rows in reasons.head(MAX_REASONS).items()}),
-            "distinct_reasons": len(reasons),
-            "sample": sample_rows(_mask_personal_values(cleaned.quarantined), personal_names()),
-        },
-    )
-    yield dg.AssetCheckResult(
-        check_name="every_row_accounted_for",
-        asset_key="listings",
-        passed=fault is None,
-        description=fault or "every row has one fate",
-        metadata=counts,
-    )
+    if dg.AssetKey("listings") in context.selected_asset_keys:
+        yield dg.Output(
+            cleaned.listings,
+            output_name="listings",
+            metadata={
+                "dagster/row_count": len(cleaned.listings),
+                "dagster/column_schema": table_schema(cleaned.listings),
+                "duplicates_removed": len(cleaned.duplicates),
+                "sample": sample_rows(cleaned.listings, personal_names()),
+            },
+        )
+    if dg.AssetKey("quarantined_listings") in context.selected_asset_keys:
+        reasons = (cleaned.quarantined["column"] + ": " + cleaned.quarantined["reason"]).value_counts()
+        yield dg.Output(
+            cleaned.quarantined,
+            output_name="quarantined_listings",
+            metadata={
+                "dagster/row_count": len(cleaned.quarantined),
+                "reasons": dg.MetadataValue.json(
+                    {str(reason): rows for reason, rows in reasons.head(MAX_REASONS).items()}
+                ),
+                "distinct_reasons": len(reasons),
+                "sample": sample_rows(_mask_personal_values(cleaned.quarantined), personal_names()),
+            },
+        )
+    if context.selected_asset_check_keys:
+        yield dg.AssetCheckResult(
+            check_name="every_row_accounted_for",
+            asset_key="listings",
+            passed=fault is None,
+            description=fault or "every row has one fate",
+            metadata=counts,
+        )
 
 
 def _mask_personal_values(quarantined: DataFrame) -> DataFrame:

@@ -197,3 +197,19 @@ def test_a_failed_run_leaves_the_last_complete_listings(materialize, storage, cs
     assert materialize(csv).success
     assert not materialize(tmp_path / "nowhere").success
     assert len(stored(storage, "raw_listings")) == 7
+
+
+@pytest.mark.parametrize("name", ["listings", "quarantined_listings"])
+def test_listings_and_quarantined_listings_can_be_materialized_alone(materialize, storage, instance, csv, name):
+    materialize(csv)
+    result = dg.materialize(
+        [raw_listings, cleaned_listings],
+        instance=instance,
+        resources={
+            "io_manager": AssetStorage(folder=str(storage)),
+            "source": ListingSource(object_store=ObjectStore()),
+        },
+        selection=[name],
+    )
+    built = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert built == {name}
