@@ -42,7 +42,7 @@ def write_inputs(folder: Path, rows: int, source: str | None) -> dict[str, float
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.features.encoder import ListingEncoder
     from housing_assets.listings.cleaning import clean
-    from housing_assets.listings.columns import COLUMNS
+    from housing_assets.listings.columns import COLUMNS, TARGET
     from housing_assets.listings.sample import synthetic_listings, write_listings
     from housing_assets.listings.source import read_listings
     from housing_assets.training.balancing import target_counts
@@ -69,7 +69,7 @@ def write_inputs(folder: Path, rows: int, source: str | None) -> dict[str, float
     training.save(folder / BALANCED)
 
     held_out = bands.held_out(listings)
-    X, y = usual.encode(usual.cross_listings(listings), ~held_out), bands.labels(listings["price"].to_numpy())
+    X, y = usual.encode(usual.cross_listings(listings), ~held_out), bands.labels(listings[TARGET].to_numpy())
     save_npz(folder / USUAL_ROWS, X, compressed=False)
     np.savez(folder / USUAL_LABELS, y=y, held_out=held_out)
     # What the usual way's SMOTE makes of the dense matrix, in a tenth of the time; here only the rows are wanted.

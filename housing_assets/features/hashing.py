@@ -3,9 +3,10 @@
 Each distinct token is hashed once; rows are assembled by code. The same function serves one request.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import mmh3
+import numpy as np
 
 N_BUCKETS = 2**16
 """Columns of the hashed block. 20,000 ads have about 40,000 distinct tokens, most of them of crosses; in 2**14 buckets
@@ -24,6 +25,19 @@ def bucket(token: str, n_buckets: int = N_BUCKETS) -> tuple[int, float]:
     if hashed == -(2**31):  # has no positive counterpart in 32 bits; FeatureHasher's own special case
         return (2**31 - n_buckets) % n_buckets, -1.0
     return abs(hashed) % n_buckets, 1.0 if hashed >= 0 else -1.0
+
+
+def hash_distinct(column: str, texts: Sequence[str], n_buckets: int = N_BUCKETS) -> np.ndarray:
+    """Return the key of each text's token, int64: twice its bucket, and 1 more where it is counted with a minus.
+
+    Equal to ``bucket`` of each token, several times as fast; sorted keys are sorted buckets.
+    """
+    prefix = token(column, "")
+    tokens = ((prefix + text).encode("utf-8", "surrogatepass") for text in texts)
+    hashed = np.fromiter(map(mmh3.hash, tokens), dtype=np.int64, count=len(texts))
+    # The lowest hash has no positive counterpart in 32 bits; FeatureHasher's own special case.
+    buckets = np.where(hashed == -(2**31), 2**31 - n_buckets, np.abs(hashed)) % n_buckets
+    return 2 * buckets + (hashed < 0)
 
 
 def token(column: str, value: str) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction import FeatureHasher
 
-from housing_assets.features.hashing import N_BUCKETS, add_tokens, bucket, token
+from housing_assets.features.hashing import N_BUCKETS, add_tokens, bucket, hash_distinct, token
 
 LOWEST_HASH_TOKENS = ("bea=LqJX", "cbk=CXCj", "eky=BESQ")
 """Texts whose MurmurHash3 is -2**31, found by running the hash backwards."""
@@ -73,3 +73,10 @@ def test_no_tokens_fill_no_bucket() -> None:
 def test_one_value_in_two_columns_is_two_tokens() -> None:
     found = np.array([bucket(token(column, "unknown"))[0] for column in ("district", "swap", "balcony")])
     assert len(set(found)) == 3
+
+
+@given(texts=st.lists(st.text(max_size=30), max_size=30), n_buckets=st.sampled_from([7, 2**10, 2**16]))
+def test_distinct_texts_are_hashed_as_their_tokens_one_by_one(texts: list[str], n_buckets: int) -> None:
+    keys = hash_distinct("column", texts, n_buckets)
+    one_by_one = [bucket(token("column", text), n_buckets) for text in texts]
+    assert [(int(key) // 2, -1.0 if key % 2 else 1.0) for key in keys] == one_by_one
