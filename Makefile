@@ -1,7 +1,10 @@
 # Every command of the platform. `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-export HOUSING_STORAGE ?= $(CURDIR)/.housing
+HOUSING_STORAGE ?= .housing
+override HOUSING_STORAGE := $(abspath $(HOUSING_STORAGE))
+export HOUSING_STORAGE
+DEMO := $(CURDIR)/.housing/demo
 export DAGSTER_HOME ?= $(HOUSING_STORAGE)/dagster
 export MLFLOW_TRACKING_URI ?= sqlite:///$(HOUSING_STORAGE)/mlflow.db
 export DAGSTER_DISABLE_TELEMETRY ?= yes
@@ -22,15 +25,16 @@ setup: .venv/installed $(DAGSTER_HOME)/dagster.yaml  ## make the environment fro
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
-	@mkdir -p $(DAGSTER_HOME) && ln -sf $(CURDIR)/dagster.yaml $@
+$(DAGSTER_HOME)/dagster.yaml:  # only where there is none: a DAGSTER_HOME of your own keeps its configuration
+	@mkdir -p $(DAGSTER_HOME) && ln -s $(CURDIR)/dagster.yaml $@
 
 materialize: setup  ## materialize every asset from the settings (docs/settings.md)
 	$(BIN)/dg launch --assets '*'
 	@$(BIN)/python -m housing_assets.summary
 
 demo:  ## the whole way from synthetic ads to a registered model, with a summary
-	@HOUSING_SOURCE= $(MAKE) --no-print-directory materialize
+	@HOUSING_SOURCE= $(MAKE) --no-print-directory materialize HOUSING_STORAGE=$(DEMO) \
+		DAGSTER_HOME=$(DEMO)/dagster MLFLOW_TRACKING_URI=sqlite:///$(DEMO)/mlflow.db
 
 test: setup  ## run every test
 	$(BIN)/python -m pytest -n auto --dist loadfile

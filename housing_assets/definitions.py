@@ -1,5 +1,6 @@
 """Where everything meets: the code location that Dagster loads."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,15 +45,23 @@ def build_defs(
 
 def _local_resources(settings: Settings) -> dict[str, Any]:
     storage = settings.storage
+    tracking_uri = _unshown("MLFLOW_TRACKING_URI", settings.mlflow_uri)
     return {
         "io_manager": AssetStorage(folder=str(storage / "assets")),
         "source": ListingSource(
-            location=settings.source or "", sample_rows=settings.sample_rows, object_store=ObjectStore()
+            location=_unshown("HOUSING_SOURCE", settings.source or ""),
+            sample_rows=settings.sample_rows,
+            object_store=ObjectStore(),
         ),
         "checkpoints": Checkpoints(folder=str(storage / "checkpoints")),
-        "tracking": MlflowTracking(tracking_uri=settings.mlflow_uri, artifact_folder=str(storage / "mlartifacts")),
-        "registry": ModelRegistry(tracking_uri=settings.mlflow_uri),
+        "tracking": MlflowTracking(tracking_uri=tracking_uri, artifact_folder=str(storage / "mlartifacts")),
+        "registry": ModelRegistry(tracking_uri=tracking_uri),
     }
+
+
+def _unshown(name: str, value: str) -> Any:
+    """Return a setting by its variable's name where it comes from there: the lineage page shows values of resources."""
+    return dg.EnvVar(name) if value and os.environ.get(name) == value else value
 
 
 defs = build_defs()

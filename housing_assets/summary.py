@@ -23,12 +23,13 @@ def main() -> None:
                 print(_describe(key, instance.get_latest_materialization_event(key)))
         outcomes = [_outcome(instance, key) for key in sorted(graph.asset_check_keys)]
     print("\nchecks: " + ", ".join(outcomes))
+    here = f"HOUSING_STORAGE={Settings().storage}"
     print(
-        "\nwhere to look\n"
-        "  make dev         lineage page on http://localhost:3000, MLflow on http://localhost:5000\n"
-        "  make versions    registered versions, and why each was promoted or not\n"
-        f"  {Settings().storage}\n"
-        "                   everything that was written"
+        f"\nwhere to look, with everything that was written in {Settings().storage}\n"
+        f"  make dev {here}\n"
+        "      the lineage page on http://localhost:3000, MLflow on http://localhost:5000\n"
+        f"  make versions {here}\n"
+        "      the registered versions, and why each was promoted or not"
     )
 
 

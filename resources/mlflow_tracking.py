@@ -67,7 +67,8 @@ class MlflowTracking(dg.ConfigurableResource):
         """Return a client of the tracking server and its registry."""
         from mlflow import MlflowClient
 
-        return MlflowClient(tracking_uri=self.tracking_uri)
+        uri = self.tracking_uri  # a variable's name until Dagster has prepared the resource for a run
+        return MlflowClient(tracking_uri=uri.get_value() if isinstance(uri, dg.EnvVar) else uri)
 
     @property
     def run_id(self) -> str:

@@ -1,15 +1,22 @@
 """Every setting of the platform, read from the environment once and refused at start if it is wrong."""
 
+import os
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "HOUSING_"
+
+READ_ELSEWHERE = {"HOUSING_MODEL_FOLDER", "HOUSING_REAL_DATA", "HOUSING_KILL_SEED"}
+"""Variables with the prefix that the service and the tests read for themselves."""
 
 
 class Settings(BaseSettings):
     """Settings with the prefix ``HOUSING_``; ``MLFLOW_TRACKING_URI`` means what it means everywhere."""
 
-    model_config = SettingsConfigDict(env_prefix="HOUSING_", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
 
     source: str | None = Field(
         default=None,
@@ -25,6 +32,17 @@ class Settings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         description="MLflow tracking server. Unset: an SQLite file below HOUSING_STORAGE.",
     )
+
+    port: int = Field(default=3100, ge=1, le=65_535, description="HTTP port of the service.")
+
+    @model_validator(mode="after")
+    def _know_every_name(self) -> Self:
+        known = {f"{PREFIX}{name}".upper() for name in type(self).model_fields if name != "tracking_uri"}
+        known |= READ_ELSEWHERE
+        unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+        if unknown:
+            raise ValueError(f"unknown setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        return self
 
     @field_validator("storage")
     @classmethod

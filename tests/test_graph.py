@@ -1,6 +1,7 @@
 """The whole graph, from synthetic ads to a version in production, and on to the next version."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -11,7 +12,7 @@ import pytest
 
 from housing_assets.definitions import build_defs
 from housing_assets.features.bands import CATEGORIES
-from housing_assets.listings.sample import synthetic_listings
+from housing_assets.listings.sample import synthetic_listings, write_listings
 from resources.mlflow_tracking import DAGSTER_RUN_TAG
 from resources.model_registry import PRODUCTION, STAGING, ModelRegistry, Version
 from resources.settings import Settings
@@ -221,6 +222,24 @@ def test_a_gate_that_fails_registers_nothing_and_leaves_production_untouched(
     assert platform.registry.versions() == versions
     assert platform.mlflow_status(run.result.run_id) == "FAILED"
 
+    later = run_later(platform, {}, ["registered_model"])
+
+    assert not later.result.success
+    assert platform.registry.versions() == versions
+
+
+def test_a_forest_that_was_not_judged_with_these_features_is_not_registered(
+    platform: Platform, registered: Version
+) -> None:
+    run_later(platform, {"hashed_features": {"inverse_penalty": 0.1}}, ["hashed_features"])
+    versions = platform.registry.versions()
+
+    run = run_later(platform, {}, ["registered_model"])
+
+    assert not run.result.success
+    assert platform.registry.versions() == versions
+    assert run_later(platform, {}, ["hashed_features", *FROM_TRAINING_ON]).result.success
+
 
 def test_a_worse_challenger_is_registered_but_not_promoted_and_says_why(
     platform: Platform, registered: Version
@@ -245,3 +264,17 @@ def test_new_bands_start_a_new_lineage_and_say_so(platform: Platform, registered
     assert run.newest.tags["lineage"] != run.before.tags["lineage"]
     assert run.newest.tags["reason"].startswith("starts a new lineage")
     assert run.after.number == run.newest.number
+
+
+def test_real_ads_are_not_trained_on_bands_of_synthetic_ones(
+    platform: Platform, registered: Version, tmp_path: Path
+) -> None:
+    write_listings(synthetic_listings(ROWS, seed=9), tmp_path / "ads.csv")
+
+    run = run_later(platform, {"raw_listings": {"source": str(tmp_path / "ads.csv")}})
+
+    assert not run.result.success
+    failure = next(event for event in run.result.all_events if event.is_step_failure)
+    assert "trained on synthetic ads and these are real" in str(failure.event_specific_data)
+    assert run.after.number == run.before.number
+    assert run_later(platform, {}).result.success

@@ -42,7 +42,14 @@ def price_bands(
 ) -> dg.MaterializeResult[PriceBands]:
     """Band edges and holdout thresholds: those of the version in production, or learned for a new lineage."""
     kept = None if config.reband else registry.lineage_contract()
-    bands = PriceBands.from_dict(kept) if kept else PriceBands.learn(listings)
+    synthetic = _are_synthetic(context)
+    bands = PriceBands.from_dict(kept) if kept else PriceBands.learn(listings, synthetic=synthetic)
+    if bands.synthetic != synthetic:
+        was, now = ("synthetic", "real") if bands.synthetic else ("real", "synthetic")
+        raise dg.Failure(
+            f"the registered versions were trained on {was} ads and these are {now}: set HOUSING_SOURCE, use another "
+            "HOUSING_STORAGE or MLFLOW_TRACKING_URI, or start a new lineage with price_bands' config reband: true"
+        )
     context.log.info(f"{'keeps' if kept else 'starts'} lineage {bands.lineage}: edges {bands.edges} {bands.currency}")
     return dg.MaterializeResult(
         value=bands,
@@ -54,6 +61,14 @@ def price_bands(
             "currency": bands.currency,
         },
     )
+
+
+def _are_synthetic(context: dg.AssetExecutionContext) -> bool:
+    """Return what the last materialization of raw_listings says of its source."""
+    event = context.instance.get_latest_materialization_event(dg.AssetKey("raw_listings"))
+    if event is None or event.asset_materialization is None:
+        raise dg.Failure("raw_listings was never materialized here: dg launch --assets raw_listings+")
+    return bool(event.asset_materialization.metadata["synthetic"].value)
 
 
 @dg.asset(group_name=GROUP, kinds={"pandas", "parquet"})

@@ -42,6 +42,8 @@ class PriceBands:
         Highest price of «low» and of «medium», in ``currency``.
     holdout_salt : int
         Mixed into the hash by which ads are held out.
+    synthetic : bool
+        Whether they were learned from generated ads, and so must not be kept for real ones.
     currency : str
         ISO 4217.
     """
@@ -49,10 +51,11 @@ class PriceBands:
     lineage: str
     edges: tuple[float, float]
     holdout_salt: int
+    synthetic: bool = False
     currency: str = "TRY"
 
     @classmethod
-    def learn(cls, listings: "pd.DataFrame") -> Self:
+    def learn(cls, listings: "pd.DataFrame", *, synthetic: bool = False) -> Self:
         """Choose the holdout and learn the edges from the other, the training rows.
 
         Salts are tried until one holds out a fifth of every band, to within ``STRATIFIED_WITHIN``; of ``_MAX_SALTS``
@@ -79,7 +82,7 @@ class PriceBands:
                 break
         if best is None:
             raise ValueError(f"three price bands need more distinct prices than these {len(prices)} listings have")
-        return cls(uuid4().hex[:12], *best)
+        return cls(uuid4().hex[:12], *best, synthetic)
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
@@ -88,6 +91,7 @@ class PriceBands:
             lineage=str(stored["lineage"]),
             edges=(float(stored["edges"][0]), float(stored["edges"][1])),
             holdout_salt=int(stored["holdout_salt"]),
+            synthetic=bool(stored["synthetic"]),
             currency=str(stored["currency"]),
         )
 

@@ -69,6 +69,10 @@ class EncodedListings:
         """Return a SHA-256 of the encoded columns: their names and order."""
         return hashlib.sha256("\n".join(self.encoder.column_names).encode()).hexdigest()
 
+    def fit_digest(self) -> str:
+        """Return a SHA-256 of the fitted encoder and the bands: two fits of one declaration differ in it."""
+        return hashlib.sha256(f"{self.encoder.to_json()}{self.bands}".encode("utf-8", "surrogatepass")).hexdigest()
+
     def save(self, folder: Path) -> None:
         """Write the matrices, ``encoder.json`` and ``bands.json`` to a folder."""
         from scipy.sparse import save_npz

@@ -144,8 +144,20 @@ def _factorize(cells: pd.Series) -> tuple[np.ndarray, list[Any]]:
         codes, categories = cells.cat.codes.to_numpy(), cells.cat.categories.tolist()
         used, codes = np.unique(codes, return_inverse=True)
         return codes, [None if code < 0 else categories[code] for code in used]
-    codes, found = pd.factorize(cells, use_na_sentinel=True)
-    return np.where(codes < 0, len(found), codes), [*found.tolist(), None]
+    if cells.dtype == object:  # cells of one type only are compared: True is no 1, and a list has no hash
+        found = [None if missing else cell for cell, missing in zip(cells, cells.isna(), strict=True)]
+        keys = [cell if isinstance(cell, str) or cell is None else (type(cell), repr(cell)) for cell in found]
+        codes, first = _first_of_each(keys)
+        return codes, [found[row] for row in first]
+    codes, distinct = pd.factorize(cells, use_na_sentinel=True)
+    return np.where(codes < 0, len(distinct), codes), [*distinct.tolist(), None]
+
+
+def _first_of_each(keys: list[Any]) -> tuple[np.ndarray, list[int]]:
+    """Return a code for each key, and the position of the first key of each code."""
+    codes: dict[Any, int] = {}
+    coded = np.array([codes.setdefault(key, len(codes)) for key in keys], dtype=np.int64)
+    return coded, np.unique(coded, return_index=True)[1].tolist()
 
 
 def _take(value: Value, distinct: list[Any], codes: np.ndarray) -> Any:

@@ -54,6 +54,10 @@ def registered_model(
         requirements,
     )
 
+    try:
+        model_evaluation.require_judged(price_forest, hashed_features)
+    except ValueError as fault:
+        raise dg.Failure(str(fault)) from fault
     made_from = provenance(listings, price_forest, hashed_features)
     artifact = ModelArtifact(
         hashed_features.encoder, price_forest, hashed_features.bands, model_evaluation.metrics, made_from

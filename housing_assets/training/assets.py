@@ -1,5 +1,6 @@
 """Assets of the group ``training``: the balanced training set, the forest, and its evaluation."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -44,7 +45,7 @@ class ForestConfig(dg.Config, ForestParameters):
 
 
 class EvaluationConfig(dg.Config):
-    """The quality gates, and how far the configuration is cross-validated."""
+    """The quality gates."""
 
     min_macro_f1: float = Field(default=0.75, ge=0, le=1, description="Gate: lowest macro-F1 on the holdout.")
     min_recall: float = Field(default=0.6, ge=0, le=1, description="Gate: lowest recall of any category.")
@@ -177,18 +178,19 @@ def model_evaluation(
     for name, png in report.pictures.items():
         tracking.log_picture(run_id, name, png)
     lowest_recall = min(value for name, value in metrics.items() if name.startswith("recall_"))
+    gates = [
+        _gate("macro_f1_high_enough", metrics["macro_f1"], config.min_macro_f1),
+        _gate("every_recall_high_enough", lowest_recall, config.min_recall),
+        _gate("calibrated", -metrics["calibration_error"], -config.max_calibration_error),
+    ]
     return dg.MaterializeResult(
-        value=report,
+        value=replace(report, passed=all(gate.passed for gate in gates)),
         metadata={
             **metrics,
             **{name: picture(png, name) for name, png in report.pictures.items()},
             "worst_segments": table(report.segments.head(20)),
         },
-        check_results=[
-            _gate("macro_f1_high_enough", metrics["macro_f1"], config.min_macro_f1),
-            _gate("every_recall_high_enough", lowest_recall, config.min_recall),
-            _gate("calibrated", -metrics["calibration_error"], -config.max_calibration_error),
-        ],
+        check_results=gates,
     )
 
 

@@ -62,7 +62,7 @@ def decide(comparison: Comparison | None, *, max_loss: float, new_lineage: bool)
         None if there is no champion that it can be compared with.
     max_loss : float
         Macro-F1 that the challenger may be worse, at the lower end of the interval: newer listings are worth keeping up
-        with, so a version that is no worse is promoted.
+        with, so a version that is not shown to be worse is promoted. One whose whole interval lies below 0 is not.
     new_lineage : bool
         Whether the champion is of another lineage, with other price bands.
     """
@@ -76,7 +76,7 @@ def decide(comparison: Comparison | None, *, max_loss: float, new_lineage: bool)
         f"macro-F1 differs by {comparison.difference:+.4f} (95 % interval {comparison.low:+.4f} to "
         f"{comparison.high:+.4f}) on {comparison.n_rows:,} held-out listings"
     )
-    if comparison.low >= -max_loss:
+    if comparison.low >= -max_loss and comparison.high >= 0:
         return Decision(True, f"no worse than the champion: {interval}, at most {max_loss:.4f} loss is allowed")
     return Decision(False, f"may be worse than the champion: {interval}, at most {max_loss:.4f} loss is allowed")
 

@@ -23,6 +23,8 @@ class EvaluationReport:
 
     Attributes
     ----------
+    forest_digest, fit_digest : str
+        Of the forest, and of the encoder and bands, that were judged together.
     metrics : mapping of str to float
         See ``evaluation.evaluate``.
     probabilities : ndarray of shape (n_holdout, n_classes)
@@ -31,12 +33,17 @@ class EvaluationReport:
         See ``evaluation.errors_by_segment``.
     pictures : mapping of str to bytes
         PNGs by name.
+    passed : bool
+        Whether it passed the quality gates.
     """
 
+    forest_digest: str
+    fit_digest: str
     metrics: Mapping[str, float]
     probabilities: np.ndarray
     segments: "pd.DataFrame"
     pictures: Mapping[str, bytes]
+    passed: bool = False
 
     @classmethod
     def of(cls, forest: FlatForest, encoded: EncodedListings, crossed: "pd.DataFrame") -> Self:
@@ -48,6 +55,8 @@ class EvaluationReport:
         held_out = crossed[encoded.bands.held_out(crossed)]
         curve = evaluation.calibration_curve(y, probabilities)
         return cls(
+            forest_digest=forest.digest(),
+            fit_digest=encoded.fit_digest(),
             metrics=evaluation.evaluate(y, probabilities),
             probabilities=probabilities,
             segments=evaluation.errors_by_segment(held_out, SEGMENTS, y, probabilities),
@@ -58,8 +67,28 @@ class EvaluationReport:
             },
         )
 
+    def require_judged(self, forest: FlatForest, encoded: EncodedListings) -> None:
+        """Refuse to vouch for another forest, another fit of the encoder, or a forest that failed a gate.
+
+        A blocking check holds back what comes after it in its own run only; this holds in every later run, too.
+
+        Raises
+        ------
+        ValueError
+            That names what to materialize.
+        """
+        if (self.forest_digest, self.fit_digest) != (forest.digest(), encoded.fit_digest()):
+            raise ValueError(
+                "model_evaluation judged another forest or other features than are stored now: "
+                "materialize balanced_training_set+"
+            )
+        if not self.passed:
+            raise ValueError("model_evaluation failed a quality gate: see its checks, and materialize price_forest+")
+
     def save(self, folder: Path) -> None:
         """Write metrics, probabilities, segments and pictures to a folder."""
+        judged = {"forest_digest": self.forest_digest, "fit_digest": self.fit_digest, "passed": self.passed}
+        (folder / "judged.json").write_text(json.dumps(judged))
         (folder / "metrics.json").write_text(json.dumps(dict(self.metrics), indent=1, sort_keys=True))
         np.save(folder / "probabilities.npy", self.probabilities)
         self.segments.to_parquet(folder / "segments.parquet", index=False)
@@ -72,6 +101,7 @@ class EvaluationReport:
         import pandas as pd
 
         return cls(
+            **json.loads((folder / "judged.json").read_text()),
             metrics=json.loads((folder / "metrics.json").read_text()),
             probabilities=np.load(folder / "probabilities.npy", allow_pickle=False),
             segments=pd.read_parquet(folder / "segments.parquet"),

@@ -196,3 +196,15 @@ def test_a_frame_without_price_is_parsed_for_prediction():
 def test_the_account_finds_rows_that_are_lost_doubled_or_invented(listings, quarantined, duplicates, fault):
     found = account_rows(4, pd.DataFrame({"row": listings}), pd.DataFrame({"row": quarantined}), np.array(duplicates))
     assert found == fault
+
+
+def test_a_cell_that_is_no_value_at_all_spoils_its_own_row_only() -> None:
+    cells = [["a list"], {"a": "dict"}, True, 1, "100 m2", 100]
+    parsed, faults = parse_frame(
+        pd.DataFrame({"district": ["kadikoy"] * len(cells), "GrossSquareMeters": cells}), with_target=False
+    )
+    (fault,) = faults
+    assert fault.column == "GrossSquareMeters"
+    assert fault.rows.tolist() == [True, True, True, True, False, False]
+    assert fault.reasons[2] != fault.reasons[3] == "1 is not within 5 to 200000"
+    assert parsed["gross_m2"].tolist()[4:] == [100.0, 100.0]

@@ -93,3 +93,9 @@ def test_a_clearly_worse_challenger_is_not_promoted_and_a_clearly_better_one_is(
     good, bad = guesses(y, 0.9, 1), guesses(y, 0.5, 2)
     assert decide(compare(y, good, bad), max_loss=0.0, new_lineage=False).promoted
     assert not decide(compare(y, bad, good), max_loss=0.02, new_lineage=False).promoted
+
+
+def test_a_challenger_that_is_shown_to_be_worse_is_not_promoted_however_little_it_loses() -> None:
+    decision = decide(Comparison(-0.015, -0.019, -0.011, 4321), max_loss=0.02, new_lineage=False)
+    assert not decision.promoted
+    assert "worse than the champion" in decision.reason
