@@ -21,6 +21,9 @@ STAGING = "staging"
 REPLACED = "replaced_version"
 """Tag of a promoted version: the version that was in production before it; a rollback goes back there."""
 
+ROLLED_BACK = "rolled_back"
+"""Tag of a version: each time that production was taken from it, to which version and why."""
+
 LINEAGE_CONTRACT = "price_bands"
 """Tag of a version: its price bands as JSON."""
 
@@ -199,7 +202,8 @@ class ModelRegistry(dg.ConfigurableResource):
         client = self.client()
         client.set_registered_model_alias(self.model_name, PRODUCTION, str(target))
         note = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC to version {target}: {reason or 'no reason given'}"
-        client.set_model_version_tag(self.model_name, str(current.number), "rolled_back", note)
+        notes = [*filter(None, [current.tags.get(ROLLED_BACK)]), note]
+        client.set_model_version_tag(self.model_name, str(current.number), ROLLED_BACK, "; ".join(notes))
         return current, found[0]
 
 

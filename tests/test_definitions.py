@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
 
 from housing_assets.definitions import build_defs
 from resources.settings import Settings
@@ -143,3 +144,15 @@ def test_the_default_settings_come_from_the_environment(tmp_path: Path, monkeypa
 
     assert resources["io_manager"].folder == str(tmp_path / "assets")
     assert resources["registry"].tracking_uri == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def test_a_password_in_the_environment_is_not_shown_in_the_lineage_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
+    monkeypatch.setenv("HOUSING_SOURCE", "postgresql+psycopg://bob:geheim@db/ads#SELECT * FROM ads")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://bob:geheim@mlflow.example")
+    repository = build_defs().get_repository_def()
+    shown = dg.serialize_value(RepositorySnap.from_def(repository))
+    assert "HOUSING_SOURCE" in shown
+    assert "geheim" not in shown

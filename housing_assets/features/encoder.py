@@ -70,9 +70,13 @@ class ListingEncoder:
         self.inverse_penalty = inverse_penalty
         self.seed = seed
 
+    def parameters(self) -> dict[str, Any]:
+        """Return what the encoder was made with, by the names of ``__init__``."""
+        return {name: getattr(self, name) for name in ("n_buckets", "n_folds", "inverse_penalty", "seed")}
+
     def unfitted(self) -> "ListingEncoder":
         """Return a new encoder with the same parameters, to be fitted on other rows."""
-        return ListingEncoder(self.n_buckets, self.n_folds, self.inverse_penalty, self.seed)
+        return ListingEncoder(**self.parameters())
 
     def fit(self, crossed: "pd.DataFrame", labels: np.ndarray) -> Self:
         """Learn the scores from training rows.
@@ -140,10 +144,7 @@ class ListingEncoder:
         stored = {
             "format": FORMAT,
             "columns": declared_features(),
-            "n_buckets": self.n_buckets,
-            "n_folds": self.n_folds,
-            "inverse_penalty": self.inverse_penalty,
-            "seed": self.seed,
+            "parameters": self.parameters(),
             "scores": self.scores_.to_dict(),
         }
         return json.dumps(stored, ensure_ascii=False)
@@ -162,7 +163,7 @@ class ListingEncoder:
             raise ValueError(f"the encoder's format is {stored['format']}, this version reads {FORMAT}")
         if stored["columns"] != declared_features():
             raise ValueError("the encoder was fitted on other columns than listings/columns.py declares")
-        encoder = cls(stored["n_buckets"], stored["n_folds"], stored["inverse_penalty"], stored["seed"])
+        encoder = cls(**stored["parameters"])
         encoder.scores_ = LinearScores.from_dict(stored["scores"])
         return encoder
 

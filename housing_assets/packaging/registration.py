@@ -56,7 +56,9 @@ def provenance(listings: "pd.DataFrame", forest: FlatForest, encoded: EncodedLis
     import pandas as pd
     import sklearn
 
-    rows = pd.util.hash_pandas_object(listings, index=False).to_numpy()
+    from housing_assets.listings.cleaning import ROW
+
+    rows = pd.util.hash_pandas_object(listings.drop(columns=ROW, errors="ignore"), index=False).to_numpy()
     return {
         "lineage": encoded.bands.lineage,
         "data_fingerprint": hashlib.sha256(np.sort(rows).tobytes()).hexdigest(),
@@ -120,7 +122,7 @@ def decide_promotion(
         Its probabilities for the held-out listings.
     max_loss : float
     """
-    from housing_assets.packaging.artifact import ModelArtifact
+    from housing_assets.packaging.artifact import ArtifactRefused, ModelArtifact
 
     champion = registry.with_alias(PRODUCTION)
     if champion is None:
@@ -128,6 +130,11 @@ def decide_promotion(
     if champion.tags["lineage"] != encoded.bands.lineage:
         return decide(None, max_loss=max_loss, new_lineage=True)
     with TemporaryDirectory() as folder:
-        model = ModelArtifact.load(registry.download(champion, Path(folder)))
+        try:
+            model = ModelArtifact.load(registry.download(champion, Path(folder)))
+        except ArtifactRefused as refusal:
+            return Decision(
+                False, f"cannot be compared: the champion, version {champion.number}, is refused: {refusal}"
+            )
     probabilities = model.probabilities(listings[encoded.bands.held_out(listings)])
     return decide(compare(encoded.y_holdout, challenger, probabilities), max_loss=max_loss, new_lineage=False)

@@ -126,7 +126,13 @@ def price_forest(
         context.log.warning(f"checkpoint refused, growing clean: {refusal}")
     forest = FlatForest.from_sklearn(grown.forest, balanced_training_set.columns, balanced_training_set.n_columns)
     digest, fingerprint = forest.digest(), balanced_training_set.fingerprint()
-    parameters = {**config.model_dump(), "strategy": balanced_training_set.strategy}
+    parameters = {
+        **config.model_dump(),
+        "balancing": balanced_training_set.strategy,
+        "balancing_seed": balanced_training_set.seed,
+        "min_rows": balanced_training_set.min_rows,
+        **{f"encoder_{name}": value for name, value in hashed_features.encoder.parameters().items()},
+    }
     tracking.log(
         tracking.run_id,
         params=parameters,

@@ -42,6 +42,8 @@ class TrainingSet:
         Columns of the encoded matrix.
     strategy : str
         How the classes were balanced.
+    min_rows, seed : int
+        Rows that fill every offered column at least, and the seed of the synthetic rows.
     """
 
     X: "csr_matrix"
@@ -50,6 +52,8 @@ class TrainingSet:
     columns: np.ndarray
     n_columns: int
     strategy: Strategy
+    min_rows: int = 1
+    seed: int = 0
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of rows, labels and weights."""
@@ -70,6 +74,8 @@ class TrainingSet:
             columns=self.columns,
             n_columns=self.n_columns,
             strategy=self.strategy,
+            min_rows=self.min_rows,
+            seed=self.seed,
         )
 
     @classmethod
@@ -85,6 +91,8 @@ class TrainingSet:
                 columns=labels["columns"],
                 n_columns=int(labels["n_columns"]),
                 strategy=str(labels["strategy"]),  # type: ignore[arg-type]
+                min_rows=int(labels["min_rows"]),
+                seed=int(labels["seed"]),
             )
 
 

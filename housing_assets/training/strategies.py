@@ -79,7 +79,7 @@ def balance(
         encoded = encoder.transform(cross_frame(synthetic))[:, columns]
         offered, labels = vstack([offered, encoded], format="csr"), np.concatenate([y, labels_added])
     weights = balanced_weights(y) if strategy == "class_weight" else np.ones(len(labels))
-    return TrainingSet(offered, labels, weights, columns, X.shape[1], strategy)
+    return TrainingSet(offered, labels, weights, columns, X.shape[1], strategy, min_rows, seed)
 
 
 def synthesize_listings(listings: "pd.DataFrame", y: np.ndarray, seed: int) -> "tuple[pd.DataFrame, np.ndarray]":
