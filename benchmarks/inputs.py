@@ -83,7 +83,8 @@ def write_inputs(folder: Path, rows: int, source: str | None) -> dict[str, float
 def _compile(folder: Path, encoded: "EncodedListings", training: "TrainingSet") -> float:
     """Have numba compile the walk down the trees into its cache; return the seconds that took."""
     from housing_assets.training.flat_forest import FlatForest
-    from housing_assets.training.forest import ForestParameters, new_forest, splittable
+    from housing_assets.training.forest import new_forest, splittable
+    from housing_assets.training.parameters import ForestParameters
 
     grown = new_forest(ForestParameters(n_trees=1)).fit(splittable(training.X), training.y)
     forest = FlatForest.from_sklearn(grown, training.columns, training.n_columns)

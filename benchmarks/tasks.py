@@ -124,7 +124,8 @@ def our_forest(folder: Path) -> Work:
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.training.balancing import TrainingSet
     from housing_assets.training.flat_forest import FlatForest
-    from housing_assets.training.forest import ForestParameters, grow_forest
+    from housing_assets.training.forest import grow_forest
+    from housing_assets.training.parameters import ForestParameters
 
     training, encoded = TrainingSet.load(folder / BALANCED), EncodedListings.load(folder / ENCODED)
     parameters = ForestParameters(n_trees=usual.N_TREES, checkpoint_every=usual.CHECKPOINT_EVERY, seed=usual.SEED)

@@ -20,6 +20,16 @@ from resources.object_store import ObjectStore
 from resources.settings import Settings
 from sensors.mlflow_runs import mlflow_run_sensors
 
+VALUES = {
+    "price_bands": "housing_assets.features.bands:PriceBands",
+    "hashed_features": "housing_assets.features.encoded:EncodedListings",
+    "balanced_training_set": "housing_assets.training.balancing:TrainingSet",
+    "price_forest": "housing_assets.training.flat_forest:FlatForest",
+    "model_evaluation": "housing_assets.training.report:EvaluationReport",
+    "registered_model": "housing_assets.packaging.registration:Registration",
+}
+"""Types of the assets that are no frames."""
+
 
 def build_defs(
     *, settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None
@@ -47,7 +57,7 @@ def _local_resources(settings: Settings) -> dict[str, Any]:
     storage = settings.storage
     tracking_uri = _unshown("MLFLOW_TRACKING_URI", settings.mlflow_uri)
     return {
-        "io_manager": AssetStorage(folder=str(storage / "assets")),
+        "io_manager": AssetStorage(folder=str(storage / "assets"), values=VALUES),
         "source": ListingSource(
             location=_unshown("HOUSING_SOURCE", settings.source or ""),
             sample_rows=settings.sample_rows,

@@ -4,11 +4,13 @@ Nothing is pickled. A folder per asset is written under a temporary name and swa
 leaves the last complete value.
 """
 
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import dagster as dg
+from pydantic import Field
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,9 +31,14 @@ class Storable(Protocol):
 
 
 class AssetStorage(dg.ConfigurableIOManager):
-    """Stores an asset's value in ``folder/<asset key>``; an input is read as the type it is annotated with."""
+    """Stores an asset's value in ``folder/<asset key>``.
+
+    ``values`` names, as ``module:class``, the type of each asset that is no frame. It is imported when the value is
+    read: the code location would otherwise import numpy to load, which takes as long as all else of it.
+    """
 
     folder: str
+    values: dict[str, str] = Field(default_factory=dict)
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write a DataFrame or a ``Storable``; the materialization tells where, and how large it is."""
@@ -56,9 +63,10 @@ class AssetStorage(dg.ConfigurableIOManager):
         if not source.exists():
             key = context.asset_key.to_user_string()
             raise dg.Failure(f"{key} has no stored value in {source}: materialize it first (dg launch --assets {key})")
-        expected = context.dagster_type.typing_type
-        if isinstance(expected, type) and issubclass(expected, Storable):
-            return expected.load(source)
+        if path := self.values.get(context.asset_key.to_user_string()):
+            module, _, name = path.partition(":")
+            value: type[Storable] = getattr(import_module(module), name)
+            return value.load(source)
         import pandas as pd
 
         return pd.read_parquet(source / TABLE)

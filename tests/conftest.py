@@ -14,7 +14,8 @@ from housing_assets.listings.sample import synthetic_listings
 from housing_assets.packaging.artifact import ModelArtifact
 from housing_assets.training.evaluation import evaluate
 from housing_assets.training.flat_forest import FlatForest
-from housing_assets.training.forest import ForestParameters, new_forest, splittable
+from housing_assets.training.forest import new_forest, splittable
+from housing_assets.training.parameters import ForestParameters
 from housing_assets.training.strategies import balance
 
 PROJECT = Path(__file__).parent.parent

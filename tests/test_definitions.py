@@ -47,7 +47,9 @@ CHECKS = {
 
 SENSORS = {"mlflow_run_of_failure_run", "mlflow_run_of_canceled_run"}
 
-HEAVY = "bentoml boto3 dask dagster_aws dagster_mlflow imblearn matplotlib mlflow numba pandas pandera scipy sklearn"
+HEAVY = (
+    "numpy bentoml boto3 dask dagster_aws dagster_mlflow imblearn matplotlib mlflow numba pandas pandera scipy sklearn"
+)
 
 LOAD = """
 import socket, sys

@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from housing_assets.features.bands import PriceBands
-from housing_assets.features.encoded import EncodedListings
 from housing_assets.lineage_page import sample_rows
 from housing_assets.listings.columns import personal_names
 from resources.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-else:
-    DataFrame = Any
+
+    from housing_assets.features.bands import PriceBands
+    from housing_assets.features.encoded import EncodedListings
+else:  # imported when values are read; see AssetStorage
+    DataFrame = PriceBands = EncodedListings = Any
 
 GROUP = "features"
 
@@ -41,6 +42,8 @@ def price_bands(
     context: dg.AssetExecutionContext, config: PriceBandsConfig, listings: DataFrame, registry: ModelRegistry
 ) -> dg.MaterializeResult[PriceBands]:
     """Band edges and holdout thresholds: those of the version in production, or learned for a new lineage."""
+    from housing_assets.features.bands import PriceBands
+
     kept = None if config.reband else registry.lineage_contract()
     synthetic = _are_synthetic(context)
     bands = PriceBands.from_dict(kept) if kept else PriceBands.learn(listings, synthetic=synthetic)
@@ -95,6 +98,7 @@ def hashed_features(
     context: dg.AssetExecutionContext, config: EncoderConfig, crossed_features: DataFrame, price_bands: PriceBands
 ) -> dg.MaterializeResult[EncodedListings]:
     """Training and held-out listings as sparse matrices: numbers, out-of-fold linear scores, hashed tokens."""
+    from housing_assets.features.encoded import EncodedListings
     from housing_assets.features.encoder import ListingEncoder
 
     encoder = ListingEncoder(n_folds=config.n_folds, inverse_penalty=config.inverse_penalty)

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from housing_assets.features.encoded import EncodedListings
-from housing_assets.packaging.registration import Registration
 from housing_assets.training.assets import FOREST_TAG
-from housing_assets.training.flat_forest import FlatForest
-from housing_assets.training.report import EvaluationReport
 from resources.mlflow_tracking import MlflowTracking
 from resources.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-else:
-    DataFrame = Any
+
+    from housing_assets.features.encoded import EncodedListings
+    from housing_assets.packaging.registration import Registration
+    from housing_assets.training.flat_forest import FlatForest
+    from housing_assets.training.report import EvaluationReport
+else:  # imported when values are read; see AssetStorage
+    DataFrame = EncodedListings = Registration = FlatForest = EvaluationReport = Any
 
 
 class PromotionConfig(dg.Config):
@@ -48,6 +49,7 @@ def registered_model(
     from housing_assets.packaging.registration import (
         ANSWER,
         LOADER_MODULE,
+        Registration,
         decide_promotion,
         example_listings,
         provenance,

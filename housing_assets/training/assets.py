@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from housing_assets.features.encoded import EncodedListings
 from housing_assets.lineage_page import picture, table
-from housing_assets.training.balancing import STRATEGIES, Strategy, TrainingSet
-from housing_assets.training.flat_forest import FlatForest
-from housing_assets.training.forest import ForestParameters
-from housing_assets.training.report import EvaluationReport
+from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
 from resources.checkpoints import Checkpoints
 from resources.mlflow_tracking import MlflowTracking
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-else:
-    DataFrame = Any
+
+    from housing_assets.features.encoded import EncodedListings
+    from housing_assets.training.balancing import TrainingSet
+    from housing_assets.training.flat_forest import FlatForest
+    from housing_assets.training.report import EvaluationReport
+else:  # imported when values are read; see AssetStorage
+    DataFrame = EncodedListings = TrainingSet = FlatForest = EvaluationReport = Any
 
 GROUP = "training"
 FOREST_TAG = "forest_digest"
@@ -112,6 +113,7 @@ def price_forest(
     checkpoints: Checkpoints,
 ) -> dg.MaterializeResult[FlatForest]:
     """The random forest, grown with a checkpoint every few trees and stored as flat arrays."""
+    from housing_assets.training.flat_forest import FlatForest
     from housing_assets.training.forest import grow_forest
 
     grown = grow_forest(
@@ -176,6 +178,8 @@ def model_evaluation(
     tracking: MlflowTracking,
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """How well the forest does on listings it has never seen, and whether it may go on to the registry."""
+    from housing_assets.training.report import EvaluationReport
+
     report = EvaluationReport.of(price_forest, hashed_features, crossed_features)
     metrics = report.metrics
     context.log.info(f"macro-F1 {metrics['macro_f1']:.4f}, ROC-AUC {metrics['roc_auc_ovr']:.4f}")

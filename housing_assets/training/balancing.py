@@ -6,17 +6,15 @@ Only training rows are ever resampled; what a strategy does to the score is judg
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from housing_assets.features.bands import CATEGORIES
+from housing_assets.training.parameters import Strategy
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-
-Strategy = Literal["smote", "class_weight", "smotenc", "none"]
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 MAX_GROWTH = 2
 """A class grows at most to this multiple of its own count: beyond that, more rows are made up than seen."""

@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, Field
 
 from housing_assets.features.bands import CATEGORIES
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.checkpoint import CheckpointFolder, TrainingIdentity
+from housing_assets.training.parameters import ForestParameters
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -21,22 +21,6 @@ if TYPE_CHECKING:
 
 DENSE_BYTES = 4 * 2**30
 """Up to this size the offered columns are made dense: scikit-learn splits those four times faster than sparse ones."""
-
-
-class ForestParameters(BaseModel):
-    """How the forest is grown."""
-
-    n_trees: int = Field(default=200, ge=1, le=5_000, description="Trees of the finished forest.")
-    max_features: Literal["sqrt", "log2"] = Field(default="sqrt", description="Columns tried at each split.")
-    min_samples_leaf: int = Field(default=1, ge=1, le=1_000, description="Fewest training rows in a leaf.")
-    max_depth: int = Field(default=0, ge=0, le=200, description="Deepest level of a tree; 0 grows it out.")
-    seed: int = Field(default=0, ge=0, description="An integer, so that a resumed forest equals an uninterrupted one.")
-    n_jobs: int = Field(default=-1, ge=-1, description="Threads; -1 uses every core. Does not change the forest.")
-    checkpoint_every: int = Field(default=20, ge=1, le=1_000, description="Trees between two checkpoints.")
-
-    def growth(self) -> dict[str, Any]:
-        """Return the parameters that decide what a tree looks like."""
-        return self.model_dump(include={"max_features", "min_samples_leaf", "max_depth", "seed"})
 
 
 @dataclass(frozen=True)

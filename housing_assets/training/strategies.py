@@ -12,7 +12,6 @@ from housing_assets.features.folds import grouped_folds
 from housing_assets.listings.columns import NUMBERS, TARGET, TEXTS, Role, values
 from housing_assets.training.balancing import (
     SMOTE_NEIGHBOURS,
-    Strategy,
     TrainingSet,
     balanced_weights,
     oversample,
@@ -20,12 +19,13 @@ from housing_assets.training.balancing import (
     supported_columns,
     target_counts,
 )
+from housing_assets.training.parameters import Strategy
 
 if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_matrix
 
-    from housing_assets.training.forest import ForestParameters
+    from housing_assets.training.parameters import ForestParameters
 
 N_FOLDS = 5
 

@@ -31,7 +31,7 @@ class Broken(Edges):
 
 
 def storage_in(folder: Path) -> dict[str, Any]:
-    return {"io_manager": AssetStorage(folder=str(folder))}
+    return {"io_manager": AssetStorage(folder=str(folder), values={"edges": f"{__name__}:Edges"})}
 
 
 def materialize_edges(folder: Path, value: Edges, *, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:

@@ -12,7 +12,8 @@ from housing_assets.listings.cleaning import clean
 from housing_assets.listings.sample import synthetic_listings
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.flat_forest import FlatForest
-from housing_assets.training.forest import ForestParameters, new_forest, splittable
+from housing_assets.training.forest import new_forest, splittable
+from housing_assets.training.parameters import ForestParameters
 from housing_assets.training.strategies import balance
 
 SMALL = ForestParameters(n_trees=20, checkpoint_every=5, n_jobs=1)

@@ -14,7 +14,8 @@ from housing_assets.training import checkpoint
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.checkpoint import MANIFEST, PREVIOUS_MANIFEST, CheckpointFolder, CheckpointRefused
 from housing_assets.training.flat_forest import FlatForest
-from housing_assets.training.forest import ForestParameters, Grown, grow_forest, training_identity
+from housing_assets.training.forest import Grown, grow_forest, training_identity
+from housing_assets.training.parameters import ForestParameters
 from tests.training.conftest import SMALL
 
 COLUMNS = "fingerprint of the encoded columns"

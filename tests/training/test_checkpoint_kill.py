@@ -16,7 +16,8 @@ import pytest
 
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.flat_forest import FlatForest
-from housing_assets.training.forest import ForestParameters, grow_forest
+from housing_assets.training.forest import grow_forest
+from housing_assets.training.parameters import ForestParameters
 from tests.training.conftest import training_set
 
 N_KILLS = 20

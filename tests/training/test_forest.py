@@ -8,7 +8,8 @@ import pytest
 
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.flat_forest import FlatForest
-from housing_assets.training.forest import ForestParameters, Progress, grow_forest, new_forest, splittable
+from housing_assets.training.forest import Progress, grow_forest, new_forest, splittable
+from housing_assets.training.parameters import ForestParameters
 from tests.training.conftest import SMALL
 
 

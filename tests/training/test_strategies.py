@@ -9,8 +9,9 @@ from housing_assets.features.bands import group_keys
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
 from housing_assets.listings.columns import NUMBERS, TARGET, TEXTS, Role, values
-from housing_assets.training.balancing import STRATEGIES, Strategy, TrainingSet, target_counts
-from housing_assets.training.forest import ForestParameters, new_forest
+from housing_assets.training.balancing import TrainingSet, target_counts
+from housing_assets.training.forest import new_forest
+from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
 from housing_assets.training.strategies import N_FOLDS, balance, compare_strategies, synthesize_listings
 
 TINY = ForestParameters(n_trees=5, n_jobs=1)
