@@ -45,9 +45,10 @@ check: setup  ## format, lint, types, rules of import
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-dev: setup  ## lineage page on :3000 (webserver and daemon), MLflow on :5000
+dev: setup  ## lineage page on :3000 (webserver and daemon), MLflow on :5000 (but where MLFLOW_TRACKING_URI is a server)
 	@trap 'kill 0' EXIT INT TERM; \
-	$(BIN)/mlflow server --backend-store-uri "$$MLFLOW_TRACKING_URI" --port 5000 & \
+	case "$$MLFLOW_TRACKING_URI" in http*) ;; *) $(BIN)/mlflow server --backend-store-uri "$$MLFLOW_TRACKING_URI" \
+		--port 5000 & esac; \
 	$(BIN)/dg dev --port 3000 & wait
 
 serve: setup  ## serve the version in production over HTTP on :3100

@@ -45,14 +45,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser().parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         environment = child_environment(Path(folder))
-        if given.only == GROWTH:
-            key, section = GROWTH, growth_section(measure_growth(environment))
-        else:
-            key, section = _compare(given, Path(folder), environment)
-    print(section)
+        sections = dict([_compare(given, Path(folder), environment)] if given.only != GROWTH else [])
+        if given.only == GROWTH or not (given.only or given.source):
+            sections[GROWTH] = growth_section(measure_growth(environment))
     out = given.out or (None if given.only else README)
-    if out:
-        write_section(out, key, section)
+    for key, section in sections.items():
+        print(section)
+        if out:
+            write_section(out, key, section)
 
 
 def child_environment(folder: Path) -> dict[str, str]:

@@ -265,6 +265,13 @@ def test_new_bands_start_a_new_lineage_and_say_so(platform: Platform, registered
     assert run.newest.tags["reason"].startswith("starts a new lineage")
     assert run.after.number == run.newest.number
 
+    platform.registry.rollback(reason="a drill")
+    later = run_later(platform, {}, FROM_TRAINING_ON)
+
+    assert later.result.success
+    assert later.after.number == later.before.number == run.before.number
+    assert "from which production was taken back" in later.newest.tags["reason"]
+
 
 def test_real_ads_are_not_trained_on_bands_of_synthetic_ones(
     platform: Platform, registered: Version, tmp_path: Path

@@ -128,6 +128,12 @@ def decide_promotion(
     if champion is None:
         return decide(None, max_loss=max_loss, new_lineage=False)
     if champion.tags["lineage"] != encoded.bands.lineage:
+        if any(version.tags["lineage"] == encoded.bands.lineage for version in registry.versions()):
+            return Decision(
+                False,
+                f"is of lineage {encoded.bands.lineage}, from which production was taken back to "
+                f"{champion.tags['lineage']}: materialize price_bands+ to follow production",
+            )
         return decide(None, max_loss=max_loss, new_lineage=True)
     with TemporaryDirectory() as folder:
         try:

@@ -21,6 +21,9 @@ MAX_GROWTH = 2
 
 SMOTE_NEIGHBOURS = 5
 
+MAX_SMOTE_ROWS = 50_000
+"""Rows of a class that is to grow: finding neighbours takes time with their square, some minutes at this number."""
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -151,7 +154,14 @@ def balanced_weights(y: np.ndarray) -> np.ndarray:
 
 
 def require_neighbours(y: np.ndarray) -> None:
-    """Raise ValueError if a class is too small to interpolate between its rows."""
+    """Raise ValueError if a class is too small to interpolate between its rows, or too large to search."""
+    counts = np.bincount(y, minlength=len(CATEGORIES))
+    growing = [label for label, target in target_counts(y).items() if target > counts[label]]
+    if growing and counts[growing].max() > MAX_SMOTE_ROWS:
+        raise ValueError(
+            f"a class of {counts[growing].max():,} listings is to grow, SMOTE searches up to {MAX_SMOTE_ROWS:,}: "
+            "choose the strategy 'class_weight'"
+        )
     for category, count in class_counts(y).items():
         if count <= SMOTE_NEIGHBOURS:
             raise ValueError(

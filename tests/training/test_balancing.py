@@ -133,3 +133,9 @@ def test_the_fingerprint_changes_with_one_cell(training: TrainingSet, changed: s
     cells[3] = cells[3] + 1
     other = TrainingSet(**parts, columns=training.columns, n_columns=training.n_columns, strategy="smote")
     assert other.fingerprint() != training.fingerprint()
+
+
+def test_a_class_too_large_to_search_is_refused_unless_it_keeps_its_size() -> None:
+    with pytest.raises(ValueError, match=r"55,000 listings is to grow, SMOTE searches up to 50,000.*'class_weight'"):
+        require_neighbours(labels_of([60_000, 55_000, 40_000]))
+    require_neighbours(labels_of([60_000, 60_000, 50_000]))
