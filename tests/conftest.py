@@ -12,11 +12,13 @@ from housing_assets.features.encoder import ListingEncoder
 from housing_assets.listings.cleaning import clean
 from housing_assets.listings.sample import synthetic_listings
 from housing_assets.packaging.artifact import ModelArtifact
+from housing_assets.packaging.assembly import assemble
 from housing_assets.training.evaluation import evaluate
 from housing_assets.training.flat_forest import FlatForest
 from housing_assets.training.forest import new_forest, splittable
 from housing_assets.training.parameters import ForestParameters
 from housing_assets.training.strategies import balance
+from resources.settings import READ_ELSEWHERE
 
 PROJECT = Path(__file__).parent.parent
 
@@ -25,7 +27,7 @@ PROJECT = Path(__file__).parent.parent
 def no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away what ``make`` exports, and afterwards what ``mlflow.set_tracking_uri`` puts into the environment."""
     for name in os.environ:
-        if name.startswith("HOUSING_") and name not in ("HOUSING_REAL_DATA", "HOUSING_KILL_SEED"):
+        if name.startswith("HOUSING_") and name not in READ_ELSEWHERE:
             monkeypatch.delenv(name)
     for name in ("MLFLOW_TRACKING_URI", "DAGSTER_HOME"):
         monkeypatch.setenv(name, "")
@@ -44,7 +46,8 @@ def real_data_folder() -> Path:
 @pytest.fixture(scope="session")
 def artifact() -> ModelArtifact:
     """Give a small model of synthetic ads."""
-    crossed = cross_frame(clean(synthetic_listings(1200, seed=5)).listings)
+    listings = clean(synthetic_listings(1200, seed=5)).listings
+    crossed = cross_frame(listings)
     encoded = EncodedListings.encode(crossed, PriceBands.learn(crossed), ListingEncoder(n_buckets=2**12))
     training = balance(
         encoded.X_train, encoded.y_train, crossed, encoded.encoder, strategy="class_weight", min_rows=20, seed=0
@@ -54,7 +57,7 @@ def artifact() -> ModelArtifact:
     )
     forest = FlatForest.from_sklearn(grown, training.columns, training.n_columns)
     metrics = evaluate(encoded.y_holdout, forest.predict_proba(encoded.X_holdout))
-    return ModelArtifact(encoded.encoder, forest, encoded.bands, metrics, {"forest_digest": forest.digest()})
+    return assemble(encoded.encoder, forest, encoded.bands, metrics, {"forest_digest": forest.digest()}, listings)
 
 
 @pytest.fixture(scope="session")

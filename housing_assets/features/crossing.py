@@ -1,7 +1,7 @@
 """Bins, crosses and quotients: features made of other values, declared in ``listings/columns.py``."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -18,14 +18,17 @@ def crossed_name(names: Sequence[str]) -> str:
     return SEPARATOR.join(names)
 
 
+_NAMED_CROSSES = tuple((crossed_name(names), names) for names in CROSSES)
+
+
 def cross_listing(listing: Mapping[str, Any]) -> dict[str, Any]:
     """Add bins, crosses and quotients to one listing; they are None where a part is missing, or the divisor is 0."""
     crossed = dict(listing)
     for bin_ in BINS:
         number = listing.get(bin_.of)
         crossed[bin_.name] = None if number is None else bin_.text(number + 0.0)  # -0.0 is 0, as in a frame
-    for names in CROSSES:
-        crossed[crossed_name(names)] = _cross_texts([crossed.get(name) for name in names])
+    for crossed_as, names in _NAMED_CROSSES:
+        crossed[crossed_as] = _cross_texts([crossed.get(name) for name in names])
     for quotient in QUOTIENTS:
         dividend, divisor = listing.get(quotient.dividend), listing.get(quotient.divisor)
         crossed[quotient.name] = None if dividend is None or not divisor else dividend / divisor
@@ -45,7 +48,7 @@ def cross_frame(listings: "pd.DataFrame") -> "pd.DataFrame":
     crossed : DataFrame of shape (n_rows, n_values + n_bins + n_crosses + n_quotients)
     """
     binned = listings.assign(**{bin_.name: _bin(listings[bin_.of].to_numpy(), bin_.text) for bin_ in BINS})
-    crosses = {crossed_name(names): _cross([binned[name] for name in names]) for names in CROSSES}
+    crosses = {crossed_as: _cross([binned[name] for name in names]) for crossed_as, names in _NAMED_CROSSES}
     quotients = {
         quotient.name: _divide(listings[quotient.dividend].to_numpy(), listings[quotient.divisor].to_numpy())
         for quotient in QUOTIENTS
@@ -77,8 +80,7 @@ def _cross(parts: Sequence["pd.Series"]) -> "pd.Categorical[Any]":
 
 
 def _cross_texts(parts: Sequence[str | None]) -> str | None:
-    present = [part for part in parts if part is not None]
-    return crossed_name(present) if len(present) == len(parts) else None
+    return None if None in parts else crossed_name(cast("Sequence[str]", parts))
 
 
 def _texts(texts: list[str | None]) -> "pd.Categorical[Any]":

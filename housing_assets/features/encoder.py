@@ -9,13 +9,21 @@ is «missing» for a number, and every present number is at least 1.
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from housing_assets.features.crossing import crossed_name
 from housing_assets.features.folds import grouped_folds
-from housing_assets.features.hashing import N_BUCKETS, add_tokens, bucket, hash_distinct, token
+from housing_assets.features.hashing import (
+    N_BUCKETS,
+    bucket,
+    bucket_keys,
+    count_buckets,
+    hash_texts,
+    hash_token,
+    token,
+)
 from housing_assets.features.linear import N_SCORES, LinearScores
 from housing_assets.listings.columns import BINS, CROSSES, NUMBERS, QUOTIENTS, TARGET, TEXTS, Role, values
 
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_matrix
 
-FORMAT = 1
+FORMAT = 2
 EPOCH_YEAR = 2000
 """Clocks are encoded as months since January of this year; older ads count as of then."""
 
@@ -33,6 +41,23 @@ MAX_ENCODED = 1e10
 """Above every declared number; only a quotient by next to nothing is cut off here, before float32 makes it infinite."""
 
 SCORES = tuple(f"score_above_{edge}" for edge in ("low", "medium"))
+
+
+class EncodedListing(NamedTuple):
+    """One encoded listing.
+
+    Attributes
+    ----------
+    columns : ndarray of shape (n_filled,), int32
+        The filled columns of its row; the others are 0.
+    cells : ndarray of shape (n_filled,), float32
+    unseen : tuple of str
+        Names of the declared texts (a district, an address) that no training row had.
+    """
+
+    columns: np.ndarray
+    cells: np.ndarray
+    unseen: tuple[str, ...]
 
 
 class ListingEncoder:
@@ -52,6 +77,8 @@ class ListingEncoder:
     ----------
     scores_ : LinearScores
         Learned by ``fit``.
+    known_ : frozenset of int
+        Hashes of the tokens of the declared texts that the training rows had.
 
     Examples
     --------
@@ -61,6 +88,7 @@ class ListingEncoder:
     """
 
     scores_: LinearScores
+    known_: frozenset[int]
 
     def __init__(
         self, n_buckets: int = N_BUCKETS, n_folds: int = 5, inverse_penalty: float = 0.5, seed: int = 0
@@ -88,6 +116,7 @@ class ListingEncoder:
             Index into ``CATEGORIES``.
         """
         self.scores_ = self._learn(self._hash(crossed), labels)
+        self.known_ = _known_tokens(crossed)
         return self
 
     def fit_transform(self, crossed: "pd.DataFrame", labels: np.ndarray, groups: np.ndarray) -> "csr_matrix":
@@ -104,6 +133,7 @@ class ListingEncoder:
         """
         hashed = self._hash(crossed)
         self.scores_ = self._learn(hashed, labels)
+        self.known_ = _known_tokens(crossed)
         scores = np.zeros((len(labels), N_SCORES), dtype=np.float32)
         for learn, apply in grouped_folds(labels, groups, self.n_folds, self.seed):
             scores[apply] = self._learn(hashed[learn], labels[learn]).score(hashed[apply])
@@ -114,30 +144,43 @@ class ListingEncoder:
         hashed = self._hash(crossed)
         return self._stack(crossed, self.scores_.score(hashed), hashed)
 
-    def transform_one(self, crossed: Mapping[str, Any]) -> dict[int, float]:
-        """Return the filled columns of one crossed listing: equal to its row of ``transform``."""
-        encoded = {}
-        for index, (name, minimum, scale) in enumerate(_numbers()):
+    def transform_one(self, crossed: Mapping[str, Any]) -> EncodedListing:
+        """Encode one crossed listing: equal to its row of ``transform``."""
+        columns: list[int] = []
+        numbers: list[float] = []
+        for index, (name, minimum, scale) in enumerate(_NUMBERS):
             number = _as_number(crossed.get(name))
             if number is not None:
-                encoded[index] = _encode(number, minimum, scale)
-        texts = ((name, crossed.get(name)) for name in text_names())
-        counts = add_tokens((token(name, text) for name, text in texts if text is not None), self.n_buckets)
-        for index, score in enumerate(self.scores_.score_one(counts)):
-            encoded[self._first_score + index] = score
-        for index, count in counts.items():
-            encoded[self._first_bucket + index] = count
-        return encoded
+                columns.append(index)
+                numbers.append(min(1.0 + max(number - minimum, 0.0) / scale, MAX_ENCODED))
+        hashes: list[int] = []
+        unseen: list[str] = []
+        for position, (name, prefix) in enumerate(_PREFIXES):
+            text = crossed.get(name)
+            if text is not None:
+                hashed = hash_token(prefix + text)
+                hashes.append(hashed)
+                if position < _N_DECLARED_TEXTS and hashed not in self.known_:
+                    unseen.append(name)
+        counted = count_buckets(hashes, self.n_buckets)
+        buckets = np.fromiter(counted, dtype=np.int32, count=len(counted))
+        counts = np.fromiter(counted.values(), dtype=np.float64, count=len(counted))
+        scores = self.scores_.score_one(buckets, counts)
+        return EncodedListing(
+            np.concatenate((np.array(columns, dtype=np.int32), _SCORE_COLUMNS, buckets + _FIRST_BUCKET)),
+            np.concatenate((numbers, scores, counts)).astype(np.float32),
+            tuple(unseen),
+        )
 
     @property
     def n_columns(self) -> int:
         """Columns of the encoded matrix."""
-        return self._first_bucket + self.n_buckets
+        return _FIRST_BUCKET + self.n_buckets
 
     @property
     def column_names(self) -> list[str]:
         """Names of the encoded columns; a bucket is named by its number."""
-        return [name for name, _, _ in _numbers()] + [*SCORES] + [f"bucket {i}" for i in range(self.n_buckets)]
+        return [name for name, _, _ in _NUMBERS] + [*SCORES] + [f"bucket {i}" for i in range(self.n_buckets)]
 
     def to_json(self) -> str:
         """Return the fitted encoder as JSON."""
@@ -146,6 +189,7 @@ class ListingEncoder:
             "columns": declared_features(),
             "parameters": self.parameters(),
             "scores": self.scores_.to_dict(),
+            "known_tokens": sorted(self.known_),
         }
         return json.dumps(stored, ensure_ascii=False)
 
@@ -165,6 +209,7 @@ class ListingEncoder:
             raise ValueError("the encoder was fitted on other columns than listings/columns.py declares")
         encoder = cls(**stored["parameters"])
         encoder.scores_ = LinearScores.from_dict(stored["scores"])
+        encoder.known_ = frozenset(map(int, stored["known_tokens"]))
         return encoder
 
     def common_tokens(self, crossed: "pd.DataFrame") -> dict[int, str]:
@@ -173,17 +218,9 @@ class ListingEncoder:
         for name in text_names():
             counts = crossed[name].value_counts()
             for text, count in counts[counts > 0].items():
-                column = self._first_bucket + bucket(token(name, str(text)), self.n_buckets)[0]
+                column = _FIRST_BUCKET + bucket(hash_token(token(name, str(text))), self.n_buckets)[0]
                 commonest[column] = max(commonest.get(column, (0, "")), (int(count), token(name, str(text))))
         return {column: named for column, (_, named) in commonest.items()}
-
-    @property
-    def _first_score(self) -> int:
-        return len(list(_numbers()))
-
-    @property
-    def _first_bucket(self) -> int:
-        return self._first_score + N_SCORES
 
     def _learn(self, hashed: "csr_matrix", labels: np.ndarray) -> LinearScores:
         return LinearScores.learn(hashed, labels, inverse_penalty=self.inverse_penalty, seed=self.seed)
@@ -195,7 +232,7 @@ class ListingEncoder:
         keys = np.empty((len(crossed), len(names)), dtype=np.int32)
         for position, name in enumerate(names):
             texts = crossed[name].cat
-            distinct = hash_distinct(name, texts.categories.tolist(), self.n_buckets).astype(np.int32)
+            distinct = bucket_keys(hash_texts(name, texts.categories.tolist()), self.n_buckets).astype(np.int32)
             keys[:, position] = np.append(distinct, absent)[texts.codes.to_numpy()]
         keys.sort(axis=1)
         present = keys != absent
@@ -210,10 +247,10 @@ class ListingEncoder:
     def _stack(self, crossed: "pd.DataFrame", scores: np.ndarray, hashed: "csr_matrix") -> "csr_matrix":
         from scipy.sparse import csr_matrix, hstack
 
-        numbers = np.zeros((len(crossed), self._first_score), dtype=np.float32)
-        for index, (name, minimum, scale) in enumerate(_numbers()):
+        numbers = np.zeros((len(crossed), _FIRST_SCORE), dtype=np.float32)
+        for index, (name, minimum, scale) in enumerate(_NUMBERS):
             column = _as_number_array(crossed[name])
-            encoded = _encode(column, minimum, scale)
+            encoded = np.minimum(1.0 + np.maximum(column - minimum, 0.0) / scale, MAX_ENCODED)
             numbers[:, index] = np.where(np.isnan(column), 0.0, encoded)
         return hstack([csr_matrix(numbers), csr_matrix(scores), hashed], format="csr", dtype=np.float32)
 
@@ -226,7 +263,7 @@ def text_names() -> list[str]:
 
 def declared_features() -> list[str]:
     """Return the names of all numbers and texts that are encoded, in order."""
-    return [name for name, _, _ in _numbers()] + text_names()
+    return [name for name, _, _ in _NUMBERS] + text_names()
 
 
 def _numbers() -> Iterator[tuple[str, float, float]]:
@@ -240,8 +277,13 @@ def _numbers() -> Iterator[tuple[str, float, float]]:
         yield quotient.name, 0.0, quotient.scale
 
 
-def _encode(number: Any, minimum: float, scale: float) -> Any:
-    return np.minimum(1.0 + np.maximum(number - minimum, 0.0) / scale, MAX_ENCODED)
+def _known_tokens(crossed: "pd.DataFrame") -> frozenset[int]:
+    known: set[int] = set()
+    for name, _ in _PREFIXES[:_N_DECLARED_TEXTS]:
+        texts = crossed[name].cat
+        present = np.unique(texts.codes.to_numpy())
+        known.update(hash_texts(name, texts.categories[present[present >= 0]].tolist()).tolist())
+    return frozenset(known)
 
 
 def _as_number(value: float | date | None) -> float | None:
@@ -256,3 +298,11 @@ def _as_number_array(column: "pd.Series") -> np.ndarray:
     months = column.to_numpy().astype("datetime64[M]")
     epoch = np.datetime64(f"{EPOCH_YEAR}-01", "M")
     return np.where(np.isnat(months), np.nan, (months - epoch).astype(np.float64))
+
+
+_NUMBERS = tuple(_numbers())
+_PREFIXES = tuple((name, token(name, "")) for name in text_names())
+_N_DECLARED_TEXTS = sum(value.role in TEXTS for value in values())
+_FIRST_SCORE = len(_NUMBERS)
+_FIRST_BUCKET = _FIRST_SCORE + N_SCORES
+_SCORE_COLUMNS = np.arange(_FIRST_SCORE, _FIRST_BUCKET, dtype=np.int32)

@@ -78,13 +78,9 @@ class LinearScores:
         summed = hashed.astype(np.float64) @ self.coefficients.astype(np.float64)
         return ((summed + self.intercepts) / _UNITS).astype(np.float32)
 
-    def score_one(self, counts: Mapping[int, float]) -> list[float]:
-        """Return the scores of one row, given the signed count of each bucket."""
-        sums = self.intercepts.tolist()
-        for bucket, count in counts.items():
-            for edge in range(N_SCORES):
-                sums[edge] += count * int(self.coefficients[bucket, edge])
-        return [each / _UNITS for each in sums]
+    def score_one(self, buckets: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Return the scores of one row, of shape (N_SCORES,): its filled buckets and their signed counts."""
+        return (counts @ self.coefficients[buckets] + self.intercepts) / _UNITS
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as JSON types; buckets without weight are left out."""

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from housing_assets.listings import parsing
@@ -55,14 +56,15 @@ class Value:
     personal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """One raw column, the rule that reads it, and the values that the rule returns, in order.
+    """One raw column, an example of its cells, the rule that reads them, and the values it returns, in order.
 
     ``required`` columns must have a value: without it the row is quarantined (and a request refused).
     """
 
     raw: str
+    example: str
     rule: parsing.Rule
     values: tuple[Value, ...]
     required: bool = False
@@ -86,6 +88,10 @@ class Column:
                 raise parsing.Unusable(f"{found:g} is not within {value.minimum:g} to {value.maximum:g}")
         return results
 
+    def parse_named(self, cell: Any) -> tuple[tuple[str, Any], ...]:
+        """Return the names and values of a cell."""
+        return tuple(zip((value.name for value in self.values), self.parse(cell), strict=True))
+
 
 def _number(name: str, minimum: float = 0.0, maximum: float = 1e9, scale: float = 1.0) -> tuple[Value]:
     return (Value(name, Role.NUMERIC, minimum, maximum, scale),)
@@ -96,10 +102,11 @@ def _category(name: str) -> tuple[Value]:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("district", parsing.category, _category("district"), required=True),
-    Column("price", parsing.lira, (Value("price", Role.TARGET, 1_000, 1e11),), required=True),
+    Column("district", "kadikoy", parsing.category, _category("district"), required=True),
+    Column("price", "3,100,000TL", parsing.lira, (Value("price", Role.TARGET, 1_000, 1e11),), required=True),
     Column(
         "address",
+        "Anasayfa > Satılık Daire > İstanbul Satılık Daire > Kadıköy Satılık Daire > Örnek Mahallesi Satılık Daire",
         parsing.address,
         (
             Value("property_kind", Role.CATEGORY),
@@ -107,48 +114,50 @@ COLUMNS: tuple[Column, ...] = (
             Value("address", Role.HASHED, personal=True),
         ),
     ),
-    Column("AdUpdateDate", parsing.day, (Value("updated_on", Role.CLOCK),)),
-    Column("Category", parsing.category, _category("category")),
-    Column("GrossSquareMeters", parsing.square_metres, _number("gross_m2", 5, 200_000, 50), required=True),
-    Column("BuildingAge", parsing.years, (Value("building_age", Role.ORDINAL, 0, 500, 10),)),
-    Column("NumberFloorsofBuilding", parsing.count, _number("building_floors", 0, 200, 5)),
-    Column("UsingStatus", parsing.category, _category("using_status")),
-    Column("EligibilityForInvestment", parsing.category, _category("investment")),
-    Column("BuildStatus", parsing.category, _category("build_status")),
-    Column("TitleStatus", parsing.category, _category("title_status")),
-    Column("ItemStatus", parsing.category, _category("item_status")),
-    Column("NumberOfBathrooms", parsing.count, _number("bathrooms", 0, 100)),
-    Column("NumberOfWCs", parsing.count, _number("wcs", 0, 100)),
-    Column("AdCreationDate", parsing.day, (Value("created_on", Role.CLOCK),)),
-    Column("Type", parsing.category, _category("type")),
-    Column("NetSquareMeters", parsing.square_metres, _number("net_m2", 0, 200_000, 50)),
+    Column("AdUpdateDate", "04 Mart 2022", parsing.day, (Value("updated_on", Role.CLOCK),)),
+    Column("Category", "Satılık", parsing.category, _category("category")),
+    Column("GrossSquareMeters", "120 m2", parsing.square_metres, _number("gross_m2", 5, 200_000, 50), required=True),
+    Column("BuildingAge", "5-10", parsing.years, (Value("building_age", Role.ORDINAL, 0, 500, 10),)),
+    Column("NumberFloorsofBuilding", "5", parsing.count, _number("building_floors", 0, 200, 5)),
+    Column("UsingStatus", "Boş", parsing.category, _category("using_status")),
+    Column("EligibilityForInvestment", "Bilinmiyor", parsing.category, _category("investment")),
+    Column("BuildStatus", "İkinci El", parsing.category, _category("build_status")),
+    Column("TitleStatus", "Kat Mülkiyeti", parsing.category, _category("title_status")),
+    Column("ItemStatus", "Boş", parsing.category, _category("item_status")),
+    Column("NumberOfBathrooms", "1", parsing.count, _number("bathrooms", 0, 100)),
+    Column("NumberOfWCs", "2", parsing.count, _number("wcs", 0, 100)),
+    Column("AdCreationDate", "28 Şubat 2022", parsing.day, (Value("created_on", Role.CLOCK),)),
+    Column("Type", "Konut", parsing.category, _category("type")),
+    Column("NetSquareMeters", "105 m2", parsing.square_metres, _number("net_m2", 0, 200_000, 50)),
     Column(
         "NumberOfRooms",
+        "3+1",
         parsing.rooms,
         (Value("rooms", Role.NUMERIC, 0, 200), Value("living_rooms", Role.NUMERIC, 0, 50)),
     ),
     Column(
         "FloorLocation",
+        "3. Kat",
         parsing.floor,
         (Value("floor_location", Role.CATEGORY), Value("floor", Role.NUMERIC, -10, 200, 5)),
     ),
-    Column("HeatingType", parsing.category, _category("heating_type")),
-    Column("CreditEligibility", parsing.category, _category("credit_eligibility")),
-    Column("InsideTheSite", parsing.category, _category("inside_the_site")),
-    Column("StructureType", parsing.category, _category("structure_type")),
-    Column("MortgageStatus", parsing.category, _category("mortgage")),
-    Column("Swap", parsing.category, _category("swap")),
-    Column("Balcony", parsing.category, _category("balcony")),
-    Column("PriceStatus", parsing.category, _category("price_status")),
-    Column("RentalIncome", parsing.lira, _number("rental_income", 0, 1e9, 5_000)),
-    Column("NumberOfBalconies", parsing.count, _number("balconies", 0, 100)),
-    Column("BalconyType", parsing.category, _category("balcony_type")),
-    Column("HallSquareMeters", parsing.square_metres, _number("hall_m2", 0, 200_000, 20)),
-    Column("WCSquareMeters", parsing.square_metres, _number("wc_m2", 0, 200_000, 5)),
-    Column("IsItVideoNavigable?", parsing.category, _category("video")),
-    Column("Subscription", parsing.lira, _number("dues", 0, 1e9, 200)),
-    Column("BathroomSquareMeters", parsing.square_metres, _number("bathroom_m2", 0, 200_000, 5)),
-    Column("BalconySquareMeters", parsing.square_metres, _number("balcony_m2", 0, 200_000, 10)),
+    Column("HeatingType", "Kombi Doğalgaz", parsing.category, _category("heating_type")),
+    Column("CreditEligibility", "Krediye Uygun", parsing.category, _category("credit_eligibility")),
+    Column("InsideTheSite", "Hayır", parsing.category, _category("inside_the_site")),
+    Column("StructureType", "Betonarme", parsing.category, _category("structure_type")),
+    Column("MortgageStatus", "Yok", parsing.category, _category("mortgage")),
+    Column("Swap", "Yok", parsing.category, _category("swap")),
+    Column("Balcony", "Var", parsing.category, _category("balcony")),
+    Column("PriceStatus", "Genel Fiyat", parsing.category, _category("price_status")),
+    Column("RentalIncome", "5.500 TL", parsing.lira, _number("rental_income", 0, 1e9, 5_000)),
+    Column("NumberOfBalconies", "1", parsing.count, _number("balconies", 0, 100)),
+    Column("BalconyType", "Açık Balkon", parsing.category, _category("balcony_type")),
+    Column("HallSquareMeters", "27 m2", parsing.square_metres, _number("hall_m2", 0, 200_000, 20)),
+    Column("WCSquareMeters", "3 m2", parsing.square_metres, _number("wc_m2", 0, 200_000, 5)),
+    Column("IsItVideoNavigable?", "Hayır", parsing.category, _category("video")),
+    Column("Subscription", "175 TL", parsing.lira, _number("dues", 0, 1e9, 200)),
+    Column("BathroomSquareMeters", "4 m2", parsing.square_metres, _number("bathroom_m2", 0, 200_000, 5)),
+    Column("BalconySquareMeters", "5 m2", parsing.square_metres, _number("balcony_m2", 0, 200_000, 10)),
 )
 """The columns of the ads, in the order of the source; what the source has beside them is left unread."""
 
@@ -217,6 +226,9 @@ CROSSES: tuple[tuple[str, ...], ...] = (
 )
 """Values whose combination is a feature of its own."""
 
+RULE = ("district", "gross_5")
+"""Values, the most telling first, for whose combinations the fallback rule knows the usual price band."""
+
 TARGET = next(value.name for column in COLUMNS for value in column.values if value.role is Role.TARGET)
 
 
@@ -256,10 +268,22 @@ def parse_listing(cells: Mapping[str, Any], *, with_target: bool) -> tuple[dict[
     for column in COLUMNS:
         if column.values[0].role is Role.TARGET and not with_target:
             continue
+        cell = cells.get(column.raw)
         try:
-            found = column.parse(cells.get(column.raw))
+            if cell is None or (type(cell) is str and len(cell) <= _LONGEST_REMEMBERED):
+                listing.update(_parse_remembered(column, cell))
+            else:
+                listing.update(column.parse_named(cell))
         except parsing.Unusable as fault:
             reasons[column.raw] = str(fault)
-            continue
-        listing.update(zip((value.name for value in column.values), found, strict=True))
     return listing, reasons
+
+
+_LONGEST_REMEMBERED = 200
+"""Characters of a cell whose values are kept: longer ones are rare, and would let requests fill the memory."""
+
+
+@lru_cache(maxsize=4_096)
+def _parse_remembered(column: Column, cell: str | None) -> tuple[tuple[str, Any], ...]:
+    """Return the values of a text; most cells of ads are one of few texts, and reading one takes microseconds."""
+    return column.parse_named(cell)

@@ -1,12 +1,13 @@
 """The model artifact: one folder of plain files that predicts from raw listings. Loading it runs no code.
 
-``encoder.json``, ``forest.npz``, ``bands.json``, ``metrics.json``, and ``manifest.json`` with the SHA-256 of each.
+``encoder.json``, ``forest.npz``, ``bands.json``, ``rule.json``, ``golden.json``, ``metrics.json``, and
+``manifest.json`` with the SHA-256 of each.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,30 +16,36 @@ import numpy as np
 from housing_assets.features.bands import CATEGORIES, PriceBands
 from housing_assets.features.crossing import cross_frame, cross_listing
 from housing_assets.features.encoder import ListingEncoder
-from housing_assets.listings.columns import parse_listing
+from housing_assets.packaging.prediction import Prediction, UnusableListing, parse_usable
+from housing_assets.packaging.rule import PriceRule
 from housing_assets.training.flat_forest import FlatForest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
-FILES = ("encoder.json", "forest.npz", "bands.json", "metrics.json")
+FORMAT = 2
+FILES = ("encoder.json", "forest.npz", "bands.json", "rule.json", "golden.json", "metrics.json")
 MANIFEST = "manifest.json"
 
 PRICE_CATEGORY = "price_category"
 REASON = "reason"
+PROBABILITY_NAMES = [f"probability_{name}" for name in CATEGORIES]
 
 
 class ArtifactRefused(ValueError):
     """A model artifact that is damaged, incomplete or not one of ours; the message says which file and why."""
 
 
-class UnusableListing(ValueError):
-    """A listing that cannot be classified; ``reasons`` tells why, by raw column."""
+@dataclass(frozen=True)
+class GoldenRow:
+    """A raw listing and the class probabilities that the evaluated model gave it."""
 
-    def __init__(self, reasons: Mapping[str, str]):
-        super().__init__("; ".join(f"{column}: {reason}" for column, reason in reasons.items()))
-        self.reasons = reasons
+    cells: Mapping[str, Any]
+    probabilities: tuple[float, ...]
+
+
+PROBABILITY_TOLERANCE = 1e-6
+"""How far a probability may be from the evaluated model's: well above rounding, well below what matters."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,10 @@ class ModelArtifact:
     encoder : ListingEncoder
     forest : FlatForest
     bands : PriceBands
+    rule : PriceRule
+        What answers where the forest cannot.
+    golden : sequence of GoldenRow
+        Synthetic listings that are replayed wherever the model is loaded.
     metrics : mapping of str to float
         Of the evaluation before registration.
     provenance : mapping of str to str
@@ -59,6 +70,8 @@ class ModelArtifact:
     encoder: ListingEncoder
     forest: FlatForest
     bands: PriceBands
+    rule: PriceRule
+    golden: Sequence[GoldenRow]
     metrics: Mapping[str, float]
     provenance: Mapping[str, str]
 
@@ -93,10 +106,10 @@ class ModelArtifact:
         unusable = np.array([reason is not None for reason in reasons], dtype=bool)
         categories[unusable] = None
         probabilities[unusable] = np.nan
-        named = {f"probability_{name}": probabilities[:, index] for index, name in enumerate(CATEGORIES)}
+        named = {name: probabilities[:, index] for index, name in enumerate(PROBABILITY_NAMES)}
         return pd.DataFrame({PRICE_CATEGORY: categories, **named, REASON: reasons}, index=raw.index)
 
-    def predict_one(self, cells: Mapping[str, Any]) -> np.ndarray:
+    def predict_one(self, cells: Mapping[str, Any]) -> Prediction:
         """Classify one raw listing without a table library.
 
         Parameters
@@ -104,48 +117,65 @@ class ModelArtifact:
         cells : mapping
             Raw texts or clean numbers by raw column name; the price is not read.
 
-        Returns
-        -------
-        probabilities : ndarray of shape (n_classes,), float64
-
         Raises
         ------
         UnusableListing
             If a cell cannot be used; its ``reasons`` tell why, by column.
         """
-        listing, reasons = parse_listing(cells, with_target=False)
-        if reasons:
-            raise UnusableListing(reasons)
-        return self.forest.predict_proba_one(self.encoder.transform_one(cross_listing(listing)))
+        encoded = self.encoder.transform_one(cross_listing(parse_usable(cells)))
+        probabilities = self.forest.predict_proba_one(encoded.columns, encoded.cells)
+        return Prediction(int(probabilities.argmax()), tuple(probabilities.tolist()), encoded.unseen)
+
+    def replay_golden(self) -> None:
+        """Predict the golden rows again.
+
+        Raises
+        ------
+        ArtifactRefused
+            If one has other probabilities than the evaluated model gave it.
+        """
+        for row, golden in enumerate(self.golden):
+            found = self.predict_one(golden.cells).probabilities
+            if not np.allclose(found, golden.probabilities, rtol=0, atol=PROBABILITY_TOLERANCE):
+                raise ArtifactRefused(
+                    f"golden row {row} has the probabilities {found}, the evaluated model's were {golden.probabilities}"
+                )
 
     def save(self, folder: Path) -> None:
         """Write the files and their manifest to an existing folder."""
         (folder / "encoder.json").write_text(self.encoder.to_json(), encoding="utf-8")
         self.forest.save(folder)
         self.bands.save(folder)
+        self.rule.save(folder)
+        (folder / "golden.json").write_text(
+            json.dumps([asdict(row) for row in self.golden], ensure_ascii=False, indent=1), encoding="utf-8"
+        )
         (folder / "metrics.json").write_text(json.dumps(dict(self.metrics), indent=1, sort_keys=True))
         manifest = {
             "format": FORMAT,
             "provenance": dict(self.provenance),
-            "sha256": {name: _sha256(folder / name) for name in FILES},
+            "sha256": {name: sha256(folder / name) for name in FILES},
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read and check what ``save`` wrote.
+        """Read and check what ``save`` wrote, and replay the golden rows.
 
         Raises
         ------
         ArtifactRefused
-            If a file is missing, does not have the manifest's checksum, or holds what cannot be.
+            If a file is missing, does not have the manifest's checksum, or holds what cannot be, or if the model does
+            not predict here what it predicted where it was evaluated.
         """
-        manifest = _read_manifest(folder)
+        manifest = _read_manifest(folder, FILES)
         try:
             artifact = cls(
                 encoder=ListingEncoder.from_json((folder / "encoder.json").read_text(encoding="utf-8")),
                 forest=FlatForest.load(folder),
                 bands=PriceBands.load(folder),
+                rule=PriceRule.load(folder),
+                golden=_read_golden(folder),
                 metrics=json.loads((folder / "metrics.json").read_text()),
                 provenance=manifest["provenance"],
             )
@@ -156,10 +186,34 @@ class ModelArtifact:
                 f"{folder}: the forest was grown on {artifact.forest.n_columns} columns, "
                 f"the encoder makes {artifact.encoder.n_columns}"
             )
+        try:
+            artifact.replay_golden()
+        except (ArtifactRefused, UnusableListing) as fault:
+            raise ArtifactRefused(f"{folder}: {fault}") from fault
         return artifact
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def load_rule(folder: Path) -> PriceRule:
+    """Read the rule alone from the folder of a model artifact whose other files may be damaged.
+
+    Raises
+    ------
+    ArtifactRefused
+        If the manifest or the rule is missing or damaged.
+    """
+    _read_manifest(folder, ("rule.json",))
+    try:
+        return PriceRule.load(folder)
+    except (ValueError, KeyError, TypeError, IndexError) as fault:
+        raise ArtifactRefused(f"{folder}: {fault}") from fault
+
+
+def _read_golden(folder: Path) -> list[GoldenRow]:
+    stored = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
+    return [GoldenRow(dict(row["cells"]), tuple(map(float, row["probabilities"]))) for row in stored]
+
+
+def _read_manifest(folder: Path, files: Sequence[str]) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         found = manifest["format"], set(manifest["sha256"].keys()), dict(manifest["provenance"])
@@ -169,13 +223,14 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise ArtifactRefused(f"{folder}: its format is {found[0]}, this version reads {FORMAT}")
     if found[1] != set(FILES):
         raise ArtifactRefused(f"{folder}: its manifest names {sorted(found[1])}, expected {sorted(FILES)}")
-    for name in FILES:
+    for name in files:
         if not (folder / name).is_file():
             raise ArtifactRefused(f"{folder}: {name} is missing")
-        if _sha256(folder / name) != manifest["sha256"][name]:
+        if sha256(folder / name) != manifest["sha256"][name]:
             raise ArtifactRefused(f"{folder}: {name} is damaged: its checksum differs from the manifest's")
     return manifest
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

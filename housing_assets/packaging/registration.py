@@ -14,7 +14,6 @@ import numpy as np
 
 from housing_assets.features.bands import CATEGORIES
 from housing_assets.features.encoded import EncodedListings
-from housing_assets.listings.columns import COLUMNS, Role
 from housing_assets.training.flat_forest import FlatForest
 from housing_assets.training.promotion import Decision, compare, decide
 from resources.model_registry import PRODUCTION, ModelRegistry
@@ -91,15 +90,6 @@ def requirements() -> list[str]:
         return [f"{_DISTRIBUTION}=={version(_DISTRIBUTION)}"]
     except PackageNotFoundError:
         return [f"{name}=={version(name)}" for name in _LIBRARIES]
-
-
-def example_listings() -> "pd.DataFrame":
-    """Return two synthetic raw listings without their prices: an example of the model's input."""
-    from housing_assets.listings.sample import synthetic_listings
-
-    read = [column.raw for column in COLUMNS if column.values[0].role is not Role.TARGET]
-    sample = synthetic_listings(2, seed=0)[read].astype(object)
-    return sample.where(sample.notna(), None)
 
 
 def decide_promotion(

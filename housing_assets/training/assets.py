@@ -144,7 +144,7 @@ def price_forest(
         value=forest,
         metadata={
             "trees": len(forest.roots),
-            "nodes": len(forest.feature),
+            "nodes": len(forest.nodes),
             "columns_used": len(forest.columns),
             "trees_from_checkpoint": grown.n_resumed,
             "checkpoints_refused": dg.MetadataValue.json(grown.refusals),

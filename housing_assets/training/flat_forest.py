@@ -34,6 +34,8 @@ _DTYPES = {
     "importance": np.float64,
     "n_columns": np.int32,
 }
+_NODE = np.dtype([(name, _DTYPES[name]) for name in ("feature", "threshold", "left", "right")])
+
 _ROUNDING = 1e-9
 """How far the class shares of a leaf may be from summing to 1."""
 
@@ -50,12 +52,10 @@ class FlatForest:
     ----------
     roots : ndarray of shape (n_trees,), int32
         Node at which each tree starts.
-    feature : ndarray of shape (n_nodes,), int32
-        Index into ``columns`` of the column that a node compares; -1 in a leaf.
-    threshold : ndarray of shape (n_nodes,), float32
-        A row goes left when its value is at most this.
-    left, right : ndarray of shape (n_nodes,), int32
-        Children; in a leaf ``left`` is its row of ``distributions``.
+    nodes : ndarray of shape (n_nodes,), records of 16 bytes
+        So that reading a node touches one place in memory: ``feature`` (int32), the index into ``columns`` of the
+        column that it compares, -1 in a leaf; ``threshold`` (float32), a row goes left when its value is at most this;
+        ``left`` and ``right`` (int32), its children; in a leaf ``left`` is its row of ``distributions``.
     distributions : ndarray of shape (n_distributions, n_classes), float64
         Class shares of the leaves, each distinct one once.
     columns : ndarray of shape (n_used,), int32
@@ -67,10 +67,7 @@ class FlatForest:
     """
 
     roots: np.ndarray
-    feature: np.ndarray
-    threshold: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
+    nodes: np.ndarray
     distributions: np.ndarray
     columns: np.ndarray
     importance: np.ndarray
@@ -99,17 +96,28 @@ class FlatForest:
         used, compact = np.unique(feature[~is_leaf], return_inverse=True)
         feature[~is_leaf], feature[is_leaf] = compact, -1
         threshold = np.where(is_leaf, 0.0, np.concatenate([tree.threshold for tree in trees]))
-        return cls(
-            roots=roots,
-            feature=feature.astype(np.int32),
-            threshold=_round_down(threshold),
-            left=left.astype(np.int32),
-            right=right.astype(np.int32),
-            distributions=distributions,
-            columns=np.asarray(columns, dtype=np.int32)[used],
-            importance=forest.feature_importances_[used],
-            n_columns=int(n_columns),
+        return cls.from_arrays(
+            {
+                "roots": roots,
+                "feature": feature,
+                "threshold": _round_down(threshold),
+                "left": left,
+                "right": right,
+                "distributions": distributions,
+                "columns": np.asarray(columns, dtype=np.int32)[used],
+                "importance": forest.feature_importances_[used],
+                "n_columns": n_columns,
+            }
         )
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
+        """Take the arrays as they are stored."""
+        nodes = np.empty(len(arrays["feature"]), dtype=_NODE)
+        for name in _NODE.names or ():
+            nodes[name] = arrays[name]
+        others = {name: arrays[name] for name in ("roots", "distributions", "columns", "importance")}
+        return cls(nodes=nodes, n_columns=int(arrays["n_columns"]), **others)
 
     def predict_proba(self, encoded: "csr_matrix") -> np.ndarray:
         """Return class probabilities of shape (n_rows, n_classes), float64: the mean of the trees' leaves.
@@ -128,11 +136,15 @@ class FlatForest:
             raise ValueError(f"the matrix has {encoded.shape[1]} columns, the forest was grown on {self.n_columns}")
         return self._walk(encoded.indptr, encoded.indices, encoded.data.astype(np.float32, copy=False))
 
-    def predict_proba_one(self, encoded: Mapping[int, float]) -> np.ndarray:
-        """Return the class probabilities, of shape (n_classes,), of one row given by its filled columns."""
-        columns = np.fromiter(encoded.keys(), dtype=np.int32, count=len(encoded))
-        cells = np.fromiter(encoded.values(), dtype=np.float32, count=len(encoded))
-        return self._walk(np.array([0, len(encoded)], dtype=np.int32), columns, cells)[0]
+    def predict_proba_one(self, columns: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """Return the class probabilities, of shape (n_classes,), of one row given by its filled columns.
+
+        Parameters
+        ----------
+        columns : ndarray of shape (n_filled,), int32
+        cells : ndarray of shape (n_filled,), float32
+        """
+        return self._walk(np.array([0, len(columns)], dtype=np.int32), columns, cells)[0]
 
     def _walk(self, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray) -> np.ndarray:
         from housing_assets.training.walk import walk_rows
@@ -143,10 +155,7 @@ class FlatForest:
             data,
             self.slots,
             self.roots,
-            self.feature,
-            self.threshold,
-            self.left,
-            self.right,
+            self.nodes,
             self.distributions,
             len(self.columns),
         )
@@ -168,7 +177,12 @@ class FlatForest:
 
     def arrays(self) -> dict[str, Any]:
         """Return the arrays as they are stored."""
-        return {name: np.asarray(getattr(self, name), dtype=dtype) for name, dtype in _DTYPES.items()}
+        return {
+            name: np.ascontiguousarray(self.nodes[name])
+            if name in (_NODE.names or ())
+            else np.asarray(getattr(self, name), dtype=dtype)
+            for name, dtype in _DTYPES.items()
+        }
 
     def save(self, folder: Path) -> None:
         """Write ``forest.npz`` to a folder."""
@@ -199,7 +213,7 @@ class FlatForest:
         ) as fault:
             raise ForestDamaged(f"{path.name}: not a stored forest: {fault}") from None
         _validate(arrays, path.name)
-        return cls(**{**arrays, "n_columns": int(arrays["n_columns"])})
+        return cls.from_arrays(arrays)
 
 
 def _round_down(thresholds: np.ndarray) -> np.ndarray:

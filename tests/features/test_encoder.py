@@ -17,7 +17,7 @@ from sklearn.feature_extraction import FeatureHasher
 from housing_assets.features.bands import group_keys
 from housing_assets.features.crossing import cross_frame, cross_listing
 from housing_assets.features.encoder import ListingEncoder, declared_features, text_names
-from housing_assets.features.hashing import token
+from housing_assets.features.hashing import hash_token, token
 from housing_assets.features.linear import LinearScores
 from housing_assets.listings.cleaning import parse_frame
 from housing_assets.listings.columns import COLUMNS, parse_listing
@@ -33,8 +33,14 @@ from housing_assets.features.encoder import ListingEncoder
 from housing_assets.listings.columns import parse_listing
 stored, ads = json.load(sys.stdin)
 encoder = ListingEncoder.from_json(stored)
-print(json.dumps([encoder.transform_one(cross_listing(parse_listing(ad, with_target=False)[0])) for ad in ads]))
+ones = [encoder.transform_one(cross_listing(parse_listing(ad, with_target=False)[0])) for ad in ads]
+print(json.dumps([dict(zip(one.columns.tolist(), one.cells.tolist(), strict=True)) for one in ones]))
 """
+
+
+def encode_one(encoder: ListingEncoder, listing: dict[str, Any]) -> dict[int, float]:
+    encoded = encoder.transform_one(cross_listing(listing))
+    return dict(zip(encoded.columns.tolist(), encoded.cells.tolist(), strict=True))
 
 
 def row_of(encoder: ListingEncoder, encoded: dict[int, float]) -> np.ndarray:
@@ -66,7 +72,7 @@ def test_a_typed_listing_is_encoded_exactly_as_its_row_of_a_batch(
     encoder: ListingEncoder, drawn: list[dict[str, Any]]
 ) -> None:
     batch = encoder.transform(cross_frame(frame_of(drawn)))
-    assert_rows_equal(encoder, batch, [encoder.transform_one(cross_listing(listing)) for listing in drawn])
+    assert_rows_equal(encoder, batch, [encode_one(encoder, listing) for listing in drawn])
 
 
 @settings(max_examples=60, deadline=None)
@@ -74,7 +80,7 @@ def test_a_typed_listing_is_encoded_exactly_as_its_row_of_a_batch(
 def test_a_raw_ad_is_encoded_exactly_as_its_row_of_a_batch(encoder: ListingEncoder, ads: list[dict[str, Any]]) -> None:
     cells = {column.raw: [ad.get(column.raw) for ad in ads] for column in COLUMNS}
     listings, _ = parse_frame(pd.DataFrame(cells, dtype=object), with_target=False)
-    ones = [encoder.transform_one(cross_listing(parse_listing(ad, with_target=False)[0])) for ad in ads]
+    ones = [encode_one(encoder, parse_listing(ad, with_target=False)[0]) for ad in ads]
     assert_rows_equal(encoder, encoder.transform(cross_frame(listings)), ones)
 
 
@@ -82,7 +88,7 @@ def test_every_synthetic_ad_is_encoded_exactly_as_its_row_of_a_batch(
     encoder: ListingEncoder, raw: pd.DataFrame
 ) -> None:
     listings, _ = parse_frame(raw, with_target=False)
-    ones = [encoder.transform_one(cross_listing(parse_listing(ad, with_target=False)[0])) for ad in ads_of(raw)]
+    ones = [encode_one(encoder, parse_listing(ad, with_target=False)[0]) for ad in ads_of(raw)]
     assert_rows_equal(encoder, encoder.transform(cross_frame(listings)), ones)
 
 
@@ -173,15 +179,39 @@ def test_the_seed_draws_the_folds(encoder: ListingEncoder, crossed: pd.DataFrame
 def test_values_never_seen_in_training_are_encoded_and_fill_their_own_buckets() -> None:
     encoder = ListingEncoder()
     encoder.scores_ = LinearScores(np.zeros((encoder.n_buckets, 2), dtype=np.int64), np.zeros(2, dtype=np.int64))
+    encoder.known_ = frozenset([hash_token("district=kadikoy")])
     known, unknown = ({"district": district, "gross_m2": 90.0} for district in ("kadikoy", "a district never seen"))
-    known_row, unknown_row = (encoder.transform_one(cross_listing(listing)) for listing in (known, unknown))
+    known_row, unknown_row = (encode_one(encoder, listing) for listing in (known, unknown))
     assert len(unknown_row) == len(known_row)
     assert set(unknown_row) != set(known_row)
     assert np.isfinite(list(unknown_row.values())).all()
+    assert encoder.transform_one(cross_listing(known)).unseen == ()
+    assert encoder.transform_one(cross_listing(unknown)).unseen == ("district",)
+
+
+def test_texts_of_the_training_rows_are_known_and_others_are_marked_as_unseen(
+    encoder: ListingEncoder, raw: pd.DataFrame
+) -> None:
+    again = ListingEncoder.from_json(encoder.to_json())
+    for ad in ads_of(raw.iloc[:50]):
+        listing = parse_listing(ad, with_target=False)[0]
+        assert (
+            again.transform_one(cross_listing(listing)).unseen == encoder.transform_one(cross_listing(listing)).unseen
+        )
+        moved = {**listing, "district": "Atlantis", "address": "Atlantis > Deep Street"}
+        assert {"district", "address"} <= set(again.transform_one(cross_listing(moved)).unseen)
+
+
+def test_a_text_of_a_left_out_row_is_not_known(crossed: pd.DataFrame) -> None:
+    left_out = crossed["district"] == crossed["district"].iloc[0]
+    labels = np.arange(len(crossed)) % 3
+    fitted = ListingEncoder(n_buckets=64).fit(crossed[~left_out], labels[~left_out])
+    assert hash_token(f"district={crossed['district'].iloc[0]}") not in fitted.known_
+    assert hash_token(f"district={crossed['district'][~left_out].iloc[0]}") in fitted.known_
 
 
 def test_an_empty_listing_has_scores_alone(encoder: ListingEncoder) -> None:
-    assert {encoder.column_names[column] for column in encoder.transform_one(cross_listing({}))} == {
+    assert {encoder.column_names[column] for column in encode_one(encoder, {})} == {
         "score_above_low",
         "score_above_medium",
     }
@@ -189,13 +219,13 @@ def test_an_empty_listing_has_scores_alone(encoder: ListingEncoder) -> None:
 
 def test_a_missing_number_is_zero_and_the_lowest_is_one(encoder: ListingEncoder) -> None:
     gross = encoder.column_names.index("gross_m2")
-    assert gross not in encoder.transform_one(cross_listing({}))
-    assert encoder.transform_one(cross_listing({"gross_m2": 5.0}))[gross] == 1.0
-    assert encoder.transform_one(cross_listing({"gross_m2": 55.0}))[gross] == 2.0
+    assert gross not in encode_one(encoder, {})
+    assert encode_one(encoder, {"gross_m2": 5.0})[gross] == 1.0
+    assert encode_one(encoder, {"gross_m2": 55.0})[gross] == 2.0
 
 
 def test_a_quotient_by_next_to_nothing_is_finite(encoder: ListingEncoder) -> None:
-    encoded = encoder.transform_one(cross_listing({"gross_m2": 90.0, "rooms": 1e-320}))
+    encoded = encode_one(encoder, {"gross_m2": 90.0, "rooms": 1e-320})
     assert encoded[encoder.column_names.index("m2_per_room")] == 1e10
     batch = encoder.transform(cross_frame(frame_of([{"gross_m2": 90.0, "rooms": 1e-320}])))
     assert np.isfinite(batch.data).all()
@@ -223,7 +253,7 @@ def test_columns_in_another_order_are_refused(encoder: ListingEncoder) -> None:
 
 def test_an_encoder_of_another_format_is_refused(encoder: ListingEncoder) -> None:
     stored = json.loads(encoder.to_json())
-    with pytest.raises(ValueError, match="format is 99, this version reads 1"):
+    with pytest.raises(ValueError, match="format is 99, this version reads 2"):
         ListingEncoder.from_json(json.dumps({**stored, "format": 99}))
 
 

@@ -32,8 +32,11 @@ def test_a_score_has_the_same_bits_in_any_order_and_in_a_batch(counts: dict[int,
     row[0, list(counts)] = list(counts.values())
     shuffled = list(counts.items())
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    one = scores.score_one({bucket: float(count) for bucket, count in counts.items()})
-    assert scores.score_one({bucket: float(count) for bucket, count in shuffled}) == one
+    one, again = (
+        scores.score_one(np.array([b for b, _ in each], dtype=np.int32), np.array([float(c) for _, c in each])).tolist()
+        for each in (list(counts.items()), shuffled)
+    )
+    assert again == one
     exact = [
         (int(scores.intercepts[edge]) + sum(count * int(scores.coefficients[b, edge]) for b, count in counts.items()))
         * UNIT

@@ -118,7 +118,7 @@ def test_crosses_name_declared_texts_or_bins():
 
 
 def test_a_column_is_added_in_one_line(monkeypatch):
-    pool = Column("PoolSquareMeters", parsing.square_metres, (Value("pool_m2", Role.NUMERIC, 1, 500),))
+    pool = Column("PoolSquareMeters", "12 m2", parsing.square_metres, (Value("pool_m2", Role.NUMERIC, 1, 500),))
     for module in (columns, cleaning, contract):
         monkeypatch.setattr(module, "COLUMNS", (*COLUMNS, pool))
 
@@ -146,3 +146,26 @@ def test_a_column_is_added_in_one_line(monkeypatch):
 )
 def test_a_bin_is_a_text(number, per_log_unit, text):
     assert columns.Bin("name", "of", per_log_unit).text(number) == text
+
+
+def test_the_examples_of_the_columns_are_one_listing_that_can_be_used() -> None:
+    cells = {column.raw: column.example for column in COLUMNS}
+    listing, reasons = parse_listing(cells, with_target=True)
+    assert reasons == {}
+    assert None not in listing.values()
+
+
+def test_a_text_is_read_alike_the_first_time_and_again() -> None:
+    cells = {"district": "  Şile ", "GrossSquareMeters": "2.250 m2", "NumberOfRooms": "3+1", "price": "nothing"}
+    first, again = (parse_listing(cells, with_target=True) for _ in range(2))
+    assert first == again
+    assert first[1].keys() == {"price"}
+
+
+def test_numbers_and_truth_values_that_are_equal_are_not_read_as_each_other() -> None:
+    assert [parse_listing({"Swap": cell}, with_target=False)[0]["swap"] for cell in (1, True, 1.0, "1")] == [
+        "1",
+        "True",
+        "1",
+        "1",
+    ]

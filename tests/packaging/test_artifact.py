@@ -14,7 +14,9 @@ from housing_assets.features.bands import CATEGORIES
 from housing_assets.features.encoder import ListingEncoder
 from housing_assets.listings.cleaning import clean
 from housing_assets.listings.sample import synthetic_listings
-from housing_assets.packaging.artifact import FILES, MANIFEST, ArtifactRefused, ModelArtifact, _sha256
+from housing_assets.packaging.artifact import FILES, MANIFEST, ArtifactRefused, ModelArtifact, sha256
+from housing_assets.packaging.assembly import N_GOLDEN
+from housing_assets.packaging.prediction import UnusableListing
 
 PROBABILITIES = [f"probability_{name}" for name in CATEGORIES]
 ANSWERS = ["price_category", *PROBABILITIES, "reason"]
@@ -42,7 +44,7 @@ def change_json(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def make_checksum_fit(folder: Path, name: str) -> None:
-    change_json(folder / MANIFEST, lambda manifest: manifest["sha256"].update({name: _sha256(folder / name)}))
+    change_json(folder / MANIFEST, lambda manifest: manifest["sha256"].update({name: sha256(folder / name)}))
 
 
 def test_answers_before_and_after_a_file_are_equal(artifact: ModelArtifact, saved: Path, raw: pd.DataFrame) -> None:
@@ -62,7 +64,7 @@ def test_saving_what_was_loaded_writes_the_same_files(saved: Path, tmp_path: Pat
             assert (tmp_path / name).read_bytes() == (saved / name).read_bytes()
 
 
-def test_an_artifact_is_five_files_without_a_pickle(saved: Path) -> None:
+def test_an_artifact_is_plain_files_without_a_pickle(saved: Path) -> None:
     assert {path.name for path in saved.iterdir()} == {*FILES, MANIFEST}
     with np.load(saved / "forest.npz", allow_pickle=False) as arrays:
         assert not any(arrays[name].dtype.hasobject for name in arrays)
@@ -188,6 +190,7 @@ def test_a_file_of_another_model_is_refused_by_name(folder: Path, artifact: Mode
     other.scores_ = type(artifact.encoder.scores_)(
         artifact.encoder.scores_.coefficients * 2, np.zeros(2, dtype=np.int64)
     )
+    other.known_ = frozenset()
     (folder / "encoder.json").write_text(other.to_json())
     with pytest.raises(ArtifactRefused, match=r"encoder.json is damaged"):
         ModelArtifact.load(folder)
@@ -198,7 +201,7 @@ def test_a_file_of_another_model_is_refused_by_name(folder: Path, artifact: Mode
     [
         ("encoder.json", b"{}", "format"),
         ("encoder.json", b"no json", "Expecting value"),
-        ("encoder.json", b'{"format": 1, "columns": []}', "fitted on other columns"),
+        ("encoder.json", b'{"format": 2, "columns": []}', "fitted on other columns"),
         ("forest.npz", b"PK", "forest.npz: not a stored forest"),
         ("bands.json", b'{"lineage": "x", "edges": [1]}', "index out of range"),
         ("bands.json", b"[]", "list indices"),
@@ -251,7 +254,7 @@ def test_an_empty_or_absent_folder_is_refused(tmp_path: Path) -> None:
 
 def test_an_artifact_of_another_format_is_refused(folder: Path) -> None:
     change_json(folder / MANIFEST, lambda manifest: manifest.update(format=99))
-    with pytest.raises(ArtifactRefused, match="its format is 99, this version reads 1"):
+    with pytest.raises(ArtifactRefused, match="its format is 99, this version reads 2"):
         ModelArtifact.load(folder)
 
 
@@ -267,3 +270,39 @@ def test_a_forest_that_was_grown_on_another_encoders_columns_is_refused(folder: 
     make_checksum_fit(folder, "forest.npz")
     with pytest.raises(ArtifactRefused, match=r"the forest was grown on \d+ columns, the encoder makes \d+"):
         ModelArtifact.load(folder)
+
+
+def test_golden_rows_are_replayed_where_the_model_is_loaded(folder: Path) -> None:
+    golden = json.loads((folder / "golden.json").read_text())
+    assert len(golden) == N_GOLDEN
+    golden[7]["probabilities"][0] += 1e-5
+    (folder / "golden.json").write_text(json.dumps(golden))
+    make_checksum_fit(folder, "golden.json")
+    with pytest.raises(ArtifactRefused, match="golden row 7 has the probabilities"):
+        ModelArtifact.load(folder)
+
+
+def test_a_forest_that_predicts_otherwise_than_evaluated_is_refused(folder: Path, artifact: ModelArtifact) -> None:
+    arrays = artifact.forest.arrays()
+    np.savez(folder / "forest.npz", **{**arrays, "distributions": arrays["distributions"][:, ::-1]})
+    make_checksum_fit(folder, "forest.npz")
+    with pytest.raises(ArtifactRefused, match="golden row 0 has the probabilities"):
+        ModelArtifact.load(folder)
+
+
+def test_one_ad_is_answered_as_it_is_in_a_frame(artifact: ModelArtifact, raw: pd.DataFrame) -> None:
+    answers = artifact.predict(raw)
+    for cells, row in zip(raw.astype(object).to_dict("records"), answers.itertuples(index=False), strict=True):
+        if row.reason is not None:
+            with pytest.raises(UnusableListing):
+                artifact.predict_one(cells)
+        else:
+            found = artifact.predict_one(cells)
+            assert CATEGORIES[found.category] == row.price_category
+            assert found.probabilities == (row.probability_low, row.probability_medium, row.probability_high)
+
+
+def test_texts_that_no_training_listing_had_are_named(artifact: ModelArtifact) -> None:
+    unseen = artifact.predict_one(home(district="Atlantis", HeatingType="Kuantum")).unseen
+    assert {"district", "heating_type"} <= set(unseen)
+    assert "district" not in artifact.predict_one(home()).unseen
