@@ -1,22 +1,27 @@
 """Every setting of the platform, read from the environment once and refused at start if it is wrong."""
 
 import os
+import re
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "HOUSING_"
 
-READ_ELSEWHERE = {"HOUSING_MODEL_FOLDER", "HOUSING_REAL_DATA", "HOUSING_KILL_SEED"}
-"""Variables with the prefix that the service and the tests read for themselves."""
+READ_ELSEWHERE = {"HOUSING_REAL_DATA", "HOUSING_KILL_SEED", "HOUSING_FUZZ_EXAMPLES"}
+"""Variables with the prefix that the tests read for themselves."""
+
+_KEY_ENTRY = re.compile(r"[^:,\s]+:[0-9a-f]{64}")
 
 
 class Settings(BaseSettings):
-    """Settings with the prefix ``HOUSING_``; ``MLFLOW_TRACKING_URI`` means what it means everywhere."""
+    """Settings of the platform, prefixed ``HOUSING_``; ``MLFLOW_TRACKING_URI`` means what it means everywhere."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
 
     source: str | None = Field(
         default=None,
@@ -32,12 +37,15 @@ class Settings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         description="MLflow tracking server. Unset: an SQLite file below HOUSING_STORAGE.",
     )
-
-    port: int = Field(default=3100, ge=1, le=65_535, description="HTTP port of the service.")
+    prediction_store: str | None = Field(
+        default=None,
+        description="SQLAlchemy URL (SQLite or PostgreSQL) of the prediction store. Unset: an SQLite file below "
+        "HOUSING_STORAGE.",
+    )
 
     @model_validator(mode="after")
     def _know_every_name(self) -> Self:
-        known = {f"{PREFIX}{name}".upper() for name in type(self).model_fields if name != "tracking_uri"}
+        known = {f"{PREFIX}{name}".upper() for name in ServingSettings.model_fields if name != "tracking_uri"}
         known |= READ_ELSEWHERE
         unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
         if unknown:
@@ -53,3 +61,84 @@ class Settings(BaseSettings):
     def mlflow_uri(self) -> str:
         """The MLflow tracking URI in force."""
         return self.tracking_uri or f"sqlite:///{self.storage / 'mlflow.db'}"
+
+    @property
+    def prediction_store_url(self) -> str:
+        """The URL of the prediction store in force."""
+        return self.prediction_store or f"sqlite:///{self.storage / 'predictions.db'}"
+
+
+Endpoint = Literal["predict", "predict_batch", "feedback", "model", "health"]
+"""What the service answers, over HTTP and gRPC, under the names that settings and metrics use."""
+
+
+class ServingSettings(Settings):
+    """Settings of the service, with those of the platform that it shares."""
+
+    port: int = Field(default=3100, ge=1, le=65_535, description="HTTP port of the service.")
+    grpc_port: int = Field(default=3101, ge=0, le=65_535, description="gRPC port of the service; 0 switches it off.")
+    workers: int = Field(
+        default=1, ge=1, le=64, description="Processes that answer; with several, one may die without a gap."
+    )
+    model_folder: Path | None = Field(
+        default=None, description="Model artifact to fall back on. Unset: the one that is baked into the bento, if any."
+    )
+
+    api_keys: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description="Valid keys as name:sha256, separated by commas; `python -m bento_service.auth NAME` makes one.",
+    )
+    open_endpoints: Annotated[list[Endpoint], NoDecode] = Field(
+        default=["predict", "model", "health"], description="What is answered without a key, separated by commas."
+    )
+    max_batch: int = Field(default=500, ge=1, le=10_000, description="Listings that one batch may have.")
+    max_request_bytes: int = Field(
+        default=1_000_000, ge=10_000, le=100_000_000, description="Size of a request; a larger one is answered 413."
+    )
+    max_delay: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="Seconds that requests may wait for their turn before they are answered 503.",
+    )
+
+    registry_timeout: float = Field(
+        default=10, gt=0, le=300, description="Seconds that loading a version from the registry may take."
+    )
+    registry_attempts: int = Field(default=3, ge=1, le=10, description="Times that a failing call is tried.")
+    breaker_failures: int = Field(
+        default=5, ge=1, le=100, description="Failures in a row after which the registry is left alone."
+    )
+    breaker_seconds: float = Field(default=60, gt=0, le=3_600, description="How long it is left alone.")
+    refresh_seconds: float = Field(
+        default=10, gt=0, le=3_600, description="How often the registry is asked what is in production."
+    )
+
+    challenger_share: float = Field(
+        default=0, ge=0, le=1, description="Share of the request keys that the version in staging answers."
+    )
+    shadow: bool = Field(
+        default=False, description="Whether the version in staging predicts, too, what the one in production answers."
+    )
+
+    journal_bytes: int = Field(
+        default=1_000_000_000, ge=1_000_000, description="Disk space for predictions that are not in the store yet."
+    )
+    retention_days: int = Field(
+        default=400, ge=1, le=36_500, description="Days after which predictions are deleted from the store."
+    )
+    log_share: float = Field(default=0.01, ge=0, le=1, description="Share of the predictions that are logged.")
+    log_personal: bool = Field(default=False, description="Whether the log shows addresses.")
+
+    @field_validator("api_keys", "open_endpoints", mode="before")
+    @classmethod
+    def _split_list(cls, text: object) -> object:
+        return [each.strip() for each in text.split(",") if each.strip()] if isinstance(text, str) else text
+
+    @field_validator("api_keys")
+    @classmethod
+    def _know_the_form_of_keys(cls, entries: list[str]) -> list[str]:
+        wrong = [position for position, entry in enumerate(entries, start=1) if not _KEY_ENTRY.fullmatch(entry)]
+        if wrong:  # the entry itself is not shown: it may be a key
+            raise ValueError(f"entry {wrong[0]} is not name:sha256; python -m bento_service.auth NAME makes one")
+        return entries

