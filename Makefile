@@ -11,7 +11,7 @@ export DAGSTER_DISABLE_TELEMETRY ?= yes
 export BENTOML_DO_NOT_TRACK ?= True
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help setup demo materialize test check dev serve versions rollback bench lock clean
+.PHONY: help setup demo materialize test fuzz check dev serve container versions rollback bench lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,12 +32,15 @@ materialize: setup  ## materialize every asset from the settings (docs/settings.
 	$(BIN)/dg launch --assets '*'
 	@$(BIN)/python -m housing_assets.summary
 
-demo:  ## the whole way from synthetic ads to a registered model, with a summary
+demo:  ## the whole way from synthetic ads to a bento, with a summary
 	@HOUSING_SOURCE= $(MAKE) --no-print-directory materialize HOUSING_STORAGE=$(DEMO) \
 		DAGSTER_HOME=$(DEMO)/dagster MLFLOW_TRACKING_URI=sqlite:///$(DEMO)/mlflow.db
 
 test: setup  ## run every test
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+fuzz: setup  ## send thousands of generated requests to the service
+	HOUSING_FUZZ_EXAMPLES=1500 $(BIN)/python -m pytest tests/bento_service/test_fuzz.py -s
 
 check: setup  ## format, lint, types, rules of import
 	$(BIN)/ruff format --check .
@@ -51,10 +54,23 @@ dev: setup  ## lineage page on :3000 (webserver and daemon), MLflow on :5000 (bu
 		--port 5000 & esac; \
 	$(BIN)/dg dev --port 3000 & wait
 
-serve: setup  ## serve the version in production over HTTP on :3100
-	$(BIN)/python -m resources.versions export $(HOUSING_STORAGE)/served
-	HOUSING_MODEL_FOLDER=$(HOUSING_STORAGE)/served BENTOML_HOME=$(HOUSING_STORAGE)/bentoml \
-	$(BIN)/bentoml serve bento_service.service:HousingPriceClassifier --port $${HOUSING_PORT:-3100}
+MLFLOW_PORT ?= 5000
+serve: export BENTOML_HOME := $(HOUSING_STORAGE)/bentoml
+serve: setup  ## serve the version in production: HTTP on :3100, gRPC on :3101 (follows the registry)
+	@trap 'kill 0' EXIT INT TERM; \
+	case "$$MLFLOW_TRACKING_URI" in http*) ;; *) \
+		$(BIN)/python -c 'import socket, sys; sys.exit(socket.socket().connect_ex(("127.0.0.1", $(MLFLOW_PORT))) != 0)' || \
+		$(BIN)/mlflow server --backend-store-uri "$$MLFLOW_TRACKING_URI" --port $(MLFLOW_PORT) --workers 1 & \
+		export MLFLOW_TRACKING_URI=http://127.0.0.1:$(MLFLOW_PORT);; esac; \
+	$(BIN)/bentoml serve bento_service.service:HousingPriceClassifier --port $${HOUSING_PORT:-3100} & wait $$!
+
+# BentoML 1.4.39 renders the Dockerfile in the temporary folder, and refuses one that is not below the working directory.
+container: export BENTOML_HOME := $(HOUSING_STORAGE)/bentoml
+container: IMAGE ?= housing_price_classifier
+container: setup  ## make the image housing_price_classifier of the bento that was built last (needs docker)
+	@version=$$($(BIN)/python -c 'import bentoml; print(bentoml.get("housing_price_classifier:latest").tag.version)') && \
+	cd "$${TMPDIR:-/tmp}" && $(abspath $(BIN))/bentoml containerize housing_price_classifier:$$version \
+		--image-tag $(IMAGE):$$version --image-tag $(IMAGE):latest --opt network=host
 
 versions: setup  ## registered versions with their audit trail
 	@$(BIN)/python -m resources.versions
@@ -65,8 +81,10 @@ rollback: setup  ## point production at the version before (TO=version REASON=te
 bench: setup  ## compare with the usual way; writes benchmarks/README.md
 	$(BIN)/python -m benchmarks.training
 
-lock:  ## resolve requirements.lock anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --extra dev -o requirements.lock pyproject.toml
+lock: RESOLVE := --universal --python-version 3.11 --generate-hashes --no-header
+lock:  ## resolve both lock files anew (needs uv)
+	uv pip compile $(RESOLVE) --extra dev -o requirements.lock pyproject.toml
+	uv pip compile $(RESOLVE) --constraint requirements.lock -o deploy/service/requirements.lock deploy/service/requirements.in
 
 clean:  ## remove the environment and everything that was materialized
 	rm -rf .venv .housing .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,45 +1,56 @@
-"""The HTTP service: a thin adapter from requests to the model artifact."""
+"""What BentoML deploys: a class that starts and ends the running service, and the settings that make BentoML fast."""
 
-import os
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import bentoml
 
-from housing_assets.features.bands import CATEGORIES
-from housing_assets.packaging.artifact import ModelArtifact, UnusableListing
+from bento_service.http import HttpAdapter, HttpApi
+from resources.settings import ServingSettings
 
-MODEL_FOLDER = "HOUSING_MODEL_FOLDER"
-"""Environment variable: folder of the model artifact that is served."""
+BAKED_MODEL = "housing_price_artifact"
+"""The model that a bento carries, by its alias in ``bentofile.yaml``."""
+
+HTTP = HttpApi()
+
+SETTINGS = ServingSettings()
+"""Read here, so that a wrong one ends the start once, before workers are started and started again."""
 
 
-class UnprocessableListing(bentoml.exceptions.BentoMLException):
-    """A listing that cannot be classified; answered with status 422."""
-
-    error_code = HTTPStatus.UNPROCESSABLE_ENTITY
-
-
-@bentoml.service(name="housing_price_classifier", traffic={"timeout": 5})
+@bentoml.service(
+    name="housing_price_classifier",
+    workers=SETTINGS.workers,
+    # Our own metrics have bounded labels and cover gRPC, too; access logs and traces of every request cost more than
+    # the request.
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
+    traffic={"timeout": 5},
+)
 class HousingPriceClassifier:
     """Classifies the price of a real-estate listing as low, medium or high."""
 
-    def __init__(self) -> None:
-        folder = os.environ.get(MODEL_FOLDER)
-        if not folder:
-            raise RuntimeError(f"{MODEL_FOLDER} is not set: it must name the folder of a model artifact")
-        self.model = ModelArtifact.load(Path(folder))
+    @bentoml.on_startup
+    async def start(self) -> None:
+        """Load a model, and let requests in."""
+        from bento_service.runtime import Runtime
 
-    @bentoml.api
-    async def predict(self, listing: dict[str, Any]) -> dict[str, Any]:
-        """Return the category, the probabilities and the band edges for one listing of raw texts or clean numbers."""
-        try:
-            probabilities = self.model.predict_one(listing)
-        except UnusableListing as fault:
-            raise UnprocessableListing(str(fault)) from fault
-        return {
-            "price_category": CATEGORIES[int(probabilities.argmax())],
-            **{f"probability_{name}": float(share) for name, share in zip(CATEGORIES, probabilities, strict=True)},
-            "band_edges": self.model.bands.edges,
-            "currency": self.model.bands.currency,
-        }
+        runtime = Runtime(SETTINGS, baked_folder())
+        await runtime.start()
+        HTTP.runtime = runtime
+
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        """End what has begun, and bring what is recorded to the store."""
+        if HTTP.runtime is not None:
+            await HTTP.runtime.stop()
+
+
+HousingPriceClassifier.add_asgi_middleware(HttpAdapter, api=HTTP)  # type: ignore[attr-defined]
+
+
+def baked_folder() -> Path | None:
+    """Return the folder of the model that the bento carries, None where there is none."""
+    try:
+        return Path(bentoml.models.get(BAKED_MODEL).path)
+    except bentoml.exceptions.NotFound:
+        return None

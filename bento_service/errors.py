@@ -1,0 +1,81 @@
+"""The one table of what can go wrong with a request: its name, its HTTP status and its gRPC status."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
+
+MAX_SHOWN_VALUE = 100
+"""Characters of an offending value that an error repeats."""
+
+
+class Kind(Enum):
+    """A kind of error: its title, HTTP status, and gRPC status code by name."""
+
+    INVALID = ("The request cannot be used", 422, "INVALID_ARGUMENT")
+    UNSUPPORTED_MEDIA_TYPE = ("The request is not JSON", 415, "INVALID_ARGUMENT")
+    TOO_LARGE = ("The request is too large", 413, "RESOURCE_EXHAUSTED")
+    TOO_SLOW = ("The request arrived too slowly", 408, "DEADLINE_EXCEEDED")
+    UNAUTHENTICATED = ("A valid API key is needed", 401, "UNAUTHENTICATED")
+    NOT_FOUND = ("There is no such path", 404, "NOT_FOUND")
+    METHOD_NOT_ALLOWED = ("The path knows no such method", 405, "UNIMPLEMENTED")
+    OVERLOADED = ("The service is overloaded", 503, "UNAVAILABLE")
+    NO_MODEL = ("No model is loaded", 503, "UNAVAILABLE")
+    JOURNAL_FULL = ("Predictions cannot be recorded", 503, "UNAVAILABLE")
+    TOO_LATE = ("The deadline has passed", 504, "DEADLINE_EXCEEDED")
+    INTERNAL = ("The service failed", 500, "INTERNAL")
+
+    def __init__(self, title: str, http_status: int, grpc_status: str):
+        self.title = title
+        self.http_status = http_status
+        self.grpc_status = grpc_status
+
+
+class FieldError(NamedTuple):
+    """What is wrong with one field of a request."""
+
+    field: str
+    value: Any
+    expected: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON types, with its value as the text that a person would recognise."""
+        shown = self.value if isinstance(self.value, str) else repr(self.value)
+        cut = shown if len(shown) <= MAX_SHOWN_VALUE else shown[:MAX_SHOWN_VALUE] + "…"
+        return {"field": self.field, "value": cut, "expected": self.expected}
+
+
+class ServiceError(Exception):
+    """A request that is not answered, and why.
+
+    Parameters
+    ----------
+    kind : Kind
+    detail : str
+        For this request, in a sentence.
+    fields : sequence of FieldError
+    retry_after : int, optional
+        Seconds after which the same request may succeed.
+    """
+
+    def __init__(self, kind: Kind, detail: str, fields: Sequence[FieldError] = (), retry_after: int | None = None):
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.fields = fields
+        self.retry_after = retry_after
+
+    def to_problem(self) -> dict[str, Any]:
+        """Return the error as a problem details object (RFC 9457)."""
+        return {
+            "type": f"urn:housing-price-platform:{self.kind.name.lower().replace('_', '-')}",
+            "title": self.kind.title,
+            "status": self.kind.http_status,
+            "detail": self.detail,
+            "errors": [each.to_dict() for each in self.fields],
+        }
+
+
+def unusable_listing(reasons: Mapping[str, str], cells: Mapping[str, Any]) -> ServiceError:
+    """Return the error for a listing with cells that cannot be used, given the reasons by raw column."""
+    fields = [FieldError(column, cells.get(column), reason) for column, reason in reasons.items()]
+    return ServiceError(Kind.INVALID, f"{len(fields)} of the listing's fields cannot be used", fields)

@@ -1,0 +1,93 @@
+"""What the service counts, for Prometheus. Every label has a bounded set of values.
+
+The process may be one of several workers: ``bentoml serve`` names a folder that they share their counts in, and
+whichever worker is asked answers for all.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """The service's metrics."""
+
+    def __init__(self) -> None:
+        # In a folder of several processes the collector below reads every process's file; a registry of one process's
+        # own metrics beside it would count that one twice.
+        self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        self._registry = CollectorRegistry()
+        own = CollectorRegistry() if self._shared else self._registry
+        if self._shared:
+            MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
+        self._requests = Counter(
+            "housing_requests_total", "Requests answered.", ["endpoint", "protocol", "status"], registry=own
+        )
+        self._durations = Histogram(
+            "housing_request_seconds",
+            "Time from a request's arrival to its answer.",
+            ["endpoint", "protocol"],
+            buckets=_SECONDS,
+            registry=own,
+        )
+        self._predictions = Counter(
+            "housing_predictions_total", "Listings classified.", ["tier", "price_category"], registry=own
+        )
+        self._unseen = Counter(
+            "housing_unseen_total", "Listings with a text that no training listing had.", registry=own
+        )
+        self._model_seconds = Counter(
+            "housing_model_seconds_total", "Time spent predicting, without transport and recording.", registry=own
+        )
+        self._states = {
+            name: Gauge(f"housing_{name}", meaning, registry=own, multiprocess_mode="livemax")
+            for name, meaning in STATES.items()
+        }
+        self._remembered: dict[tuple[str, ...], Any] = {}
+
+    def count_request(self, endpoint: str, protocol: str, status: str, seconds: float) -> None:
+        """Count an answered request."""
+        self._child(self._requests, endpoint, protocol, status).inc()
+        self._child(self._durations, endpoint, protocol).observe(seconds)
+
+    def count_prediction(self, tier: str, category: str, unseen: bool, seconds: float) -> None:
+        """Count a classified listing."""
+        self._child(self._predictions, tier, category).inc()
+        self._model_seconds.inc(seconds)
+        if unseen:
+            self._unseen.inc()
+
+    def expose(self, read_states: Callable[[], Mapping[str, float]]) -> bytes:
+        """Return all metrics in Prometheus' text format, with the gauges read anew."""
+        for name, value in read_states().items():
+            self._states[name].set(value)
+        return generate_latest(self._registry)
+
+    def close(self) -> None:
+        """Take this process's gauges out of those of all workers."""
+        if self._shared:
+            mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+
+    def _child(self, metric: Counter | Histogram, *labels: str) -> Any:
+        """Return a metric's child; looking one up costs more than counting."""
+        key = (metric._name, *labels)
+        child = self._remembered.get(key)
+        if child is None:
+            child = self._remembered[key] = metric.labels(*labels)
+        return child
+
+
+STATES = {
+    "model_tier": "What answers: 0 production, 1 staging, 2 baked, 3 rule, 4 nothing.",
+    "registry_age_seconds": "Time since the registry last answered.",
+    "journal_pending_bytes": "Records that are not in the prediction store yet.",
+    "store_lag_seconds": "Age of the oldest record that is not in the prediction store yet.",
+}
+"""The gauges and what they mean."""

@@ -1,0 +1,174 @@
+"""What the service asks of MLflow's REST API, and what the answers mean; one attempt, neither hurried nor repeated."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import httpx
+
+from housing_assets.packaging.artifact import FILES, MANIFEST, ArtifactRefused, sha256
+
+SHA256_TAG = "artifact_sha256"
+"""Tag of a registered version: the SHA-256 of its manifest, which in turn has those of the other files."""
+
+ARTIFACT_PATH = "data/artifact"
+"""Where a registered model keeps our files: MLflow's ``data``, and the name of the folder that was registered."""
+
+_ANSWER_BYTES = 4 * 2**20
+"""No look-up's answer is longer: a version with its tags takes a few thousand bytes."""
+
+
+class RegistryFault(Exception):
+    """The registry's answer is of no use; asking again at once would bring the same."""
+
+
+class RegistryUnreachable(RegistryFault):
+    """The registry did not answer, not in time, or with a failure of its own; a later attempt may succeed."""
+
+
+class _Absent(RegistryFault):
+    """The registry does not have what was asked for."""
+
+
+class _TooLong(RegistryFault):
+    """An answer with more bytes than allowed."""
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version of a registered model; equal ones have equal files.
+
+    Attributes
+    ----------
+    number : int
+    source : str
+        What MLflow made the version from: the version of the same number in another registry has another one.
+    artifact_sha256 : str or None
+        What the manifest's SHA-256 must be; None for a version that was registered without.
+    """
+
+    number: int
+    source: str
+    artifact_sha256: str | None
+
+    @property
+    def key(self) -> str:
+        """A file name that no other version has."""
+        identity = f"{self.source} {self.artifact_sha256}"
+        return f"{self.number}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+
+
+async def resolve(client: httpx.AsyncClient, model_name: str, aliases: Iterable[str]) -> dict[str, RegisteredVersion]:
+    """Return the versions that aliases name; an alias that names none is left out.
+
+    Parameters
+    ----------
+    client : httpx.AsyncClient
+        With the server's URL as its base.
+    model_name : str
+    aliases : iterable of str
+
+    Raises
+    ------
+    RegistryFault
+        If the answer is not MLflow's, or a refusal.
+    httpx.HTTPError
+        If there is no answer.
+    """
+    try:
+        model = await _look_up(client, "registered-models/get", {"name": model_name})
+    except _Absent:
+        return {}
+    try:
+        named = {each["alias"]: each["version"] for each in model["registered_model"].get("aliases", [])}
+        found = {}
+        for alias in set(aliases) & set(named):
+            answer = await _look_up(client, "model-versions/get", {"name": model_name, "version": named[alias]})
+            found[alias] = _as_version(answer["model_version"])
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        raise RegistryFault(f"the answer is not MLflow's: {type(fault).__name__}: {fault}") from fault
+    return found
+
+
+async def fetch(
+    client: httpx.AsyncClient, model_name: str, version: RegisteredVersion, folder: Path, max_bytes: int
+) -> None:
+    """Download the artifact's files through the server; those that lie in the folder are taken as they are.
+
+    Parameters
+    ----------
+    client : httpx.AsyncClient
+        With the server's URL as its base.
+    model_name : str
+    version : RegisteredVersion
+    folder : Path
+        Where the files go; it must exist.
+    max_bytes : int
+        Bytes that the files may have in all.
+
+    Raises
+    ------
+    ArtifactRefused
+        If the version has not all files, too many bytes, or another manifest than it was registered with.
+    RegistryFault
+        If the answer is a refusal.
+    httpx.HTTPError
+        If there is no answer.
+    """
+    for name in (MANIFEST, *FILES):
+        if not (folder / name).exists():
+            query = {"name": model_name, "version": str(version.number), "path": f"{ARTIFACT_PATH}/{name}"}
+            part = folder / f"{name}.part"
+            try:
+                with part.open("wb") as sink:
+                    await _read(client, "model-versions/get-artifact", query, sink, max_bytes)
+            except _Absent as fault:
+                raise ArtifactRefused(f"{name} is missing") from fault
+            except _TooLong as fault:
+                raise ArtifactRefused("its files have more bytes than allowed") from fault
+            part.replace(folder / name)
+        if name == MANIFEST and version.artifact_sha256 not in (None, sha256(folder / MANIFEST)):
+            raise ArtifactRefused(f"{MANIFEST} is not the one that version {version.number} was registered with")
+        max_bytes -= (folder / name).stat().st_size
+
+
+async def _look_up(client: httpx.AsyncClient, endpoint: str, query: Mapping[str, str]) -> Any:
+    sink = io.BytesIO()
+    await _read(client, f"api/2.0/mlflow/{endpoint}", query, sink, _ANSWER_BYTES)
+    try:
+        return json.loads(sink.getvalue())
+    except ValueError as fault:
+        raise RegistryFault(f"the answer is not MLflow's: {fault}") from fault
+
+
+async def _read(client: httpx.AsyncClient, path: str, query: Mapping[str, str], sink: BinaryIO, limit: int) -> None:
+    async with client.stream("GET", path, params=query) as response:
+        if response.status_code != HTTPStatus.OK:
+            raise await _fault(response)
+        async for chunk in response.aiter_bytes():
+            limit -= len(chunk)
+            if limit < 0:
+                raise _TooLong("the answer has more bytes than allowed")
+            sink.write(chunk)
+
+
+async def _fault(response: httpx.Response) -> RegistryFault:
+    status = response.status_code
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return RegistryUnreachable(f"answered with status {status}")
+    body = await anext(response.aiter_bytes(), b"")
+    try:
+        error = str(json.loads(body)["error_code"])
+    except (ValueError, KeyError, TypeError):
+        error = "no error of MLflow's"
+    return (_Absent if error == "RESOURCE_DOES_NOT_EXIST" else RegistryFault)(f"answered with status {status}: {error}")
+
+
+def _as_version(answer: Mapping[str, Any]) -> RegisteredVersion:
+    tags = {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
+    return RegisteredVersion(int(answer["version"]), str(answer["source"]), tags.get(SHA256_TAG))

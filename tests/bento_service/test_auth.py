@@ -1,0 +1,54 @@
+"""API keys: several are valid at once, none is stored, and only what is open is answered without."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bento_service.auth import ApiKeys, digest
+from bento_service.errors import Kind, ServiceError
+from tests.bento_service.serving import PROJECT
+
+KEYS = ApiKeys.from_settings([f"old:{digest('first').hex()}", f"new:{digest('second').hex()}"], ["predict"])
+
+
+@pytest.mark.parametrize(
+    "authorization", ["Bearer first", "Bearer second", "bearer second", "BEARER  second", "Bearer second "]
+)
+def test_during_a_rotation_both_keys_are_valid(authorization: str) -> None:
+    KEYS.require("feedback", authorization)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "", "Bearer", "Bearer ", "Bearer third", "first", "Basic first", "Bearer first second", "Bearer fırst", "é"],
+)
+def test_anything_else_is_refused(authorization: str | None) -> None:
+    with pytest.raises(ServiceError) as refused:
+        KEYS.require("feedback", authorization)
+    assert refused.value.kind is Kind.UNAUTHENTICATED
+
+
+def test_the_digest_itself_is_no_key() -> None:
+    with pytest.raises(ServiceError):
+        KEYS.require("feedback", f"Bearer {digest('first').hex()}")
+
+
+def test_what_is_open_needs_no_key() -> None:
+    KEYS.require("predict", None)
+    KEYS.require("predict", "Bearer wrong")
+
+
+def test_without_any_key_what_is_closed_stays_closed() -> None:
+    with pytest.raises(ServiceError):
+        ApiKeys.from_settings([], ["predict"]).require("feedback", "Bearer ")
+
+
+def test_a_key_that_was_made_is_valid_with_its_entry() -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "bento_service.auth", "mobile"], capture_output=True, text=True, check=True, cwd=PROJECT
+    )
+    key, entry = (line.split()[-1] for line in made.stdout.splitlines())
+    assert entry.startswith("mobile:")
+    assert key not in entry
+    ApiKeys.from_settings([entry], []).require("feedback", f"Bearer {key}")

@@ -1,0 +1,36 @@
+"""Thousands of generated requests, by the service's own description: none may fail, none may be answered off it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bento_service.serving import KEY, Service
+
+EXAMPLES = os.environ.get("HOUSING_FUZZ_EXAMPLES", "150")
+"""For each path, in each of several ways: 150 are about a thousand requests; ``make fuzz`` sends more."""
+
+
+@pytest.mark.slow
+def test_generated_requests_are_answered_as_described(service: Service, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    run = subprocess.run(
+        [
+            *(str(Path(sys.executable).parent / "schemathesis"), "run", f"{service.url}/docs.json"),
+            *("--max-examples", EXAMPLES, "--seed", "1", "--continue-on-failure", "--no-shrink"),
+            # A text that the schema allows may still be no area; the table in test_http.py has those.
+            *("--exclude-checks", "positive_data_acceptance"),
+            *("--header", f"Authorization: Bearer {KEY}"),
+            *("--report", "json", "--report-json-path", str(report)),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout[-6000:]
+    generated = json.loads(report.read_text())["test_cases"]["generated"]
+    print(f"{generated:,} requests were answered as described")
+    assert generated > 4 * int(EXAMPLES)
