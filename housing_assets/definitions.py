@@ -12,6 +12,7 @@ from housing_assets.listings import checks as listing_checks
 from housing_assets.packaging import assets as packaging
 from housing_assets.training import assets as training
 from resources.asset_storage import AssetStorage
+from resources.bento_store import BentoStore
 from resources.checkpoints import Checkpoints
 from resources.listing_source import ListingSource
 from resources.mlflow_tracking import MlflowTracking
@@ -66,6 +67,7 @@ def _local_resources(settings: Settings) -> dict[str, Any]:
         "checkpoints": Checkpoints(folder=str(storage / "checkpoints")),
         "tracking": MlflowTracking(tracking_uri=tracking_uri, artifact_folder=str(storage / "mlartifacts")),
         "registry": ModelRegistry(tracking_uri=tracking_uri),
+        "bentos": BentoStore(folder=str(storage / "bentoml")),
     }
 
 

@@ -33,6 +33,11 @@ GRAPH = {
         {"mlflow"},
         {"price_forest", "model_evaluation", "hashed_features", "listings"},
     ),
+    "price_bento": (
+        "serving",
+        {"bentoml"},
+        {"registered_model", "raw_listings", "price_forest", "hashed_features", "model_evaluation"},
+    ),
 }
 """Each asset's group, kinds and upstream assets."""
 
@@ -42,6 +47,7 @@ CHECKS = {
     ("model_evaluation", "macro_f1_high_enough"): True,
     ("model_evaluation", "every_recall_high_enough"): True,
     ("model_evaluation", "calibrated"): True,
+    ("price_bento", "no_training_serving_skew"): True,
 }
 """Whether each check blocks what lies downstream."""
 

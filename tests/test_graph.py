@@ -1,5 +1,6 @@
 """The whole graph, from synthetic ads to a version in production, and on to the next version."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from housing_assets.listings.sample import synthetic_listings, write_listings
 from resources.mlflow_tracking import DAGSTER_RUN_TAG
 from resources.model_registry import PRODUCTION, STAGING, ModelRegistry, Version
 from resources.settings import Settings
+from tests.packaging.tampering import swap_low_and_high
 from tests.resources.mlflow_database import new_database
 
 ROWS = 2_000
@@ -54,6 +56,10 @@ class Platform(NamedTuple):
         experiment = client.get_experiment_by_name("housing_price_classifier")
         (run,) = client.search_runs([experiment.experiment_id], f"tags.{DAGSTER_RUN_TAG} = '{dagster_run}'")
         return str(run.info.status)
+
+    def bentos(self) -> list[str]:
+        folders = (self.settings.storage / "bentoml" / "bentos").glob("*/*/bento.yaml")
+        return [f"{path.parts[-3]}:{path.parts[-2]}" for path in folders]
 
     def production(self) -> Version:
         version = self.registry.with_alias(PRODUCTION)
@@ -170,6 +176,36 @@ def test_the_stored_example_is_answered_and_no_real_listing(platform: Platform, 
     loaded = mlflow.pyfunc.load_model(f"models:/HousingPriceClassifier/{registered.number}")
 
     assert loaded.predict(loaded.input_example)["reason"].isna().all()
+
+
+def test_the_bento_carries_the_version_in_production(
+    platform: Platform, first: dg.ExecuteInProcessResult, registered: Version
+) -> None:
+    told = first.asset_materializations_for_node("price_bento")[0].metadata
+
+    assert told["version"].value == registered.number
+    assert str(told["tag"].value).startswith(f"housing_price_classifier:v1-{registered.tags['forest_digest'][:12]}-")
+    assert told["label/data_fingerprint"].value == registered.tags["data_fingerprint"]
+    assert platform.bentos() == [told["tag"].value]
+
+
+def test_a_model_that_was_changed_in_the_registry_is_a_failed_check_and_its_bento_is_not_kept(
+    platform: Platform, registered: Version, tmp_path: Path
+) -> None:
+    bentos = platform.bentos()
+    stored = platform.registry.download(registered, tmp_path / "before")
+    (in_store,) = {path.parent for path in (platform.settings.storage / "mlartifacts").rglob("manifest.json")}
+    swap_low_and_high(in_store)
+    try:
+        result = platform.materialize({}, selection=["price_bento"])
+    finally:
+        shutil.copytree(stored, in_store, dirs_exist_ok=True)
+
+    assert not result.success
+    (check,) = result.get_asset_check_evaluations()
+    assert not check.passed
+    assert "answered otherwise than the evaluated model predicts" in (check.description or "")
+    assert platform.bentos() == bentos
 
 
 class Later(NamedTuple):

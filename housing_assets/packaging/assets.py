@@ -1,5 +1,6 @@
-"""Assets of the group ``registry``: the registered model."""
+"""Assets of the groups ``registry`` and ``serving``: the registered model, and the bento that serves it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -8,8 +9,9 @@ import dagster as dg
 from pydantic import Field
 
 from housing_assets.training.assets import FOREST_TAG
+from resources.bento_store import BentoStore
 from resources.mlflow_tracking import MlflowTracking
-from resources.model_registry import ModelRegistry
+from resources.model_registry import PRODUCTION, ModelRegistry
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 else:  # imported when values are read; see AssetStorage
     DataFrame = EncodedListings = Registration = FlatForest = EvaluationReport = Any
 
+BENTO_LABELS = ("lineage", "data_fingerprint", "forest_digest", "artifact_sha256", "git_commit")
+"""Tags of a version that the bento with it has as labels."""
+
 
 class PromotionConfig(dg.Config):
     """When a challenger replaces the champion."""
@@ -31,6 +36,12 @@ class PromotionConfig(dg.Config):
         le=1,
         description="Macro-F1 by which a challenger may be worse at the lower end of the 95 % interval.",
     )
+
+
+class BentoConfig(dg.Config):
+    """How a new bento is tried out."""
+
+    n_listings: int = Field(default=200, ge=1, le=10_000, description="Held-out listings that it must answer.")
 
 
 @dg.asset(group_name="registry", kinds={"mlflow"})
@@ -45,13 +56,13 @@ def registered_model(
     registry: ModelRegistry,
 ) -> dg.MaterializeResult[Registration]:
     """A version of HousingPriceClassifier, promoted if it is no worse than the champion on the same listings."""
-    from housing_assets.packaging.artifact import ModelArtifact
+    from housing_assets.packaging.artifact import MANIFEST, sha256
+    from housing_assets.packaging.assembly import assemble, example_listings
     from housing_assets.packaging.registration import (
         ANSWER,
         LOADER_MODULE,
         Registration,
         decide_promotion,
-        example_listings,
         provenance,
         requirements,
     )
@@ -61,8 +72,8 @@ def registered_model(
     except ValueError as fault:
         raise dg.Failure(str(fault)) from fault
     made_from = provenance(listings, price_forest, hashed_features)
-    artifact = ModelArtifact(
-        hashed_features.encoder, price_forest, hashed_features.bands, model_evaluation.metrics, made_from
+    artifact = assemble(
+        hashed_features.encoder, price_forest, hashed_features.bands, model_evaluation.metrics, made_from, listings
     )
     decision = decide_promotion(
         registry, listings, hashed_features, model_evaluation.probabilities, max_loss=config.max_loss
@@ -78,6 +89,7 @@ def registered_model(
         folder = Path(temporary) / "artifact"
         folder.mkdir()
         artifact.save(folder)
+        tags["artifact_sha256"] = sha256(folder / MANIFEST)
         version = registry.register(
             folder,
             tracking.run_tagged(FOREST_TAG, price_forest.digest()),
@@ -85,7 +97,7 @@ def registered_model(
             hashed_features.bands.to_dict(),
             loader_module=LOADER_MODULE,
             requirements=requirements(),
-            example=example_listings(),
+            example=example_listings(2),
             answer=ANSWER,
         )
     registry.stage(version)
@@ -95,4 +107,68 @@ def registered_model(
     return dg.MaterializeResult(
         value=Registration(version.number, decision.promoted, decision.reason),
         metadata={"version": version.number, "promoted": decision.promoted, **{f"tag/{k}": v for k, v in tags.items()}},
+    )
+
+
+@dg.asset(
+    group_name="serving",
+    kinds={"bentoml"},
+    deps=["registered_model"],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "no_training_serving_skew",
+            asset="price_bento",
+            blocking=True,
+            description="The served bento answers held-out raw listings as the evaluated model predicts them.",
+        )
+    ],
+)
+def price_bento(
+    context: dg.AssetExecutionContext,
+    config: BentoConfig,
+    raw_listings: DataFrame,
+    price_forest: FlatForest,
+    hashed_features: EncodedListings,
+    model_evaluation: EvaluationReport,
+    registry: ModelRegistry,
+    bentos: BentoStore,
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """The service with the version in production baked in, built from bentofile.yaml; a skewed one is not kept."""
+    from housing_assets.packaging.artifact import ModelArtifact
+    from housing_assets.packaging.bento import build_bento, remove_bento
+    from housing_assets.packaging.registration import Registration
+    from housing_assets.packaging.skew import draw_held_out, evaluated_model, find_skew
+
+    version = registry.with_alias(PRODUCTION)
+    if version is None:
+        raise dg.Failure("no version is in production: materialize registered_model, or roll back to one")
+    digest = version.tags["forest_digest"]
+    labels = {"model_version": str(version.number), **{k: version.tags[k] for k in BENTO_LABELS if k in version.tags}}
+    with TemporaryDirectory() as temporary:
+        folder = registry.download(version, Path(temporary))
+        baked = ModelArtifact.load(folder)
+        evaluated = evaluated_model(baked, digest, price_forest, hashed_features, model_evaluation)
+        Registration(version.number, True, version.tags["reason"]).save(folder)
+        name = f"v{version.number}-{digest[:12]}-{datetime.now(UTC):%Y%m%d%H%M%S}"
+        tag = build_bento(folder, name, labels, bentos.home)
+    context.log.info(f"built {tag}")
+    skew = find_skew(tag, bentos.home, evaluated, draw_held_out(raw_listings, baked.bands, config.n_listings))
+    if skew.fault:
+        remove_bento(tag, bentos.home)
+    return dg.MaterializeResult(
+        metadata={"version": version.number, "tag": tag, **{f"label/{k}": v for k, v in labels.items()}},
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="no_training_serving_skew",
+                passed=skew.fault is None,
+                severity=dg.AssetCheckSeverity.ERROR,
+                description=skew.fault or f"{skew.listings} listings are answered as the evaluated model predicts them",
+                metadata={
+                    "listings": skew.listings,
+                    "largest_difference": skew.largest_difference,
+                    "start_seconds": skew.start_seconds,
+                    "log": dg.MetadataValue.text(skew.log),
+                },
+            )
+        ],
     )

@@ -1,0 +1,5 @@
+# Starts the service in its container. numba reads machine code only from a folder that it may write to, and the image is
+# read-only: without the copy each start would compile for seconds.
+set -eu
+cp -Rp /app/kernels "$NUMBA_CACHE_DIR"
+exec bentoml serve /bento --host 0.0.0.0 --port "${HOUSING_PORT:-3100}" "$@"

@@ -1,0 +1,247 @@
+"""The container image, made by ``make container`` and started as the README tells: read-only and not as root."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from housing_assets.features.bands import CATEGORIES
+from housing_assets.listings.sample import synthetic_listings
+from housing_assets.packaging.artifact import PROBABILITY_NAMES, ModelArtifact
+from housing_assets.packaging.bento import build_bento
+from housing_assets.packaging.registration import Registration
+from housing_assets.packaging.skew import draw_held_out
+
+PROJECT = Path(__file__).parents[1]
+IMAGE = "housing_price_classifier_under_test"
+VERSION = "v7-0123456789ab"
+TRAINING_STACK = {"dagster", "mlflow", "scikit-learn", "imbalanced-learn", "pandas", "scipy", "pyarrow", "uv", "pip"}
+START_SECONDS = 60
+WORKER = "_bentoml_impl.worker.service"
+
+pytestmark = pytest.mark.slow
+
+
+def docker(*arguments: str) -> str:
+    ended = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+def logs(container: str) -> str:
+    return subprocess.run(
+        ["docker", "logs", container], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    ).stdout
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def image(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if shutil.which("docker") is None or subprocess.run(["docker", "version"], capture_output=True).returncode:
+        pytest.skip("no docker engine runs here")
+    storage = tmp_path_factory.mktemp("storage")
+    baked = storage / "baked"
+    shutil.copytree(saved, baked)
+    Registration(7, True, "first version").save(baked)
+    build_bento(baked, VERSION, {"model_version": "7"}, storage / "bentoml")
+    made = subprocess.run(
+        ["make", "-o", "setup", "container", f"HOUSING_STORAGE={storage}", f"IMAGE={IMAGE}"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    yield f"{IMAGE}:latest"
+    docker("image", "rm", f"{IMAGE}:latest", f"{IMAGE}:{VERSION}")
+
+
+class Container(NamedTuple):
+    """A running container and where it listens."""
+
+    name: str
+    url: str
+    grpc_address: str
+    seconds_to_ready: float
+
+    def run(self, *command: str) -> str:
+        return docker("exec", self.name, *command)
+
+    def inspect(self, template: str) -> str:
+        return docker("inspect", "--format", template, self.name)
+
+    def await_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self.is_ready():
+            assert self.inspect("{{.State.Running}}") == "true", logs(self.name)
+            assert time.monotonic() < deadline, logs(self.name)
+            time.sleep(0.05)
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def worker(self) -> int:
+        """Return the process id of the worker, as the container numbers it."""
+        program = (
+            "from pathlib import Path\n"
+            "for path in Path('/proc').glob('[0-9]*/cmdline'):\n"
+            f"    if b'{WORKER}' in path.read_bytes():\n"
+            "        print(path.parent.name)"
+        )
+        return int(self.run("python", "-c", program).splitlines()[0])
+
+
+def start(image: str, *options: str) -> Container:
+    port, grpc_port = free_port(), free_port()
+    ports = ["--env", f"HOUSING_PORT={port}", "--env", f"HOUSING_GRPC_PORT={grpc_port}"]
+    started = time.monotonic()
+    hardened = ["--network", "host", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]
+    name = docker("run", "--detach", *hardened, *ports, *options, image)
+    container = Container(name, f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", 0)
+    try:
+        container.await_ready()
+    except BaseException:
+        remove(container)
+        raise
+    return container._replace(seconds_to_ready=time.monotonic() - started)
+
+
+def remove(container: Container) -> None:
+    docker("rm", "--force", "--volumes", container.name)
+
+
+@pytest.fixture(scope="module")
+def container(image: str) -> Iterator[Container]:
+    running = start(image)
+    try:
+        yield running
+    finally:
+        remove(running)
+
+
+def predict(url: str, cells: dict[str, Any]) -> dict[str, Any]:
+    answer = httpx.post(f"{url}/predict", json={name: cell for name, cell in cells.items() if isinstance(cell, str)})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_the_container_is_ready_within_seconds(container: Container) -> None:
+    assert container.seconds_to_ready < 15  # 2.5 on two idle cores
+
+
+def test_the_container_answers_as_the_model_that_was_baked_predicts(
+    container: Container, artifact: ModelArtifact
+) -> None:
+    raw = draw_held_out(synthetic_listings(1_500, seed=3), artifact.bands, 20)
+    expected = artifact.predict(raw)
+    for (_, cells), (_, wanted) in zip(raw.iterrows(), expected.iterrows(), strict=True):
+        answer = predict(container.url, cells.to_dict())
+        assert answer["price_category"] == wanted["price_category"]
+        assert [answer["probabilities"][name] for name in CATEGORIES] == pytest.approx(
+            wanted[PROBABILITY_NAMES].tolist(), abs=1e-6
+        )
+        assert (answer["model_version"], answer["tier"]) == ("7", "baked")
+
+
+def test_the_container_serves_grpc_and_says_so(container: Container) -> None:
+    with grpc.insecure_channel(container.grpc_address) as channel:
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_the_engine_finds_the_container_healthy(container: Container) -> None:
+    deadline = time.monotonic() + 60
+    while (status := container.inspect("{{.State.Health.Status}}")) == "starting":
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    assert status == "healthy"
+
+
+def test_the_container_is_not_root_and_cannot_write_but_where_it_must(container: Container) -> None:
+    assert container.run("id", "-u") == "1034"
+    assert container.inspect("{{.HostConfig.ReadonlyRootfs}}") == "true"
+    files = container.run("find", "/data", "/tmp", "-type", "f")
+    assert "/data/" in files
+    writable = container.run("sh", "-c", "find / -xdev -writable -not -type l 2>/dev/null || true").splitlines()
+    assert sorted(writable) == ["/data", "/tmp"]
+
+
+def test_the_container_holds_no_training_stack_and_no_compiler(container: Container) -> None:
+    program = "import importlib.metadata, json; print(json.dumps([d.name for d in importlib.metadata.distributions()]))"
+    found = {name.lower() for name in json.loads(container.run("python", "-c", program))}
+
+    assert {"bentoml", "numba", "sqlalchemy"} <= found
+    assert found & TRAINING_STACK == set()
+    assert container.run("sh", "-c", "command -v gcc cc c++ clang ld || true") == ""
+
+
+def test_nothing_is_compiled_when_the_container_starts(container: Container, artifact: ModelArtifact) -> None:
+    predict(container.url, {"district": "kadikoy", "GrossSquareMeters": "110 m2"})
+
+    made, used = (
+        sorted(container.run("find", folder, "-name", "*.nbc", "-printf", "%P %T@\n").splitlines())
+        for folder in ("/app/kernels", "/tmp/kernels")
+    )
+    assert made
+    assert used == made
+
+
+def test_a_killed_worker_is_replaced(container: Container) -> None:
+    killed = container.worker()
+    container.run("python", "-c", f"import os; os.kill({killed}, 9)")
+
+    deadline = time.monotonic() + START_SECONDS
+    while container.worker() == killed or not container.is_ready():
+        assert time.monotonic() < deadline, logs(container.name)
+        time.sleep(0.1)
+    assert predict(container.url, {"district": "kadikoy", "GrossSquareMeters": "110 m2"})["tier"] == "baked"
+
+
+def test_a_stopped_container_ends_in_time_and_well(image: str) -> None:
+    running = start(image)
+    try:
+        predict(running.url, {"district": "kadikoy", "GrossSquareMeters": "110 m2"})
+        begun = time.monotonic()
+        docker("stop", "--time", "30", running.name)
+
+        assert time.monotonic() - begun < 15
+        assert running.inspect("{{.State.ExitCode}}") == "0"
+    finally:
+        remove(running)
+
+
+def test_the_records_of_a_container_outlive_it_on_its_volume(image: str) -> None:
+    volume = f"{IMAGE}_{os.getpid()}"
+    docker("volume", "create", volume)
+    try:
+        for _ in range(2):
+            running = start(image, "--volume", f"{volume}:/data")
+            predict(running.url, {"district": "kadikoy", "GrossSquareMeters": "110 m2"})
+            docker("stop", running.name)
+            docker("rm", running.name)
+        counting = "import sqlite3; print(sqlite3.connect('/data/predictions.db').execute(%r).fetchone()[0])"
+        count = counting % "select count(*) from predictions"
+        run = ["--rm", "--network", "host", "--volume", f"{volume}:/data", "--entrypoint", "python"]
+        assert docker("run", *run, image, "-c", count) == "2"
+    finally:
+        docker("volume", "rm", "--force", volume)
