@@ -49,18 +49,19 @@ check: setup  ## format, lint, types, rules of import
 	$(BIN)/lint-imports
 
 dev: setup  ## lineage page on :3000 (webserver and daemon), MLflow on :5000 (but where MLFLOW_TRACKING_URI is a server)
-	@trap 'kill 0' EXIT INT TERM; \
+	@trap 'trap - EXIT INT TERM; kill 0' EXIT INT TERM; \
 	case "$$MLFLOW_TRACKING_URI" in http*) ;; *) $(BIN)/mlflow server --backend-store-uri "$$MLFLOW_TRACKING_URI" \
 		--port 5000 & esac; \
 	$(BIN)/dg dev --port 3000 & wait
 
 MLFLOW_PORT ?= 5000
+ANSWERS = $(BIN)/python -c 'import socket, sys; sys.exit(socket.socket().connect_ex(("127.0.0.1", $(MLFLOW_PORT))))'
 serve: export BENTOML_HOME := $(HOUSING_STORAGE)/bentoml
 serve: setup  ## serve the version in production: HTTP on :3100, gRPC on :3101 (follows the registry)
-	@trap 'kill 0' EXIT INT TERM; \
+	@trap 'trap - EXIT INT TERM; kill 0' EXIT INT TERM; \
 	case "$$MLFLOW_TRACKING_URI" in http*) ;; *) \
-		$(BIN)/python -c 'import socket, sys; sys.exit(socket.socket().connect_ex(("127.0.0.1", $(MLFLOW_PORT))) != 0)' || \
-		$(BIN)/mlflow server --backend-store-uri "$$MLFLOW_TRACKING_URI" --port $(MLFLOW_PORT) --workers 1 & \
+		$(ANSWERS) || $(BIN)/mlflow server --backend-store-uri "$$MLFLOW_TRACKING_URI" --port $(MLFLOW_PORT) --workers 1 & \
+		for second in $$(seq 60); do $(ANSWERS) && break; sleep 1; done; \
 		export MLFLOW_TRACKING_URI=http://127.0.0.1:$(MLFLOW_PORT);; esac; \
 	$(BIN)/bentoml serve bento_service.service:HousingPriceClassifier --port $${HOUSING_PORT:-3100} & wait $$!
 

@@ -193,7 +193,7 @@ class ModelCascade:
     def _choose(self) -> None:
         champion = self._choose_champion()
         self._publish(champion, self.snapshot.challenger)
-        if self._follow_challenger and champion is not None:
+        if self._follow_challenger:
             self._publish(champion, self._choose_challenger(champion))
 
     def _choose_champion(self) -> ServedModel | None:
@@ -226,9 +226,8 @@ class ModelCascade:
             return known if known is not None and known.version == named.version else named
         return known if known is not None and tier is Tier.BAKED else self._try(tier, None)[1]
 
-    def _choose_challenger(self, champion: ServedModel) -> ServedModel | None:
-        named = self._registered.standing(STAGING)
-        if named.status is Status.ABSENT or named.version == champion.version:
+    def _choose_challenger(self, champion: ServedModel | None) -> ServedModel | None:
+        if champion is None or champion.tier is Tier.STAGING:
             return None
         chosen, standing = self._try(Tier.STAGING, self.snapshot.challenger)
         self._note({**self._standings, Tier.STAGING: standing})

@@ -70,6 +70,7 @@ class Runtime:
     async def start(self) -> None:
         """Load a model and begin to answer."""
         return_large_blocks()
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # each look at the registry is no news
         await asyncio.to_thread(self.models.start)
         self._shipper.start()
         self._turns.start()

@@ -660,6 +660,30 @@ def test_a_challenger_that_is_refused_does_not_touch_the_champion(
 
 
 @pytest.mark.slow
+def test_a_promoted_challenger_does_not_challenge_itself_while_its_successor_is_on_its_way(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path
+) -> None:
+    registered.register("first", "second", "third")
+    registered.point("production", 1)
+    registered.point("staging", 2)
+    cascade = cascade_of(proxy, registered, cache, follow_challenger=True)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.challenger) == ("2", "staging")
+    registered.point("production", 2)
+    registered.point("staging", 3)
+    proxy.fail("hang", where="version=3&path")
+    refreshing = threading.Thread(target=cascade.refresh_now)
+    refreshing.start()
+    wait_until(lambda: proxy.count("version=3&path") == 1)
+    assert answering(cascade.snapshot.champion) == ("2", "production")
+    assert cascade.snapshot.challenger is None
+    proxy.heal()
+    refreshing.join()
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.challenger) == ("3", "staging")
+
+
+@pytest.mark.slow
 def test_a_challenger_that_cannot_be_had_is_said_once(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -167,11 +167,16 @@ def test_a_version_that_cannot_be_delivered_does_not_keep_its_rollback_from_bein
 def test_a_version_with_more_bytes_than_allowed_is_refused(
     proxy: FaultProxy, registered: RegisteredModel, tmp_path: Path
 ) -> None:
-    registry = client(proxy, registered, max_bytes=20_000)
+    registry = client(proxy, registered)
     version = version_one(registry, registered, "first")
+    enough, small = (tmp_path / name for name in ("enough", "small"))
+    for folder in (enough, small):
+        folder.mkdir()
+    registry.fetch(version, enough)
+    size = sum(path.stat().st_size for path in enough.iterdir())
     with pytest.raises(ArtifactRefused, match="more bytes than allowed"):
-        registry.fetch(version, tmp_path)
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 20_000
+        client(proxy, registered, max_bytes=size - 1).fetch(version, small)
+    client(proxy, registered, max_bytes=size).fetch(version, small)
 
 
 def test_a_version_that_lacks_a_file_is_refused_by_its_name(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -50,6 +51,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "journal"
+
+
+@pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """Give a folder that PostgreSQL's own user may enter: pytest closes its folders to others whenever it starts."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder) / "postgresql"
 
 
 @contextmanager
@@ -271,23 +279,22 @@ def test_a_store_without_space_keeps_the_journal_until_there_is_some(folder: Pat
 
 @pytest.mark.slow
 def test_a_server_that_stops_and_comes_back_gets_everything(
-    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    folder: Path, server_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data = tmp_path / "postgresql"
     records = [prediction(number) for number in range(3_000)]
-    with running_server(data) as server:
+    with running_server(server_folder) as server:
         url = new_database(server.get_uri())
     with shipping(folder, url, max_backoff=0.5) as (journal, shipper):
         append(journal, records[:1_000])
         wait_until(lambda: shipper.state()["last_error"] is not None)
-        with running_server(data):
+        with running_server(server_folder):
             wait_until(lambda: shipper.state()["pending_bytes"] == 0)
             append(journal, records[1_000:2_000])
             wait_until(lambda: shipper.state()["pending_bytes"] == 0)
         append(journal, records[2_000:])
         wait_until(lambda: shipper.state()["last_error"] is not None)
         assert shipper.state()["pending_records"] == 1_000
-        with running_server(data):
+        with running_server(server_folder):
             wait_until(lambda: shipper.state()["pending_bytes"] == 0)
             assert stored(url) == ids(records)
     assert 2 <= caplog.text.count("cannot be written") <= 8  # as many as there were different reasons, not tries
