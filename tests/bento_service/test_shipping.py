@@ -19,7 +19,7 @@ from sqlalchemy import Engine, event, func, select, text
 from bento_service.journal import Journal
 from bento_service.shipping import Shipper
 from resources.prediction_tables import FEEDBACK, PREDICTIONS, insert, migrate, open_store
-from tests.databases import KINDS, feedback, new_database, new_store, prediction, running_server
+from tests.databases import KINDS, feedback, new_database, new_sqlite, new_store, prediction, running_server
 
 WORKER = """if True:
     import logging, os, sys
@@ -45,7 +45,7 @@ WORKER = """if True:
 
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_store(request.param, tmp_path)
+    return new_store(request, tmp_path)
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_a_locked_store_holds_nothing_up_but_the_shipper(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("resources.prediction_tables.LOCK_SECONDS", 0.2)
-    url = new_store("sqlite", tmp_path)
+    url = new_sqlite(tmp_path)
     migrate(open_store(url))
     other = sqlite3.connect(tmp_path / "predictions.db", isolation_level=None)
     with shipping(folder, url, max_backoff=0.3) as (journal, shipper):
@@ -256,7 +256,7 @@ def test_a_locked_store_holds_nothing_up_but_the_shipper(
 
 
 def test_a_store_without_space_keeps_the_journal_until_there_is_some(folder: Path, tmp_path: Path) -> None:
-    url = new_store("sqlite", tmp_path)
+    url = new_sqlite(tmp_path)
     pages = 60
 
     def bound_pages(connection: Any, _: Any) -> None:
@@ -349,7 +349,7 @@ def test_stopping_ships_what_was_just_appended(folder: Path, url: str) -> None:
 
 def test_a_shipper_that_was_never_started_can_be_stopped(folder: Path, tmp_path: Path) -> None:
     journal = Journal(folder, max_bytes=1 << 20)
-    assert Shipper(journal, new_store("sqlite", tmp_path), retention_days=1).stop(1)
+    assert Shipper(journal, new_sqlite(tmp_path), retention_days=1).stop(1)
     journal.close()
 
 

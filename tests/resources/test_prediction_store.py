@@ -39,7 +39,7 @@ LABEL_TYPES = PREDICTION_TYPES | {name: kind for name, kind in FEEDBACK_TYPES.it
 
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_store(request.param, tmp_path)
+    return new_store(request, tmp_path)
 
 
 def write(url: str, *records: dict[str, Any]) -> None:

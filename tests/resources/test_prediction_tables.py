@@ -19,12 +19,12 @@ from resources.prediction_tables import (
     open_store,
     prune,
 )
-from tests.databases import KINDS, feedback, new_store, prediction
+from tests.databases import KINDS, feedback, new_sqlite, new_store, prediction
 
 
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_store(request.param, tmp_path)
+    return new_store(request, tmp_path)
 
 
 @pytest.fixture
@@ -193,6 +193,6 @@ def test_postgresql_is_reached_through_psycopg_3(scheme: str) -> None:
 
 
 def test_a_commit_of_sqlite_survives_a_loss_of_power(tmp_path: Path) -> None:
-    with open_store(new_store("sqlite", tmp_path / "new" / "folder")).connect() as connection:
+    with open_store(new_sqlite(tmp_path / "new" / "folder")).connect() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
         assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2
