@@ -11,7 +11,7 @@ export DAGSTER_DISABLE_TELEMETRY ?= yes
 export BENTOML_DO_NOT_TRACK ?= True
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help setup demo materialize test fuzz check dev serve container versions rollback bench lock clean
+.PHONY: help setup demo materialize test fuzz check dev serve container versions rollback bench proto lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,6 +81,12 @@ rollback: setup  ## point production at the version before (TO=version REASON=te
 
 bench: setup  ## compare with the usual way; writes benchmarks/README.md
 	$(BIN)/python -m benchmarks.training
+
+PROTO := bento_service/proto/housing/v1/price_classifier.proto
+proto:  ## generate the gRPC stubs anew
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
+	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check grpcio-tools==1.71.2 && \
+	"$$tools/bin/python" -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. $(PROTO)
 
 lock: RESOLVE := --universal --python-version 3.11 --generate-hashes --no-header
 lock:  ## resolve both lock files anew (needs uv)

@@ -328,11 +328,11 @@ def _moment(value: Any, now: datetime) -> str:
     expected = "a moment that has passed, as ISO 8601 with its offset: 2026-03-01T12:00:00+03:00"
     try:
         moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        if moment.tzinfo is None or moment > now:
+            raise ValueError
+        return _as_text(moment.astimezone(UTC))
+    except (TypeError, ValueError, OverflowError):  # the first year has no UTC everywhere
         raise ValueError(expected) from None
-    if moment.tzinfo is None or moment > now:
-        raise ValueError(expected)
-    return _as_text(moment.astimezone(UTC))
 
 
 def _as_text(moment: datetime) -> str:

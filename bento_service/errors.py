@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-MAX_SHOWN_VALUE = 100
-"""Characters of an offending value that an error repeats."""
+MAX_SHOWN = 100
+"""Characters of an offending field and its value that an error repeats."""
 
 
 class Kind(Enum):
@@ -19,6 +19,7 @@ class Kind(Enum):
     NOT_FOUND = ("There is no such path", 404, "NOT_FOUND")
     METHOD_NOT_ALLOWED = ("The path knows no such method", 405, "UNIMPLEMENTED")
     OVERLOADED = ("The service is overloaded", 503, "UNAVAILABLE")
+    ENDING = ("The service is ending", 503, "UNAVAILABLE")
     NO_MODEL = ("No model is loaded", 503, "UNAVAILABLE")
     JOURNAL_FULL = ("Predictions cannot be recorded", 503, "UNAVAILABLE")
     TOO_LATE = ("The deadline has passed", 504, "DEADLINE_EXCEEDED")
@@ -39,9 +40,12 @@ class FieldError(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON types, with its value as the text that a person would recognise."""
-        shown = self.value if isinstance(self.value, str) else repr(self.value)
-        cut = shown if len(shown) <= MAX_SHOWN_VALUE else shown[:MAX_SHOWN_VALUE] + "…"
-        return {"field": self.field, "value": cut, "expected": self.expected}
+        value = self.value if isinstance(self.value, str) else repr(self.value)
+        return {"field": _cut(self.field), "value": _cut(value), "expected": self.expected}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
 
 
 class ServiceError(Exception):

@@ -18,10 +18,10 @@ GRACE_SECONDS = 5.0
 """Time for calls in flight to end: what takes longer is a batch whose client waits for nothing."""
 
 MAX_STREAMS = 100
-"""Calls that a connection may have open: a client keeps the others back, and their deadlines with them."""
+"""Calls that a connection may have open; its client keeps the others back, or sees some UNAVAILABLE."""
 
 MAX_WAITING = 3_000
-"""Calls of all connections that may wait, a second's work or two; grpc drops what is more as CANCELLED."""
+"""Calls of all connections that may wait for their turn, a second's work or two; grpc drops the others as CANCELLED."""
 
 _BEAT = 0.2
 _QUIET_SECONDS = 0.1
@@ -119,7 +119,7 @@ class Door:
         """
         if self._closed:
             self._knocked_at = time.monotonic()
-            raise ServiceError(Kind.OVERLOADED, "this worker is ending, another one may answer", retry_after=1)
+            raise ServiceError(Kind.ENDING, "this worker is ending, another one may answer", retry_after=1)
 
     async def close(self) -> None:
         """Let no call in any more, and wait until none comes."""

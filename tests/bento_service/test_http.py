@@ -110,6 +110,7 @@ def test_what_no_training_listing_had_is_answered_and_marked(http: httpx.Client)
         ({"district": "x" * 1001}, "district", "x" * 100 + "…", "at most 1,000"),
         ({"AdCreationDate": "31 Şubat 2022"}, "AdCreationDate", "31 Şubat 2022", "not a day"),
         ({"Bedrooms": 3}, "Bedrooms", "3", "no such field"),
+        ({"x" * 1_000: 3}, "x" * 100 + "…", "3", "no such field"),
         ({"Swap": {"deep": [1]}}, "Swap", "{'deep': [1]}", "neither a text nor a number"),
     ],
 )
@@ -240,6 +241,7 @@ def test_feedback_is_accepted_for_a_prediction(http: httpx.Client) -> None:
         ({"observed_at": "2026-03-01T12:00:00"}, "observed_at"),
         ({"observed_at": "2999-03-01T12:00:00Z"}, "observed_at"),
         ({"observed_at": "yesterday"}, "observed_at"),
+        ({"observed_at": "0001-01-01T00:00:00+03:00"}, "observed_at"),
         ({"observed_at": 5}, "observed_at"),
         ({"colour": "red"}, "colour"),
     ],
