@@ -26,8 +26,6 @@ def bucket(hashed: int, n_buckets: int = N_BUCKETS) -> tuple[int, float]:
     ``n_buckets``, the sign that of the hash (Weinberger et al. 2009), so that tokens that share a bucket cancel on
     average instead of adding up.
     """
-    if hashed == -(2**31):  # has no positive counterpart in 32 bits; FeatureHasher's own special case
-        return (2**31 - n_buckets) % n_buckets, -1.0
     return abs(hashed) % n_buckets, 1.0 if hashed >= 0 else -1.0
 
 
@@ -42,9 +40,7 @@ def bucket_keys(hashed: np.ndarray, n_buckets: int = N_BUCKETS) -> np.ndarray:
 
     Equal to ``bucket`` of each; sorted keys are sorted buckets.
     """
-    # The lowest hash has no positive counterpart in 32 bits; FeatureHasher's own special case.
-    buckets = np.where(hashed == -(2**31), 2**31 - n_buckets, np.abs(hashed)) % n_buckets
-    return 2 * buckets + (hashed < 0)
+    return 2 * (np.abs(hashed) % n_buckets) + (hashed < 0)
 
 
 def token(column: str, value: str) -> str:
@@ -55,7 +51,7 @@ def token(column: str, value: str) -> str:
 def count_buckets(hashes: Iterable[int], n_buckets: int = N_BUCKETS) -> dict[int, float]:
     """Return the signed count of each bucket for one row; buckets whose tokens cancel keep a 0."""
     counts: dict[int, float] = {}
-    for each in hashes:
-        index, sign = bucket(each, n_buckets)
-        counts[index] = counts.get(index, 0.0) + sign
+    for hashed in hashes:
+        index = abs(hashed) % n_buckets  # as ``bucket``, whose call would cost as much again
+        counts[index] = counts.get(index, 0.0) + (1.0 if hashed >= 0 else -1.0)
     return counts
