@@ -85,7 +85,7 @@ class Classifier:
         self._log_share = log_share
         self._log_personal = log_personal
 
-    def predict(self, cells: Any, key: str | None, protocol: str) -> dict[str, Any]:
+    def predict(self, cells: Any, key: str | None, protocol: str, at: datetime | None = None) -> dict[str, Any]:
         """Classify one listing.
 
         Parameters
@@ -96,6 +96,8 @@ class Classifier:
             Requests with the same key are answered by the same version while traffic is split.
         protocol : str
             ``http`` or ``grpc``, for the record.
+        at : datetime, optional
+            The moment that the record is dated, in UTC, where recorded traffic is replayed; now by default.
 
         Returns
         -------
@@ -109,12 +111,17 @@ class Classifier:
         """
         _check_key(key)
         snapshot = self._snapshot()
-        answer, records = self._answer(snapshot, cells, key, protocol)
+        answer, records = self._answer(snapshot, cells, key, protocol, at)
         self._record(records)
         return answer
 
     async def predict_batch(
-        self, listings: Any, key: str | None, protocol: str, deadline: float | None = None
+        self,
+        listings: Any,
+        key: str | None,
+        protocol: str,
+        deadline: float | None = None,
+        at: datetime | None = None,
     ) -> list[dict[str, Any]]:
         """Classify several listings by one version; what cannot be used has its error in place of an answer.
 
@@ -125,6 +132,8 @@ class Classifier:
         protocol : str
         deadline : float, optional
             Of the monotonic clock, in seconds, after which nobody waits for the answer.
+        at : datetime, optional
+            As for ``predict``.
         """
         if not isinstance(listings, Sequence) or isinstance(listings, str):
             raise ServiceError(Kind.INVALID, "a batch is a list of listings")
@@ -144,7 +153,7 @@ class Classifier:
                 if deadline is not None and time.monotonic() > deadline:
                     raise ServiceError(Kind.TOO_LATE, f"{row} of {len(listings)} listings were done by the deadline")
             try:
-                answer, made = self._answer(snapshot, cells, key, protocol)
+                answer, made = self._answer(snapshot, cells, key, protocol, at)
             except ServiceError as fault:
                 answer, made = {"error": fault.to_problem()}, []
             answers.append(answer)
@@ -152,7 +161,7 @@ class Classifier:
         self._record(records)
         return answers
 
-    def record_feedback(self, feedback: Any) -> dict[str, Any]:
+    def record_feedback(self, feedback: Any, at: datetime | None = None) -> dict[str, Any]:
         """Record the price that a listing really had.
 
         Parameters
@@ -160,6 +169,8 @@ class Classifier:
         feedback : mapping
             ``prediction_id``; ``price``, a raw text or a number; and ``observed_at``, ISO 8601 with its offset, or
             nothing for now.
+        at : datetime, optional
+            When it counts as received, where recorded traffic is replayed; now by default.
         """
         if not isinstance(feedback, Mapping):
             raise ServiceError(Kind.INVALID, "feedback is an object")
@@ -168,7 +179,7 @@ class Classifier:
             for name in feedback
             if name not in ("prediction_id", "price", "observed_at")
         ]
-        now = datetime.now(UTC)
+        now = at or datetime.now(UTC)
         checked: dict[str, Any] = {}
         for name, check in (
             ("prediction_id", _prediction_id),
@@ -202,7 +213,7 @@ class Classifier:
         return snapshot
 
     def _answer(
-        self, snapshot: Snapshot, cells: Any, key: str | None, protocol: str
+        self, snapshot: Snapshot, cells: Any, key: str | None, protocol: str, at: datetime | None
     ) -> tuple[dict[str, Any], list[bytes]]:
         """Return the answer for a listing, and what is to be recorded of it."""
         started = time.perf_counter()
@@ -216,7 +227,7 @@ class Classifier:
         record = {
             "kind": "prediction",
             "prediction_id": prediction_id,
-            "predicted_at": _as_text(datetime.now(UTC)),
+            "predicted_at": _as_text(at or datetime.now(UTC)),
             "protocol": protocol,
             "request_key": key,
             "listing": {name: cell for name, cell in cells.items() if cell is not None and name != _TARGET_COLUMN.raw},
@@ -323,16 +334,24 @@ def _price(value: Any) -> float:
 
 
 def _moment(value: Any, now: datetime) -> str:
-    if value is None:
-        return _as_text(now)
-    expected = "a moment that has passed, as ISO 8601 with its offset: 2026-03-01T12:00:00+03:00"
+    return _as_text(now if value is None else read_past_moment(value, now))
+
+
+def read_past_moment(text: Any, now: datetime) -> datetime:
+    """Return a moment that has passed, in UTC.
+
+    Raises
+    ------
+    ValueError
+        If the text is none; the message says what was expected.
+    """
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(text)
         if moment.tzinfo is None or moment > now:
             raise ValueError
-        return _as_text(moment.astimezone(UTC))
+        return moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):  # the first year has no UTC everywhere
-        raise ValueError(expected) from None
+        raise ValueError("a moment that has passed, as ISO 8601 with its offset: 2026-03-01T12:00:00+03:00") from None
 
 
 def _as_text(moment: datetime) -> str:

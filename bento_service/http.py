@@ -7,12 +7,14 @@ raw path; so the paths of the classifier end here, and every error on every path
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from bento_service.errors import Kind, ServiceError
+from bento_service.core import read_past_moment
+from bento_service.errors import FieldError, Kind, ServiceError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +25,9 @@ PROBLEM = b"application/problem+json"
 JSON = b"application/json"
 REQUEST_KEY = b"housing-request-key"
 """Header: requests with one key are answered by one version while traffic is split."""
+
+AS_OF = b"housing-as-of"
+"""Header: the moment that the record of a replayed request is dated."""
 
 BODY_SECONDS = 4.0
 """Time for a body to arrive: less than BentoML's own time limit, whose answer has another shape."""
@@ -44,6 +49,8 @@ class Request(NamedTuple):
 
     headers: Mapping[bytes, bytes]
     body: bytes
+    at: datetime | None = None
+    """The moment that its record is dated, where it is replayed."""
 
     @property
     def key(self) -> str | None:
@@ -148,9 +155,22 @@ async def _answer(
     headers = dict(scope["headers"])
     runtime.require_turn()
     authorization = headers.get(b"authorization")
-    runtime.keys.require(endpoint, None if authorization is None else authorization.decode("latin-1"))
+    shown = None if authorization is None else authorization.decode("latin-1")
+    runtime.keys.require(endpoint, shown)
+    at = None
+    if AS_OF in headers:
+        runtime.keys.require("replay", shown)
+        at = _read_as_of(headers[AS_OF].decode("latin-1"))
     body = b"" if method in ("GET", "HEAD") else await _read_body(headers, receive, runtime.max_request_bytes)
-    return await handler(runtime, Request(headers, body))
+    return await handler(runtime, Request(headers, body, at))
+
+
+def _read_as_of(text: str) -> datetime:
+    try:
+        return read_past_moment(text, datetime.now(UTC))
+    except ValueError as fault:
+        expected = [FieldError(AS_OF.decode(), text, str(fault))]
+        raise ServiceError(Kind.INVALID, "the request's record cannot be dated", expected) from None
 
 
 async def _read_body(headers: Mapping[bytes, bytes], receive: "Receive", limit: int) -> bytes:
@@ -196,19 +216,21 @@ def problem(fault: ServiceError) -> Reply:
 
 
 async def _predict(runtime: "Runtime", request: Request) -> Reply:
-    return Reply(HTTPStatus.OK, orjson.dumps(runtime.classifier.predict(request.json(), request.key, "http")))
+    return Reply(
+        HTTPStatus.OK, orjson.dumps(runtime.classifier.predict(request.json(), request.key, "http", request.at))
+    )
 
 
 async def _predict_batch(runtime: "Runtime", request: Request) -> Reply:
     body = request.json()
     if not isinstance(body, dict) or set(body) != {"listings"}:
         raise ServiceError(Kind.INVALID, 'a batch is an object of the form {"listings": [...]}')
-    answers = await runtime.classifier.predict_batch(body["listings"], request.key, "http")
+    answers = await runtime.classifier.predict_batch(body["listings"], request.key, "http", at=request.at)
     return Reply(HTTPStatus.OK, orjson.dumps({"answers": answers}))
 
 
 async def _feedback(runtime: "Runtime", request: Request) -> Reply:
-    return Reply(HTTPStatus.ACCEPTED, orjson.dumps(runtime.classifier.record_feedback(request.json())))
+    return Reply(HTTPStatus.ACCEPTED, orjson.dumps(runtime.classifier.record_feedback(request.json(), request.at)))
 
 
 async def _model(runtime: "Runtime", request: Request) -> Reply:

@@ -20,6 +20,12 @@ _WITH_KEY = {
     "description": "While traffic is split, requests with the same key are answered by the same version.",
     "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
 }
+_AS_OF = {
+    "name": "Housing-As-Of",
+    "in": "header",
+    "description": "Where recorded traffic is replayed: the moment that the record is dated. Needs a key.",
+    "schema": {"type": "string", "format": "date-time"},
+}
 
 
 def describe(max_batch: int, open_endpoints: frozenset[str]) -> dict[str, Any]:
@@ -50,7 +56,7 @@ def describe(max_batch: int, open_endpoints: frozenset[str]) -> dict[str, Any]:
                 "post": {
                     "operationId": "predict",
                     "summary": "Classify one listing",
-                    "parameters": [_WITH_KEY],
+                    "parameters": [_WITH_KEY, _AS_OF],
                     "requestBody": _body("Listing", EXAMPLE_LISTING),
                     "responses": {"200": _response("Answer")} | _errors(*_WITH_BODY, Kind.NO_MODEL),
                     **secured("predict"),
@@ -60,7 +66,7 @@ def describe(max_batch: int, open_endpoints: frozenset[str]) -> dict[str, Any]:
                 "post": {
                     "operationId": "predict_batch",
                     "summary": f"Classify up to {max_batch} listings by one version",
-                    "parameters": [_WITH_KEY],
+                    "parameters": [_WITH_KEY, _AS_OF],
                     "requestBody": _body("Batch", {"listings": [EXAMPLE_LISTING, {"district": "kadikoy"}]}),
                     "responses": {"200": _response("BatchAnswer")} | _errors(*_WITH_BODY, Kind.NO_MODEL),
                     **secured("predict_batch"),
@@ -70,6 +76,7 @@ def describe(max_batch: int, open_endpoints: frozenset[str]) -> dict[str, Any]:
                 "post": {
                     "operationId": "feedback",
                     "summary": "Say what the price of a classified listing really was",
+                    "parameters": [_AS_OF],
                     "requestBody": _body(
                         "Feedback", {"prediction_id": _ID, "price": "3,100,000TL", "observed_at": _MOMENT}
                     ),

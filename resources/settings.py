@@ -68,7 +68,7 @@ class Settings(BaseSettings):
         return self.prediction_store or f"sqlite:///{self.storage / 'predictions.db'}"
 
 
-Endpoint = Literal["predict", "predict_batch", "feedback", "model", "health"]
+Endpoint = Literal["predict", "predict_batch", "feedback", "model", "health", "replay"]
 """What the service answers, over HTTP and gRPC, under the names that settings and metrics use."""
 
 

@@ -14,11 +14,13 @@ from typing import Any
 import httpx
 import pandas as pd
 import pytest
+from sqlalchemy import select
 
 from housing_assets.features.bands import CATEGORIES
 from housing_assets.listings.columns import COLUMNS
 from housing_assets.listings.sample import synthetic_listings
 from housing_assets.packaging.artifact import PROBABILITY_NAMES, ModelArtifact
+from resources.prediction_tables import PREDICTIONS, open_store
 from tests.bento_service.serving import AUTHORIZED, PROJECT, Service, serving
 
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2", "NumberOfRooms": "3+1"}
@@ -252,6 +254,36 @@ def test_feedback_that_cannot_be_used_is_refused_by_field(
     feedback = {"prediction_id": "0199aee2-6e1c-7e53-9c2d-3f1f2a8f6f10", "price": 3_100_000} | change
     problem = assert_problem(http.post("/feedback", json=feedback, headers=AUTHORIZED), 422)
     assert [error["field"] for error in problem["errors"]] == [field]
+
+
+def test_a_replayed_request_is_recorded_at_its_own_time(service: Service, http: httpx.Client) -> None:
+    dated = {"housing-as-of": "2026-03-01T12:00:00+03:00"}
+    assert_problem(http.post("/predict", json=HOME, headers=dated), 401)  # predicting is open, dating the record not
+    replies = [
+        http.post("/predict", json=HOME, headers=dated | AUTHORIZED),
+        http.post("/predict_batch", json={"listings": [HOME]}, headers=dated | AUTHORIZED),
+    ]
+    predicted = [replies[0].json()["prediction_id"], replies[1].json()["answers"][0]["prediction_id"]]
+    feedback = {"prediction_id": predicted[0], "price": 1_500_000}
+    accepted = http.post("/feedback", json=feedback, headers=dated | AUTHORIZED).json()
+    assert accepted["observed_at"] == accepted["received_at"] == "2026-03-01T09:00:00.000000Z"
+    moment = datetime(2026, 3, 1, 9, tzinfo=UTC)
+    engine = open_store(f"sqlite:///{service.storage / 'predictions.db'}")
+    query = select(PREDICTIONS.c.prediction_id).where(PREDICTIONS.c.predicted_at == moment)
+    deadline = time.monotonic() + 20
+    found: set[str] = set()
+    while not found >= set(predicted):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        with engine.connect() as connection:
+            found = set(connection.scalars(query))
+    engine.dispose()
+
+
+@pytest.mark.parametrize("moment", ["2999-01-01T00:00:00Z", "2026-03-01", "2026-03-01T12:00:00", "yesterday", ""])
+def test_a_moment_that_is_none_or_has_not_passed_is_refused(http: httpx.Client, moment: str) -> None:
+    problem = assert_problem(http.post("/predict", json=HOME, headers={"housing-as-of": moment} | AUTHORIZED), 422)
+    assert problem["errors"][0]["field"] == "housing-as-of"
 
 
 def test_what_answers_is_described(http: httpx.Client, artifact: ModelArtifact) -> None:
