@@ -40,7 +40,7 @@ test: setup  ## run every test
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 fuzz: setup  ## send thousands of generated requests to the service
-	HOUSING_FUZZ_EXAMPLES=1500 $(BIN)/python -m pytest tests/bento_service/test_fuzz.py -s
+	HOUSING_FUZZ_EXAMPLES=1500 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -s
 
 check: setup  ## format, lint, types, rules of import
 	$(BIN)/ruff format --check .
@@ -79,10 +79,11 @@ versions: setup  ## registered versions with their audit trail
 rollback: setup  ## point production at the version before (TO=version REASON=text)
 	@$(BIN)/python -m resources.versions rollback $(if $(TO),--to $(TO)) $(if $(REASON),--reason "$(REASON)")
 
-bench: setup  ## compare with the usual way; writes benchmarks/README.md
+bench: setup  ## compare with the usual ways; writes benchmarks/README.md, benchmarks/serving/README.md (needs wrk)
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.serving
 
-PROTO := bento_service/proto/housing/v1/price_classifier.proto
+PROTO := bento_service/protocols/proto/housing/v1/price_classifier.proto
 proto:  ## generate the gRPC stubs anew
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
 	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check grpcio-tools==1.71.2 && \

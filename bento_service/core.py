@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import orjson
 import uuid_utils
 
-from bento_service.cascade import ServedModel, Snapshot
 from bento_service.errors import FieldError, Kind, ServiceError, unusable_listing
-from bento_service.journal import JournalFull
 from bento_service.metrics import Metrics
+from bento_service.models.cascade import ServedModel, Snapshot
+from bento_service.records.journal import JournalFull
 from bento_service.split import TrafficSplit
 from housing_assets.features.bands import CATEGORIES, PriceBands
 from housing_assets.listings.columns import COLUMNS, TARGET, personal_names

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from bento_service.auth import ApiKeys
-from bento_service.cascade import ModelCascade
 from bento_service.core import Classifier
-from bento_service.grpc_server import GrpcServer
-from bento_service.journal import Journal
 from bento_service.memory import keep_what_is_loaded, return_large_blocks
 from bento_service.metrics import Metrics
-from bento_service.registry import MlflowRegistry
-from bento_service.shipping import Shipper
+from bento_service.models.cascade import ModelCascade
+from bento_service.models.registry import MlflowRegistry
+from bento_service.protocols.grpc_server import GrpcServer
+from bento_service.records.journal import Journal
+from bento_service.records.shipping import Shipper
 from bento_service.split import TrafficSplit
 from bento_service.turns import TurnClock
 from housing_assets.packaging.artifact import ArtifactRefused, ModelArtifact

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import bentoml
 
-from bento_service.http import HttpAdapter, HttpApi
+from bento_service.protocols.http import HttpAdapter, HttpApi
 from resources.settings import ServingSettings
 
 BAKED_MODEL = "housing_price_artifact"

@@ -11,8 +11,8 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
-from bento_service.proto.housing.v1.price_classifier_pb2 import PredictRequest
-from bento_service.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
+from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import PredictRequest
+from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
 from housing_assets.features.bands import CATEGORIES
 from tests.bento_service.serving import PROJECT, Service, serving
 

@@ -1,0 +1,118 @@
+"""BentoML services that do nothing, with the service's own configuration and its check of keys.
+
+``bentoml serve benchmarks.serving.floor:Nothing`` answers a constant through BentoML's own route to a handler;
+``:NothingAdapted`` through the service's ASGI adapter, which is all that is left of the service then.
+"""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import bentoml
+
+from benchmarks.serving.constant import ANSWER
+from benchmarks.serving.listing import Listing
+from bento_service.auth import ApiKeys
+from bento_service.errors import ServiceError
+from bento_service.memory import keep_what_is_loaded
+from bento_service.protocols.http import HttpAdapter, HttpApi, problem
+from bento_service.service import HousingPriceClassifier
+from resources.settings import ServingSettings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+def read_keys() -> ApiKeys:
+    """Return the keys that the service would let in."""
+    settings = ServingSettings()
+    return ApiKeys.from_settings(settings.api_keys, (*settings.open_endpoints, "ready"))
+
+
+class KeyCheck:
+    """ASGI middleware that lets requests with a valid key through to the classifier's path, and all to the others."""
+
+    def __init__(self, app: "ASGIApp"):
+        self.app = app
+        self._keys = read_keys()
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Check a request."""
+        if scope["type"] == "http" and scope["path"] == "/predict":
+            found = dict(scope["headers"]).get(b"authorization")
+            try:
+                self._keys.require("predict", None if found is None else found.decode("latin-1"))
+            except ServiceError as fault:
+                refusal = problem(fault)
+                await send({"type": "http.response.start", "status": int(refusal.status), "headers": []})
+                await send({"type": "http.response.body", "body": refusal.body})
+                return
+        await self.app(scope, receive, send)
+
+
+CONFIGURATION = HousingPriceClassifier.config  # type: ignore[attr-defined]
+
+
+@bentoml.service(name="nothing", **CONFIGURATION)
+class Nothing:
+    """Answers a constant through BentoML's route."""
+
+    @bentoml.on_startup
+    async def start(self) -> None:
+        """Settle as the service does."""
+        keep_what_is_loaded()
+
+    @bentoml.api
+    async def predict(self, listing: Listing, /) -> dict[str, Any]:  # type: ignore[valid-type]
+        """Answer."""
+        return ANSWER
+
+
+class ConstantClassifier:
+    """Takes the place of the service's classifier."""
+
+    def predict(self, *request: object) -> dict[str, Any]:
+        """Answer."""
+        return ANSWER
+
+
+class UncountedMetrics:
+    """Takes the place of the service's metrics."""
+
+    def count_request(self, endpoint: str, protocol: str, status: str, seconds: float) -> None:
+        """Count nothing."""
+
+
+class ConstantRuntime:
+    """Takes the place of the running service."""
+
+    def __init__(self) -> None:
+        self.logger = logging.getLogger("nothing")
+        self.keys = read_keys()
+        self.max_request_bytes = ServingSettings().max_request_bytes
+        self.metrics = UncountedMetrics()
+        self.classifier = ConstantClassifier()
+
+    def require_turn(self) -> None:
+        """Let everything in."""
+
+    def is_ready(self) -> bool:
+        """Return that it is."""
+        return True
+
+
+ADAPTED = HttpApi()
+
+
+@bentoml.service(name="nothing_adapted", **CONFIGURATION)
+class NothingAdapted:
+    """Answers a constant through the service's adapter."""
+
+    @bentoml.on_startup
+    async def start(self) -> None:
+        """Let requests in."""
+        ADAPTED.runtime = ConstantRuntime()  # type: ignore[assignment]
+        keep_what_is_loaded()
+
+
+Nothing.add_asgi_middleware(KeyCheck)
+NothingAdapted.add_asgi_middleware(HttpAdapter, api=ADAPTED)

@@ -1,0 +1,187 @@
+"""Judges what was measured against the aims, and lays it out as Markdown."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from statistics import median
+from typing import NamedTuple
+
+from benchmarks.report import machine
+from benchmarks.serving.load import Load
+from benchmarks.serving.rounds import CONCURRENCIES, Rounds
+from benchmarks.serving.servers import Memory
+
+OURS = "ours"
+NOTHING = "nothing"
+ADAPTED = "adapted"
+USUAL = "usual"
+MLFLOW = "mlflow"
+GRPC_NOTHING = "grpc_nothing"
+TITLES = {
+    OURS: "the service",
+    NOTHING: "BentoML doing nothing",
+    ADAPTED: "BentoML with the service's adapter, doing nothing",
+    USUAL: "FastAPI with pandas and scikit-learn",
+    MLFLOW: "`mlflow models serve`",
+    GRPC_NOTHING: "`grpc.aio` doing nothing",
+}
+"""The servers, and what the tables call them."""
+
+LIBRARIES = ("bentoml", "fastapi", "grpcio", "mlflow", "uvicorn", "uvloop")
+
+LEAST_OF_NOTHING = 0.8
+MOST_CPU_OF_NOTHING = 1.3
+LEAST_OF_USUAL = 40
+LEAST_OF_MLFLOW = 10
+MOST_P99 = {1: 0.005, 32: 0.015}
+MOST_IN_PROCESS = 0.00015
+MOST_MEMORY = 180e6
+MOST_START = 5.0
+MOST_LOAD = 0.2
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that was measured.
+
+    Attributes
+    ----------
+    facts : mapping of str to int
+        Numbers of ``listings``, ``trees`` and ``requests``.
+    model_seconds : mapping of str to float
+        In process: ``load`` of the artifact, ``p50`` and ``p99`` of predicting one ad.
+    starts : sequence of float
+        Seconds from each start of the service to its readiness.
+    memory : mapping of str to Memory
+        Of the process that answers, after all load, by server.
+    http, grpc : Rounds
+    stored : int
+        Predictions in the store.
+    disturbed : float
+        Share of the processors that other processes took during the rounds, 0 to 1.
+    """
+
+    facts: Mapping[str, int]
+    model_seconds: Mapping[str, float]
+    starts: Sequence[float]
+    memory: Mapping[str, Memory]
+    http: Rounds
+    grpc: Rounds
+    stored: int
+    disturbed: float
+
+
+class Verdict(NamedTuple):
+    """An aim, what was seen, and whether it is reached."""
+
+    what: str
+    aim: str
+    seen: str
+    reached: bool
+
+
+def section(label: str, findings: Findings) -> str:
+    """Return the tables under a heading."""
+    facts = findings.facts
+    verdicts = [(each.what, each.aim, each.seen, "yes" if each.reached else "no") for each in _judge(findings)]
+    header = ("server", "at once", "requests/s", "p50", "p99", "CPU per request")
+    memory = [(TITLES[name], _megabytes(held.rss), _megabytes(held.pss)) for name, held in findings.memory.items()]
+    libraries = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
+    return "\n\n".join(
+        [
+            f"### {facts['trees']} trees grown on {facts['listings']:,} {label}",
+            _table(("", "aim", "seen (least to most)", "reached"), verdicts),
+            f"{findings.stored:,} answers of the service were counted, and as many predictions were in its store.",
+            "HTTP, one ad in a request, medians of the rounds:",
+            _table(header, _figures(findings.http)),
+            "gRPC, the same:",
+            _table(header, _figures(findings.grpc)),
+            "Memory of the process that answers, after all load:",
+            _table(("server", "RSS", "PSS"), memory),
+            f"Other processes took {findings.disturbed:.0%} of the processors meanwhile.",
+            machine(),
+            f"Servers: {libraries}.",
+        ]
+    )
+
+
+def _judge(findings: Findings) -> Iterator[Verdict]:
+    http, grpc, seconds = findings.http, findings.grpc, findings.model_seconds
+    for concurrency in CONCURRENCIES:
+        yield _judge_rate(http, "HTTP", NOTHING, concurrency, LEAST_OF_NOTHING)
+        yield _judge_cpu(http, concurrency)
+    for concurrency in CONCURRENCIES:
+        yield _judge_rate(http, "HTTP", USUAL, concurrency, LEAST_OF_USUAL)
+        yield _judge_rate(http, "HTTP", MLFLOW, concurrency, LEAST_OF_MLFLOW)
+    for concurrency in CONCURRENCIES:
+        yield _judge_rate(grpc, "gRPC", GRPC_NOTHING, concurrency, LEAST_OF_NOTHING)
+    for concurrency in CONCURRENCIES:
+        p99s = [load.p99 for load in http.loads[OURS, concurrency]]
+        yield _judge_seconds(f"HTTP, p99, {concurrency} at once", p99s, MOST_P99[concurrency])
+    yield _judge_seconds("Raw texts to probabilities, in process", [seconds["p50"]], MOST_IN_PROCESS)
+    yield _judge_seconds("Loading the model artifact", [seconds["load"]], MOST_LOAD)
+    yield _judge_seconds("Start to ready", findings.starts, MOST_START)
+    held = findings.memory[OURS]
+    yield Verdict(
+        "Memory of a worker (RSS)", f"≤ {_megabytes(MOST_MEMORY)}", _megabytes(held.rss), held.rss <= MOST_MEMORY
+    )
+
+
+def _judge_rate(rounds: Rounds, protocol: str, other: str, concurrency: int, least: float) -> Verdict:
+    ratios = rounds.ratios(OURS, other, concurrency, _rate)
+    what = f"{protocol}, requests/s ÷ {TITLES[other]}, {concurrency} at once"
+    return Verdict(what, f"≥ {least:g} ×", _spread(ratios, _ratio), median(ratios) >= least)
+
+
+def _judge_cpu(rounds: Rounds, concurrency: int) -> Verdict:
+    ratios = rounds.ratios(OURS, NOTHING, concurrency, _cpu)
+    what = f"HTTP, CPU per request ÷ {TITLES[NOTHING]}, {concurrency} at once"
+    return Verdict(what, f"≤ {MOST_CPU_OF_NOTHING:g} ×", _spread(ratios, _ratio), median(ratios) <= MOST_CPU_OF_NOTHING)
+
+
+def _judge_seconds(what: str, found: Sequence[float], most: float) -> Verdict:
+    return Verdict(what, f"≤ {_time(most)}", _spread(found, _time), median(found) <= most)
+
+
+def _figures(rounds: Rounds) -> Iterator[Sequence[str]]:
+    for name, concurrency in sorted(rounds.loads, key=lambda load: (list(TITLES).index(load[0]), load[1])):
+        yield (
+            TITLES[name],
+            str(concurrency),
+            f"{rounds.median(name, concurrency, _rate):,.0f}",
+            _time(rounds.median(name, concurrency, lambda load: load.p50)),
+            _time(rounds.median(name, concurrency, lambda load: load.p99)),
+            _time(rounds.median(name, concurrency, _cpu)),
+        )
+
+
+def _rate(load: Load) -> float:
+    return load.rate
+
+
+def _cpu(load: Load) -> float:
+    return load.cpu_per_request
+
+
+def _spread(found: Sequence[float], show: Callable[[float], str]) -> str:
+    shown = show(median(found))
+    return shown if len(found) == 1 else f"{shown} ({show(min(found))} to {show(max(found))})"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.0f} µs"
+    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _megabytes(count: float) -> str:
+    return f"{count / 1e6:.0f} MB"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,185 @@
+"""The journal: where a record is safe from the death of the process before its answer leaves.
+
+Records lie in segments, files of a folder that several processes may share. Each segment belongs to one living process,
+which alone reads and removes it; those of a dead process are adopted by another. What a record says is not known here.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bento_service.records.segments import SUFFIX, Segment, frame
+
+logger = logging.getLogger("housing.journal")
+
+SEGMENT_BYTES = 8 << 20
+"""Size of a segment: what is read again, at most, when its process died after shipping it."""
+
+SYNC_SECONDS = 1.0
+"""How much a loss of power may cost."""
+
+RECHECK_SECONDS = 0.1
+"""How often a full journal looks whether there is room again: its refusals must cost less than answers."""
+
+
+class JournalFull(Exception):  # not an OSError: the reason may be our own bound
+    """Records could not be made safe; none of those that were given is in the journal."""
+
+
+class Journal:
+    """An append-only journal.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the segments lie, on a local disk; made if there is none.
+    max_bytes : int
+        Disk space that all files of the folder may take. Each other process with the folder may exceed it by the
+        rest of its current segment.
+    segment_bytes : int
+        Size at which a new segment is started; less where the bound is low, so that room comes back in small steps.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int, segment_bytes: int = SEGMENT_BYTES):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._max_bytes = max_bytes
+        self._segment_bytes = min(segment_bytes, max_bytes // 8)
+        self._full_until = 0.0
+        self._full_reason = ""
+        self._lock = threading.Lock()
+        self._unsynced: set[Segment] = set()
+        self._foreign: set[Path] = set()
+        self._current: Segment | None = Segment.create(folder)
+        self._segments = [self._current]
+        self._closed = threading.Event()
+        self._syncing = threading.Thread(target=self._sync_each_second, name="journal-sync", daemon=True)
+        self._syncing.start()
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write records so that they outlive this process.
+
+        Parameters
+        ----------
+        lines : sequence of bytes
+            One record each, without line breaks. All of them are written, or none.
+
+        Raises
+        ------
+        JournalFull
+            If the bound is reached, the disk is full or fails, or the journal is closed.
+        """
+        data = frame(lines)
+        with self._lock:
+            try:
+                segment = self._segment_for(len(data))
+                segment.append(data)
+            except OSError as fault:
+                raise JournalFull(f"the journal cannot be written: {fault.strerror}") from fault
+            self._unsynced.add(segment)
+
+    def segments(self) -> list[Segment]:
+        """Return the segments of this process, oldest first."""
+        with self._lock:
+            return list(self._segments)
+
+    def adopt(self) -> None:
+        """Take over the segments of dead processes."""
+        known = {segment.path for segment in self.segments()} | self._foreign
+        adopted = []
+        for path in sorted(set(self.folder.glob(f"*{SUFFIX}")) - known):
+            try:
+                segment = Segment.adopt(path)
+            except OSError as fault:  # another user's, say: it must not hold up ours
+                self._foreign.add(path)
+                logger.error("%s cannot be adopted, its records stay where they are: %s", path, fault)
+                continue
+            if segment is not None:
+                adopted.append(segment)
+        with self._lock:
+            self._segments[:0] = adopted
+
+    def remove(self, segment: Segment) -> None:
+        """Delete a segment of which everything is in the store."""
+        with self._lock:
+            self._segments.remove(segment)
+            self._unsynced.discard(segment)
+            segment.remove()
+
+    def seal(self) -> None:
+        """Append nothing more to the current segment, so that it can be removed when it is shipped."""
+        with self._lock:
+            if self._current is not None:
+                self._current.sealed = True
+                self._current = None
+
+    def sync(self) -> None:
+        """Make what was written safe from a loss of power, too."""
+        with self._lock:
+            descriptors = [segment.duplicate_descriptor() for segment in self._unsynced]
+            self._unsynced.clear()
+        if descriptors:
+            descriptors.append(os.open(self.folder, os.O_RDONLY))  # the name of a new segment is kept there
+        for descriptor in descriptors:
+            try:
+                os.fsync(descriptor)
+            except OSError as fault:
+                logger.warning("the journal is not safe from a loss of power: %s", fault)
+            finally:
+                os.close(descriptor)
+
+    def close(self) -> None:
+        """Sync and refuse further records; what is not shipped waits for the next process."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._syncing.join()
+        self.seal()
+        self.sync()
+        with self._lock:
+            for segment in self._segments:
+                if segment.size:
+                    segment.release()
+                else:
+                    segment.remove()
+            self._segments.clear()
+
+    def _segment_for(self, size: int) -> Segment:
+        """Return the segment for records of so many bytes."""
+        current = self._current
+        if current is not None and 0 < current.size <= self._segment_bytes - size:
+            return current
+        if self._closed.is_set():
+            raise JournalFull("the journal is closed: the service is stopping")
+        self._require_room(max(size, self._segment_bytes))
+        if current is None or current.size:
+            self._current = Segment.create(self.folder)
+            self._segments.append(self._current)
+            if current is not None:
+                current.sealed = True
+            return self._current
+        return current
+
+    def _require_room(self, size: int) -> None:
+        """Refuse to begin a segment for which the bound leaves no room."""
+        now = time.monotonic()
+        if now >= self._full_until:
+            with os.scandir(self.folder) as entries:
+                used = sum(entry.stat().st_size for entry in entries)
+            if used + size <= self._max_bytes:
+                return
+            self._full_until = now + RECHECK_SECONDS
+            self._full_reason = f"{used:,} bytes wait for the prediction store, at most {self._max_bytes:,} may"
+        raise JournalFull(self._full_reason)
+
+    def _sync_each_second(self) -> None:
+        while not self._closed.wait(SYNC_SECONDS):
+            self.sync()

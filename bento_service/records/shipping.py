@@ -1,0 +1,245 @@
+"""The shipper: moves records from the journal to the prediction store in batches, off the path of requests.
+
+Nothing is lost on the way: a record leaves the journal after the store has it, and the store knows it by its id, so
+that reading it again changes nothing. A store that is locked, full or away only makes the journal grow.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+
+from bento_service.records.journal import Journal
+from bento_service.records.segments import Chunk, Damaged, Segment
+from resources.prediction_tables import RecordRefused, insert, migrate, open_store, prune
+
+logger = logging.getLogger("housing.shipping")
+
+BATCH = 100
+"""Records in a transaction. More of them ship faster, beyond what a process can answer, but hold the interpreter's lock
+for longer at a time: with 500 the p99 of a thread that answers beside it doubled, with 100 it did not move."""
+
+ADOPTION_SECONDS = 5.0
+"""How often the segments of dead processes are looked for."""
+
+RETENTION_SECONDS = 3600.0
+"""How often old rows are deleted."""
+
+PRUNED_AT_ONCE = 1_000
+"""Old rows deleted in one transaction, between two batches: some milliseconds in which others wait."""
+
+_REFUSALS = (RecordRefused, orjson.JSONDecodeError, DataError, IntegrityError, OverflowError)
+"""What is the fault of a record and would be so for ever; everything else is the store's."""
+
+
+class Shipper:
+    """A background thread between a journal and the prediction store.
+
+    Parameters
+    ----------
+    journal : Journal
+        Its segments are shipped; no other shipper may have the same journal object.
+    store_url : str
+        See ``resources.prediction_tables.open_store``.
+    retention_days : int
+        Days after which predictions and feedback are deleted from the store.
+    batch : int
+        Records in one transaction.
+    interval : float
+        Seconds between two looks at a journal that is shipped.
+    max_backoff : float
+        Seconds between two tries, at most, while the store is away.
+
+    Raises
+    ------
+    ValueError
+        If the URL is no store's.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        store_url: str,
+        *,
+        retention_days: int,
+        batch: int = BATCH,
+        interval: float = 0.5,
+        max_backoff: float = 30.0,
+    ):
+        self._journal = journal
+        self._engine = open_store(store_url)
+        self._password = make_url(store_url).password
+        self._retention = timedelta(days=retention_days)
+        self._batch = batch
+        self._interval = interval
+        self._max_backoff = max_backoff
+        self._migrated = False
+        self._adopt_at = self._prune_at = 0.0
+        self._deadline = 0.0
+        self._failures = 0
+        self._last_error: str | None = None
+        self._last_shipped_at: datetime | None = None
+        self._oldest_pending: datetime | None = None
+        self._shipped = self._damaged = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prediction-shipper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to ship."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Ship what the journal still has, for at most so many seconds, and return whether all is in the store."""
+        self._deadline = time.monotonic() + timeout
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        return not self._thread.is_alive() and not self._pending_bytes()
+
+    def state(self) -> dict[str, Any]:
+        """Return how it goes, as JSON types.
+
+        Returns
+        -------
+        state : dict
+            ``pending_bytes`` and ``pending_records`` of the journal, ``oldest_pending_seconds`` (age of the oldest of
+            them, ``None`` if there is none), ``last_shipped_at`` (ISO 8601), ``last_error`` (``None`` while all is
+            well), ``shipped`` and ``damaged`` records since the start.
+        """
+        oldest, shipped_at = self._oldest_pending, self._last_shipped_at
+        return {
+            "pending_bytes": self._pending_bytes(),
+            "pending_records": sum(segment.pending_lines for segment in self._journal.segments()),
+            "oldest_pending_seconds": None if oldest is None else (datetime.now(UTC) - oldest).total_seconds(),
+            "last_shipped_at": None if shipped_at is None else shipped_at.isoformat(timespec="milliseconds"),
+            "last_error": self._last_error,
+            "shipped": self._shipped,
+            "damaged": self._damaged,
+        }
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._take_turn()):
+            pass
+        self._journal.seal()
+        while self._has_more() and time.monotonic() < self._deadline:
+            time.sleep(min(self._take_turn(), 0.1))
+        self._engine.dispose()
+
+    def _take_turn(self) -> float:
+        """Do some work, and return the seconds to wait before there may be more."""
+        try:
+            self._adopt()
+            found = self._find_chunk()
+            self._migrate()
+            if found is not None:
+                self._ship(*found)
+            pruned = self._prune()
+        except Exception as fault:  # whatever it is: the thread must live, and the records are in the journal
+            self._note_failure(fault)
+            longest = min(self._max_backoff, self._interval * 2**self._failures)
+            return longest * random.uniform(0.5, 1)  # noqa: S311
+        if self._last_error is not None:
+            logger.info("the prediction store can be written again")
+            self._last_error, self._failures = None, 0
+        return 0.0 if found or pruned else self._interval
+
+    def _adopt(self) -> None:
+        if time.monotonic() >= self._adopt_at:
+            self._journal.adopt()
+            self._adopt_at = time.monotonic() + ADOPTION_SECONDS
+
+    def _find_chunk(self) -> tuple[Segment, Chunk] | None:
+        """Read what is next, and remove the segments before it."""
+        for segment in self._journal.segments():
+            sealed = segment.sealed  # before the size is read, which then is the last
+            chunk = segment.read(self._batch)
+            if chunk.end > segment.shipped_to:
+                self._oldest_pending = _moment(chunk.records[0]) if chunk.records else None
+                return segment, chunk
+            if sealed:
+                self._journal.remove(segment)
+        self._oldest_pending = None
+        return None
+
+    def _ship(self, segment: Segment, chunk: Chunk) -> None:
+        refused = self._insert(chunk.records)
+        aside = chunk.damaged + refused
+        if aside:
+            segment.set_aside(aside)
+            logger.error("%d records are damaged and set aside beside %s", len(aside), segment.path)
+        segment.mark_shipped(chunk)
+        self._damaged += len(aside)
+        self._shipped += len(chunk.records) - len(refused)
+        self._last_shipped_at = datetime.now(UTC)
+
+    def _insert(self, records: Sequence[bytes]) -> list[Damaged]:
+        """Write records, and return those that the store refuses; the others are not held up by them."""
+        if not records:
+            return []
+        try:
+            parsed = [orjson.loads(record) for record in records]
+            with self._engine.begin() as connection:
+                insert(connection, parsed)
+        except _REFUSALS as fault:
+            if len(records) == 1:
+                return [Damaged(records[0], self._describe(fault))]
+            middle = len(records) // 2
+            return self._insert(records[:middle]) + self._insert(records[middle:])
+        return []
+
+    def _migrate(self) -> None:
+        if not self._migrated:
+            migrate(self._engine)
+            self._migrated = True
+
+    def _prune(self) -> bool:
+        """Delete some of what is too old; return whether there may be more."""
+        if time.monotonic() < self._prune_at:
+            return False
+        with self._engine.begin() as connection:
+            deleted = prune(connection, datetime.now(UTC) - self._retention, PRUNED_AT_ONCE)
+        if deleted:
+            return True
+        self._prune_at = time.monotonic() + RETENTION_SECONDS
+        return False
+
+    def _has_more(self) -> bool:
+        return any(segment.sealed or segment.pending_bytes for segment in self._journal.segments())
+
+    def _pending_bytes(self) -> int:
+        return sum(segment.pending_bytes for segment in self._journal.segments())
+
+    def _note_failure(self, fault: Exception) -> None:
+        """Count a failure, and log it unless the last one was the same."""
+        self._failures = min(self._failures + 1, 10)  # 2**10 intervals are beyond any backoff
+        reason = self._describe(fault)
+        if reason != self._last_error:
+            known = isinstance(fault, SQLAlchemyError | OSError)
+            logger.warning(
+                "the prediction store cannot be written, records wait in the journal: %s",
+                reason,
+                exc_info=None if known else fault,
+            )
+        self._last_error = reason
+
+    def _describe(self, fault: Exception) -> str:
+        """Return what happened, without the statement, its values, or the store's password."""
+        cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
+        described = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
+        return described.replace(self._password, "***") if self._password else described
+
+
+def _moment(record: bytes) -> datetime | None:
+    """Return when a record was made."""
+    try:
+        fields = orjson.loads(record)
+        return datetime.fromisoformat(fields.get("predicted_at") or fields["received_at"]).astimezone(UTC)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,730 @@
+"""Which model answers, with a real MLflow server behind a network that fails; models know of which kind they are."""
+
+import gc
+import json
+import logging
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bento_service.models.cascade import ModelCascade, ServedModel, Tier
+from bento_service.models.registry import MlflowRegistry
+from housing_assets.packaging.artifact import MANIFEST, ModelArtifact
+from housing_assets.packaging.rule import PriceRule
+from tests.bento_service.models.registries import FaultProxy, RegisteredModel, flip_byte
+
+pytest_plugins = ["tests.bento_service.models.registry_fixtures"]
+
+ROOT = Path(__file__).parents[2]
+REFRESH = 0.05
+HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
+KINDS = {"1": "first", "2": "second", "3": "third"}
+
+
+@pytest.fixture
+def baked(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "baked"))
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def cascade_of(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path | None = None, **options: Any
+) -> ModelCascade:
+    registry = MlflowRegistry(
+        proxy.url,
+        registered.name,
+        timeout=options.pop("timeout", 10.0),
+        attempts=options.pop("attempts", 1),
+        breaker_failures=options.pop("breaker_failures", 1_000),
+    )
+    return ModelCascade(registry, baked, cache, **{"refresh_seconds": REFRESH, "startup_wait_seconds": 20.0} | options)
+
+
+@contextmanager
+def following(cascade: ModelCascade) -> Iterator[ModelCascade]:
+    cascade.start()
+    try:
+        yield cascade
+    finally:
+        cascade.stop()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def answering(served: ServedModel | None) -> tuple[str, str]:
+    """Return the version and tier that answer, having made sure that the model is the one of that version."""
+    assert served is not None
+    if served.tier in (Tier.PRODUCTION, Tier.STAGING):
+        assert isinstance(served.model, ModelArtifact)
+        assert served.model.provenance["kind"] == KINDS[served.version]
+    assert sum(served.model.predict_one(HOME).probabilities) == pytest.approx(1)
+    return served.version, str(served.tier)
+
+
+def standing(cascade: ModelCascade, tier: str) -> tuple[str, str | None]:
+    found = cascade.state()["tiers"][tier]
+    return found["status"], found["reason"]
+
+
+# Without a registry
+
+
+def test_without_a_registry_the_baked_model_answers_at_once(baked: Path, cache: Path) -> None:
+    cascade = ModelCascade(None, baked, cache)
+    begun = time.monotonic()
+    with following(cascade):
+        took = time.monotonic() - begun
+        assert answering(cascade.snapshot.champion) == ("baked", "baked")
+        state = cascade.state()
+    print(f"started without a registry in {took:.2f} s")
+    assert took < 2
+    assert state["status"] == "degraded"
+    assert standing(cascade, "production") == ("absent", "no registry is configured")
+    assert standing(cascade, "baked") == ("serving", None)
+    assert standing(cascade, "rule") == ("available", None)
+
+
+def test_a_baked_model_has_the_version_that_it_was_registered_as(baked: Path, cache: Path) -> None:
+    (baked / "registration.json").write_text('{"version": 7, "promoted": true, "reason": "better"}')
+    cascade = ModelCascade(None, baked, cache)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("7", "baked")
+
+
+def test_where_the_baked_forest_is_damaged_its_rule_answers(baked: Path, cache: Path) -> None:
+    flip_byte(baked / "forest.npz")
+    cascade = ModelCascade(None, baked, cache)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("baked", "rule")
+    assert isinstance(cascade.snapshot.champion, ServedModel)
+    assert isinstance(cascade.snapshot.champion.model, PriceRule)
+    status, reason = standing(cascade, "baked")
+    assert status == "refused"
+    assert reason == "forest.npz is damaged: its checksum differs from the manifest's"
+    again = cascade.snapshot
+    cascade.refresh_now()
+    assert cascade.snapshot is again
+
+
+def test_where_the_rule_is_damaged_too_nothing_answers_and_the_state_says_why(baked: Path, cache: Path) -> None:
+    flip_byte(baked / "rule.json")
+    cascade = ModelCascade(None, baked, cache)
+    with following(cascade):
+        assert cascade.snapshot.champion is None
+        state = cascade.state()
+    assert state["status"] == "failing"
+    assert standing(cascade, "rule") == ("refused", "rule.json is damaged: its checksum differs from the manifest's")
+
+
+def test_without_any_model_the_service_is_failing(cache: Path) -> None:
+    cascade = ModelCascade(None, None, cache)
+    cascade.refresh_now()
+    assert cascade.state()["status"] == "failing"
+    assert {tier: each["status"] for tier, each in cascade.state()["tiers"].items()} == dict.fromkeys(Tier, "absent")
+
+
+# Starting
+
+
+@pytest.mark.slow
+def test_at_start_the_version_in_production_answers(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    registered.register("first", "second")
+    registered.point("staging", 1)
+    registered.point("production", 2)
+    with following(cascade_of(proxy, registered, cache, baked, refresh_seconds=10.0)) as cascade:
+        assert answering(cascade.snapshot.champion) == ("2", "production")
+        state = cascade.state()
+    assert state["status"] == "healthy"
+    assert state["reasons"] == []
+    assert state["registry"]["aliases"] == {"production": 2, "staging": 1}
+    assert {tier: each["status"] for tier, each in state["tiers"].items()} == {
+        "production": "serving",
+        "staging": "available",
+        "baked": "available",
+        "rule": "available",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["down", "hang", "trickle", "500", "page"])
+def test_a_registry_that_fails_delays_the_start_by_two_seconds_at_most(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path, fault: str
+) -> None:
+    registered.register("first")
+    registered.point("production", 1)
+    if fault == "down":
+        proxy.down()
+    else:
+        proxy.fail(fault)
+    cascade = cascade_of(proxy, registered, cache, baked, attempts=3, startup_wait_seconds=2.0)
+    begun = time.monotonic()
+    with following(cascade):
+        took = time.monotonic() - begun
+        print(f"started with a registry that fails ({fault}) in {took:.2f} s")
+        assert took < 3
+        assert answering(cascade.snapshot.champion) == ("baked", "baked")
+        assert cascade.state()["status"] == "degraded"
+        assert standing(cascade, "production")[0] == "unreachable"
+        if fault == "down":
+            proxy.up()
+        proxy.heal()
+        wait_until(lambda: cascade.state()["status"] == "healthy")
+        assert answering(cascade.snapshot.champion) == ("1", "production")
+
+
+@pytest.mark.slow
+def test_stopping_does_not_wait_for_a_registry_that_hangs(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    proxy.fail("hang")
+    cascade = cascade_of(proxy, registered, cache, baked, timeout=30.0, startup_wait_seconds=0.2)
+    cascade.start()
+    begun = time.monotonic()
+    cascade.stop()
+    assert time.monotonic() - begun < 1.5
+    assert answering(cascade.snapshot.champion) == ("baked", "baked")
+
+
+@pytest.mark.slow
+def test_where_nothing_is_in_production_staging_answers_then_what_is_baked(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    registered.register("first")
+    cascade = cascade_of(proxy, registered, cache, baked)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("baked", "baked")
+    assert standing(cascade, "production") == ("absent", "no version has the alias production")
+    registered.point("staging", 1)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "staging")
+    assert cascade.state()["status"] == "degraded"
+    registered.point("production", 1)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "production")
+    assert proxy.count(MANIFEST) == 1
+    for alias in ("production", "staging"):
+        registered.unpoint(alias)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("baked", "baked")
+
+
+# Following
+
+
+@pytest.mark.slow
+def test_promotion_and_rollback_are_followed_while_requests_see_one_version_each(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path
+) -> None:
+    registered.register("first", "second", "third")
+    registered.point("production", 1)
+    registered.point("staging", 2)
+    done = threading.Event()
+    seen: list[set[tuple[str, str]]] = []
+    longest: list[float] = []
+    with following(cascade_of(proxy, registered, cache, follow_challenger=True)) as cascade:
+
+        def hammer() -> None:
+            versions, slowest = set(), 0.0
+            while not done.is_set():
+                begun = time.perf_counter()
+                snapshot = cascade.snapshot
+                slowest = max(slowest, time.perf_counter() - begun)
+                champion, challenger = answering(snapshot.champion), snapshot.challenger
+                if challenger is not None:
+                    assert answering(challenger)[0] != champion[0]
+                versions.add(champion)
+            seen.append(versions)
+            longest.append(slowest)
+
+        threads = [threading.Thread(target=hammer) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for number in (2, 3, 2, 1, 3, 1, 2):
+            registered.point("production", number)
+            wait_until(lambda: answering(cascade.snapshot.champion) == (str(number), "production"))  # noqa: B023
+            time.sleep(0.1)
+        done.set()
+        for thread in threads:
+            thread.join()
+        assert cascade.snapshot.challenger is None  # staging is in production
+    print(f"longest read of the snapshot {max(longest) * 1e3:.1f} ms")
+    assert len(seen) == 4
+    assert all(versions == {(number, "production") for number in "123"} for versions in seen)
+    assert proxy.count(MANIFEST) == 3
+
+
+@pytest.mark.slow
+def test_reading_the_snapshot_and_the_state_never_waits_for_a_refresh(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    proxy.fail("hang")
+    cascade = cascade_of(proxy, registered, cache, baked, startup_wait_seconds=0.1)
+    with following(cascade):
+        assert proxy.count("") == 1  # a refresh is under way, and stays so
+        begun = time.monotonic()
+        for _ in range(1_000):
+            assert cascade.snapshot.champion is not None
+            assert cascade.state()["status"] == "degraded"
+        assert time.monotonic() - begun < 1
+        assert proxy.count("") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["damaged", "incomplete"])
+def test_a_refused_version_leaves_the_last_good_one_and_is_fetched_once(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path, kind: str
+) -> None:
+    registered.register("first", kind)
+    registered.point("production", 1)
+    cascade = cascade_of(proxy, registered, cache, baked)
+    cascade.refresh_now()
+    before = cascade.snapshot.champion
+    registered.point("production", 2)
+    for _ in range(5):
+        cascade.refresh_now()
+    assert cascade.snapshot.champion is before
+    assert proxy.count(MANIFEST) == 2
+    state = cascade.state()
+    assert state["status"] == "degraded"
+    assert state["tiers"]["production"]["status"] == "refused"
+    assert state["tiers"]["production"]["version"] == "2"
+    assert str(cache) not in json.dumps(state)
+    registered.point("production", 1)
+    cascade.refresh_now()
+    assert cascade.state()["status"] == "healthy"
+    registered.point("production", 2)
+    cascade.refresh_now()
+    assert proxy.count(MANIFEST) == 3
+
+
+@pytest.mark.slow
+def test_a_version_that_was_damaged_on_its_way_is_fetched_again_after_its_time(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    registered.register("first")
+    registered.point("production", 1)
+    proxy.fail("flip", where="forest.npz")
+    cascade = cascade_of(proxy, registered, cache, baked, refusal_seconds=0.5)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("baked", "baked")
+    assert standing(cascade, "production")[0] == "refused"
+    assert [path.name for path in cache.iterdir()] == ["aliases.json"]
+    proxy.heal()
+    cascade.refresh_now()
+    assert proxy.count(MANIFEST) == 1
+    time.sleep(0.5)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "production")
+
+
+@pytest.mark.slow
+def test_where_production_is_refused_at_start_staging_answers(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    registered.register("first", "damaged")
+    registered.point("production", 2)
+    registered.point("staging", 1)
+    with following(cascade_of(proxy, registered, cache, baked)) as cascade:
+        assert answering(cascade.snapshot.champion) == ("1", "staging")
+        assert standing(cascade, "production")[0] == "refused"
+        assert standing(cascade, "staging") == ("serving", None)
+
+
+@pytest.mark.slow
+def test_a_version_with_another_manifest_than_registered_is_refused(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    registered.register("first", tag="0" * 64)
+    registered.point("production", 1)
+    cascade = cascade_of(proxy, registered, cache, baked)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("baked", "baked")
+    assert standing(cascade, "production") == (
+        "refused",
+        "manifest.json is not the one that version 1 was registered with",
+    )
+
+
+@pytest.mark.slow
+def test_a_version_whose_download_fails_leaves_the_last_good_one_until_it_succeeds(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    registered.register("first", "second")
+    registered.point("production", 1)
+    cascade = cascade_of(proxy, registered, cache, baked)
+    cascade.refresh_now()
+    registered.point("production", 2)
+    proxy.fail("truncate", where="forest.npz")
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "production")
+    assert standing(cascade, "production")[0] == "unreachable"
+    assert cascade.state()["status"] == "degraded"
+    proxy.heal()
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("2", "production")
+    assert cascade.state()["status"] == "healthy"
+
+
+@pytest.mark.slow
+def test_a_forest_is_not_given_up_for_the_rule(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    flip_byte(baked / "forest.npz")
+    registered.register("first")
+    registered.point("production", 1)
+    cascade = cascade_of(proxy, registered, cache, baked)
+    cascade.refresh_now()
+    registered.unpoint("production")
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "production")
+    assert cascade.state()["status"] == "degraded"
+    assert standing(cascade, "production") == ("absent", "no version has the alias production")
+
+
+@pytest.mark.slow
+def test_a_registry_that_is_gone_for_a_while_changes_nothing_but_the_state(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registered.register("first", "second")
+    registered.point("production", 1)
+    with following(cascade_of(proxy, registered, cache)) as cascade:
+        assert answering(cascade.snapshot.champion) == ("1", "production")
+        before = cascade.snapshot
+        with caplog.at_level(logging.WARNING, logger="housing.models"):
+            proxy.fail("500")
+            wait_until(lambda: cascade.state()["status"] == "degraded")
+            time.sleep(0.5)
+        assert len(caplog.records) == 1  # said when it began, not again with each refresh
+        state = cascade.state()
+        assert cascade.snapshot is before
+        assert state["registry"]["last_error"] == "answered with status 500"
+        assert state["registry"]["age_seconds"] > 0.4
+        registered.point("production", 2)
+        proxy.heal()
+        wait_until(lambda: answering(cascade.snapshot.champion) == ("2", "production"))
+        wait_until(lambda: cascade.state()["status"] == "healthy")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_following_goes_on_after_the_process_ran_out_of_files(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registered.register("first", "second")
+    registered.point("production", 1)
+    caplog.set_level(logging.CRITICAL + 1)  # a record would keep the event loop that could not be made
+    with following(cascade_of(proxy, registered, cache)) as cascade:
+        before = cascade.snapshot
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
+        try:
+            wait_until(lambda: "Too many open files" in str(cascade.state()["reasons"]))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert cascade.snapshot is before
+        registered.point("production", 2)
+        wait_until(lambda: answering(cascade.snapshot.champion) == ("2", "production"))
+        assert "Too many open files" not in str(cascade.state()["reasons"])
+    gc.collect()  # so that it complains here, not in another test
+
+
+# The cache
+
+
+@pytest.mark.slow
+def test_a_worker_that_restarts_while_the_registry_is_gone_answers_with_the_same_version(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    registered.register("first", "second")
+    registered.point("production", 2)
+    cascade_of(proxy, registered, cache, baked).refresh_now()
+    proxy.fail("500")
+    with following(cascade_of(proxy, registered, cache, baked)) as cascade:
+        assert answering(cascade.snapshot.champion) == ("2", "production")
+        state = cascade.state()
+        assert not state["registry"]["aliases_confirmed"]
+        assert state["registry"]["age_seconds"] > 0
+        assert state["registry"]["aliases"] == {"production": 2}
+        wait_until(lambda: cascade.state()["status"] == "degraded")
+        assert proxy.count(MANIFEST) == 1
+        proxy.heal()
+        wait_until(lambda: cascade.state()["registry"]["aliases_confirmed"])
+        assert answering(cascade.snapshot.champion) == ("2", "production")
+        assert proxy.count(MANIFEST) == 1
+
+
+@pytest.mark.slow
+def test_a_damaged_version_in_the_cache_is_fetched_anew(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    registered.register("first")
+    registered.point("production", 1)
+    cascade_of(proxy, registered, cache, baked).refresh_now()
+    for path in cache.glob("1-*/encoder.json"):
+        path.write_text("{}")
+    cascade = cascade_of(proxy, registered, cache, baked)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "production")
+    assert proxy.count(MANIFEST) == 2
+    ModelArtifact.load(next(cache.glob("1-*")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"origin": 1, "versions": 2, "confirmed_at": "x"}'])
+def test_a_damaged_memory_of_the_aliases_is_as_good_as_none(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path, content: bytes
+) -> None:
+    cache.mkdir()
+    (cache / "aliases.json").write_bytes(content)
+    registered.register("first")
+    registered.point("production", 1)
+    with following(cascade_of(proxy, registered, cache, baked)) as cascade:
+        assert answering(cascade.snapshot.champion) == ("1", "production")
+    assert json.loads((cache / "aliases.json").read_text())["versions"]["production"]["number"] == 1
+
+
+@pytest.mark.slow
+def test_another_registrys_version_of_the_same_number_is_not_taken_for_ours(
+    proxy: FaultProxy, registered: RegisteredModel, model_source: Any, cache: Path, baked: Path
+) -> None:
+    registered.register("first")
+    registered.point("production", 1)
+    cascade_of(proxy, registered, cache, baked).refresh_now()
+    other = RegisteredModel(model_source, f"{registered.name}-other")
+    other.register("second")
+    other.point("production", 1)
+    proxy.fail("500")
+    cascade = cascade_of(proxy, other, cache, baked)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("baked", "baked")
+    proxy.heal()
+    cascade.refresh_now()
+    assert cascade.snapshot.champion is not None
+    assert isinstance(cascade.snapshot.champion.model, ModelArtifact)
+    assert cascade.snapshot.champion.model.provenance["kind"] == "second"
+
+
+@pytest.mark.slow
+def test_workers_that_start_together_share_the_cache(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path
+) -> None:
+    registered.register("first", "second", "third")
+    registered.point("production", 1)
+    cascades = [cascade_of(proxy, registered, cache) for _ in range(6)]
+    threads = [threading.Thread(target=cascade.start) for cascade in cascades]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    try:
+        for number in ("1", "2", "3"):
+            registered.point("production", int(number))
+            for cascade in cascades:
+                wait_until(lambda: answering(cascade.snapshot.champion) == (number, "production"))  # noqa: B023
+    finally:
+        for cascade in cascades:
+            cascade.stop()
+    assert sorted(path.name.split("-")[0] for path in cache.glob("*-*") if path.is_dir()) == ["1", "2", "3"]
+
+
+@pytest.mark.slow
+def test_the_versions_in_use_and_the_newest_few_stay_in_the_cache(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path
+) -> None:
+    registered.register(*["first", "second", "third"] * 3)
+    cascade = cascade_of(proxy, registered, cache)
+    registered.point("staging", 1)
+    for number in range(1, 9):
+        registered.point("production", number)
+        cascade.refresh_now()
+    registered.point("production", 9)
+    abandoned = cache / ".unfinished-long-ago"
+    abandoned.mkdir()
+    os.utime(abandoned, (0, 0))
+    cascade.refresh_now()
+    assert {int(path.name.split("-")[0]) for path in cache.glob("[0-9]*-*")} == {9, 1, 8, 7, 6, 5}
+    assert not abandoned.exists()
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_while_it_downloads_leaves_no_half_version(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path
+) -> None:
+    registered.register("first")
+    registered.point("production", 1)
+    proxy.fail("trickle", where="forest.npz")
+    program = f"""
+from pathlib import Path
+from bento_service.models.cascade import ModelCascade
+from bento_service.models.registry import MlflowRegistry
+ModelCascade(MlflowRegistry({proxy.url!r}, {registered.name!r}), None, Path({str(cache)!r})).refresh_now()
+"""
+    worker = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
+    wait_until(lambda: proxy.count("forest.npz") == 1)
+    time.sleep(0.3)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    assert not list(cache.glob("1-*"))
+    assert list(cache.glob(".unfinished-*"))
+    proxy.heal()
+    cascade = cascade_of(proxy, registered, cache)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "production")
+
+
+@pytest.mark.slow
+def test_a_cache_that_cannot_be_written_is_said_and_what_is_baked_answers(
+    proxy: FaultProxy, registered: RegisteredModel, tmp_path: Path, baked: Path
+) -> None:
+    registered.register("first")
+    registered.point("production", 1)
+    (tmp_path / "file").touch()
+    with following(cascade_of(proxy, registered, tmp_path / "file" / "cache", baked)) as cascade:
+        assert answering(cascade.snapshot.champion) == ("baked", "baked")
+        assert cascade.state()["registry"]["cache_error"] is not None
+        assert standing(cascade, "production")[0] == "refused"
+
+
+# The challenger
+
+
+@pytest.mark.slow
+def test_the_version_in_staging_challenges_and_is_promoted_without_being_loaded_again(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path
+) -> None:
+    registered.register("first", "second", "third")
+    registered.point("production", 1)
+    registered.point("staging", 1)
+    cascade = cascade_of(proxy, registered, cache, follow_challenger=True)
+    cascade.refresh_now()
+    assert cascade.snapshot.challenger is None
+    registered.point("staging", 2)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "production")
+    assert answering(cascade.snapshot.challenger) == ("2", "staging")
+    challenger = cascade.snapshot.challenger
+    assert challenger is not None
+    registered.point("production", 2)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("2", "production")
+    assert cascade.snapshot.champion is not None
+    assert cascade.snapshot.champion.model is challenger.model
+    assert cascade.snapshot.challenger is None
+    assert proxy.count(MANIFEST) == 2
+
+
+@pytest.mark.slow
+def test_a_challenger_that_is_refused_does_not_touch_the_champion(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path
+) -> None:
+    registered.register("first", "second", "damaged")
+    registered.point("production", 1)
+    registered.point("staging", 3)
+    cascade = cascade_of(proxy, registered, cache, follow_challenger=True)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "production")
+    assert cascade.snapshot.challenger is None
+    assert cascade.state()["status"] == "degraded"
+    assert standing(cascade, "staging")[0] == "refused"
+    registered.point("staging", 2)
+    cascade.refresh_now()
+    assert cascade.state()["status"] == "healthy"
+    registered.point("staging", 3)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.challenger) == ("2", "staging")
+    registered.unpoint("staging")
+    cascade.refresh_now()
+    assert cascade.snapshot.challenger is None
+
+
+@pytest.mark.slow
+def test_a_promoted_challenger_does_not_challenge_itself_while_its_successor_is_on_its_way(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path
+) -> None:
+    registered.register("first", "second", "third")
+    registered.point("production", 1)
+    registered.point("staging", 2)
+    cascade = cascade_of(proxy, registered, cache, follow_challenger=True)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.challenger) == ("2", "staging")
+    registered.point("production", 2)
+    registered.point("staging", 3)
+    proxy.fail("hang", where="version=3&path")
+    refreshing = threading.Thread(target=cascade.refresh_now)
+    refreshing.start()
+    wait_until(lambda: proxy.count("version=3&path") == 1)
+    assert answering(cascade.snapshot.champion) == ("2", "production")
+    assert cascade.snapshot.challenger is None
+    proxy.heal()
+    refreshing.join()
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.challenger) == ("3", "staging")
+
+
+@pytest.mark.slow
+def test_a_challenger_that_cannot_be_had_is_said_once(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registered.register("first", "second")
+    registered.point("production", 1)
+    registered.point("staging", 2)
+    proxy.fail("500", where="version=2&path")
+    cascade = cascade_of(proxy, registered, cache, follow_challenger=True)
+    for _ in range(3):
+        cascade.refresh_now()
+        assert standing(cascade, "staging") == ("unreachable", "answered with status 500")
+    assert answering(cascade.snapshot.champion) == ("1", "production")
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "staging, version 2, is unreachable: answered with status 500"
+    ]
+    proxy.heal()
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.challenger) == ("2", "staging")
+    assert standing(cascade, "staging") == ("serving", None)
+
+
+@pytest.mark.slow
+def test_a_challenger_that_nobody_asked_for_is_not_fetched(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path
+) -> None:
+    registered.register("first", "second")
+    registered.point("production", 1)
+    registered.point("staging", 2)
+    cascade = cascade_of(proxy, registered, cache)
+    cascade.refresh_now()
+    assert cascade.snapshot.challenger is None
+    assert proxy.count(MANIFEST) == 1
+
+
+@pytest.mark.slow
+def test_the_state_is_json_without_credentials(
+    model_source: Any, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    url = model_source.url.replace("//", "//ali:secret@")
+    cascade = ModelCascade(MlflowRegistry(url, registered.name), baked, cache)
+    cascade.refresh_now()
+    text = json.dumps(cascade.state())
+    assert "secret" not in text
+    assert cascade.state()["registry"]["breakers"] == {"look_ups": "closed", "downloads": "closed"}
