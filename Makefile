@@ -29,7 +29,7 @@ $(DAGSTER_HOME)/dagster.yaml:  # only where there is none: a DAGSTER_HOME of you
 	@mkdir -p $(DAGSTER_HOME) && ln -s $(CURDIR)/dagster.yaml $@
 
 materialize: setup  ## materialize every asset from the settings (docs/settings.md)
-	$(BIN)/dg launch --assets '*'
+	$(BIN)/dg launch --assets 'key:"raw_listings"+'
 	@$(BIN)/python -m housing_assets.summary
 
 demo:  ## the whole way from synthetic ads to a bento, with a summary

@@ -9,6 +9,8 @@ import dagster as dg
 from housing_assets.features import assets as features
 from housing_assets.listings import assets as listings
 from housing_assets.listings import checks as listing_checks
+from housing_assets.monitoring import assets as monitoring
+from housing_assets.monitoring.options import MonitoredDays
 from housing_assets.packaging import assets as packaging
 from housing_assets.training import assets as training
 from resources.asset_storage import AssetStorage
@@ -18,6 +20,7 @@ from resources.listing_source import ListingSource
 from resources.mlflow_tracking import MlflowTracking
 from resources.model_registry import ModelRegistry
 from resources.object_store import ObjectStore
+from resources.prediction_store import PredictionStore
 from resources.settings import Settings
 from sensors.mlflow_runs import mlflow_run_sensors
 
@@ -27,13 +30,19 @@ VALUES = {
     "balanced_training_set": "housing_assets.training.balancing:TrainingSet",
     "price_forest": "housing_assets.training.flat_forest:FlatForest",
     "model_evaluation": "housing_assets.training.report:EvaluationReport",
+    "reference_profile": "housing_assets.monitoring.reference:Reference",
+    "production_predictions": "housing_assets.monitoring.frames:Frames",
+    "production_profile": "housing_assets.monitoring.production:DayProfiles",
+    "production_labels": "housing_assets.monitoring.frames:Frames",
     "registered_model": "housing_assets.packaging.registration:Registration",
 }
 """Types of the assets that are no frames."""
 
 
 def build_defs(
-    *, settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None
+    *,
+    settings: Settings | None = None,
+    resource_overrides: Mapping[str, Any] | None = None,
 ) -> dg.Definitions:
     """Return the definitions.
 
@@ -44,9 +53,14 @@ def build_defs(
     resource_overrides : mapping, optional
         Resources that replace the ones of the same name.
     """
-    resources = {**_local_resources(settings or Settings()), **(resource_overrides or {})}
+    settings = settings or Settings()
+    resources = {**_local_resources(settings), **(resource_overrides or {})}
+    days = MonitoredDays(settings.monitoring_start, settings.monitoring_window_days)
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([listings, features, training, packaging]),
+        assets=[
+            *dg.load_assets_from_modules([listings, features, training, packaging, monitoring]),
+            *monitoring.daily_assets(days),
+        ],
         asset_checks=[listing_checks.listings_contract],
         sensors=mlflow_run_sensors(resources["tracking"]),
         resources=resources,
@@ -67,6 +81,7 @@ def _local_resources(settings: Settings) -> dict[str, Any]:
         "checkpoints": Checkpoints(folder=str(storage / "checkpoints")),
         "tracking": MlflowTracking(tracking_uri=tracking_uri, artifact_folder=str(storage / "mlartifacts")),
         "registry": ModelRegistry(tracking_uri=tracking_uri),
+        "predictions": PredictionStore(url=_unshown("HOUSING_PREDICTION_STORE", settings.prediction_store_url)),
         "bentos": BentoStore(folder=str(storage / "bentoml")),
     }
 

@@ -85,6 +85,43 @@ class ModelRegistry(dg.ConfigurableResource):
         flavour = yaml.safe_load((root / "MLmodel").read_text())["flavors"]["python_function"]
         return root / flavour["data"]
 
+    def read_text(self, version: Version, name: str) -> str:
+        """Return one file of a version's model artifact.
+
+        Raises
+        ------
+        LookupError
+            If the version has no such file.
+        """
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        import mlflow
+        import yaml
+        from mlflow.exceptions import MlflowException
+
+        mlflow.set_tracking_uri(self.tracking_uri)
+        uri = f"models:/{self.model_name}/{version.number}"
+        try:
+            described = mlflow.artifacts.load_text(f"{uri}/MLmodel")
+            folder = yaml.safe_load(described)["flavors"]["python_function"]["data"]
+            return str(mlflow.artifacts.load_text(f"{uri}/{folder}/{name}"))
+        except (MlflowException, OSError) as fault:
+            raise LookupError(f"version {version.number} of {self.model_name} has no {name}: {fault}") from fault
+
+    def predict(self, version: Version, raw: "pd.DataFrame") -> "pd.DataFrame":
+        """Return what a version answers to raw rows, one row each.
+
+        Raises
+        ------
+        mlflow.exceptions.MlflowException, ValueError, OSError
+            If it cannot be loaded.
+        """
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        import mlflow
+
+        mlflow.set_tracking_uri(self.tracking_uri)
+        model = mlflow.pyfunc.load_model(f"models:/{self.model_name}/{version.number}")
+        return model.predict(raw)
+
     def register(
         self,
         folder: Path,

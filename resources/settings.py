@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,9 +20,7 @@ _KEY_ENTRY = re.compile(r"[^:,\s]+:[0-9a-f]{64}")
 class Settings(BaseSettings):
     """Settings of the platform, prefixed ``HOUSING_``; ``MLFLOW_TRACKING_URI`` means what it means everywhere."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
 
     source: str | None = Field(
         default=None,
@@ -42,6 +41,10 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL (SQLite or PostgreSQL) of the prediction store. Unset: an SQLite file below "
         "HOUSING_STORAGE.",
     )
+    monitoring_start: date = Field(
+        default=date(2026, 1, 1), description="First day whose production is watched: the first partition."
+    )
+    monitoring_window_days: int = Field(default=1, ge=1, le=30, description="Days that a drift report judges together.")
 
     @model_validator(mode="after")
     def _know_every_name(self) -> Self:
@@ -74,6 +77,8 @@ Endpoint = Literal["predict", "predict_batch", "feedback", "model", "health", "r
 
 class ServingSettings(Settings):
     """Settings of the service, with those of the platform that it shares."""
+
+    model_config = SettingsConfigDict(hide_input_in_errors=True)  # a wrong entry of the keys may be a key
 
     port: int = Field(default=3100, ge=1, le=65_535, description="HTTP port of the service.")
     grpc_port: int = Field(default=3101, ge=0, le=65_535, description="gRPC port of the service; 0 switches it off.")

@@ -11,12 +11,13 @@ from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
 from housing_assets.listings.cleaning import clean
 from housing_assets.listings.sample import synthetic_listings
+from housing_assets.monitoring.reference import Reference
 from housing_assets.packaging.artifact import ModelArtifact
 from housing_assets.packaging.assembly import assemble
-from housing_assets.training.evaluation import evaluate
 from housing_assets.training.flat_forest import FlatForest
 from housing_assets.training.forest import new_forest, splittable
 from housing_assets.training.parameters import ForestParameters
+from housing_assets.training.report import EvaluationReport
 from housing_assets.training.strategies import balance
 from resources.settings import READ_ELSEWHERE
 
@@ -56,8 +57,10 @@ def artifact() -> ModelArtifact:
         splittable(training.X), training.y, sample_weight=training.weights
     )
     forest = FlatForest.from_sklearn(grown, training.columns, training.n_columns)
-    metrics = evaluate(encoded.y_holdout, forest.predict_proba(encoded.X_holdout))
-    return assemble(encoded.encoder, forest, encoded.bands, metrics, {"forest_digest": forest.digest()}, listings)
+    evaluation = EvaluationReport.of(forest, encoded, crossed)
+    reference = Reference.of(listings, encoded.bands, evaluation).to_json()
+    made_from = {"forest_digest": forest.digest()}
+    return assemble(encoded.encoder, forest, encoded.bands, evaluation.metrics, made_from, listings, reference)
 
 
 @pytest.fixture(scope="session")

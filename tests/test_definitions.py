@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -31,8 +32,15 @@ GRAPH = {
     "registered_model": (
         "registry",
         {"mlflow"},
-        {"price_forest", "model_evaluation", "hashed_features", "listings"},
+        {"price_forest", "model_evaluation", "hashed_features", "listings", "reference_profile"},
     ),
+    "reference_profile": ("monitoring", {"python"}, {"listings", "hashed_features", "model_evaluation"}),
+    "production_predictions": ("monitoring", {"sqlalchemy", "parquet"}, set()),
+    "production_profile": ("monitoring", {"python"}, {"production_predictions"}),
+    "drift_report": ("monitoring", {"python"}, {"production_profile"}),
+    "feature_validation_report": ("monitoring", {"python"}, {"production_profile"}),
+    "production_labels": ("monitoring", {"sqlalchemy", "parquet"}, set()),
+    "performance_report": ("monitoring", {"python", "mlflow"}, {"production_labels", "production_profile"}),
     "price_bento": (
         "serving",
         {"bentoml"},
@@ -48,6 +56,13 @@ CHECKS = {
     ("model_evaluation", "every_recall_high_enough"): True,
     ("model_evaluation", "calibrated"): True,
     ("price_bento", "no_training_serving_skew"): True,
+    ("drift_report", "psi_within_limit"): False,
+    ("drift_report", "prediction_drift_within_limit"): False,
+    ("drift_report", "no_unseen_categories"): False,
+    ("drift_report", "cardinality_growth_within_limit"): False,
+    ("drift_report", "missing_values_within_limit"): False,
+    ("feature_validation_report", "features_valid"): False,
+    ("performance_report", "performance_held"): False,
 }
 """Whether each check blocks what lies downstream."""
 
@@ -118,6 +133,26 @@ def test_the_graph_is_the_one_that_was_designed(defs: dg.Definitions) -> None:
     assert found == GRAPH
 
 
+def test_what_a_day_is_judged_by_can_be_made_for_each_day_of_the_past_and_for_today(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    daily = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}
+
+    assert daily == {name for name, (group, _, _) in GRAPH.items() if group == "monitoring"} - {"reference_profile"}
+    for name in daily:
+        days = graph.get(dg.AssetKey(name)).partitions_def
+        assert isinstance(days, dg.DailyPartitionsDefinition)
+        assert days.get_first_partition_key() == "2026-01-01"
+        assert days.get_last_partition_key() == f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+def test_retraining_runs_no_report_that_may_have_called_for_it(defs: dg.Definitions) -> None:
+    selected = dg.AssetSelection.assets("raw_listings").downstream().resolve(defs.resolve_asset_graph())
+
+    assert {key.to_user_string() for key in selected} == {
+        name for name, (group, _, _) in GRAPH.items() if group != "monitoring" or name == "reference_profile"
+    }
+
+
 def test_the_checks_are_those_that_were_designed(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     found = {(key.asset_key.to_user_string(), key.name): graph.get(key).blocking for key in graph.asset_check_keys}
@@ -159,6 +194,7 @@ def test_a_password_in_the_environment_is_not_shown_in_the_lineage_page(
 ) -> None:
     monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
     monkeypatch.setenv("HOUSING_SOURCE", "postgresql+psycopg://bob:geheim@db/ads#SELECT * FROM ads")
+    monkeypatch.setenv("HOUSING_PREDICTION_STORE", "postgresql://bob:geheim@db/predictions")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://bob:geheim@mlflow.example")
     repository = build_defs().get_repository_def()
     shown = dg.serialize_value(RepositorySnap.from_def(repository))

@@ -14,6 +14,7 @@ import pytest
 from housing_assets.definitions import build_defs
 from housing_assets.features.bands import CATEGORIES
 from housing_assets.listings.sample import synthetic_listings, write_listings
+from housing_assets.monitoring.reference import Reference
 from resources.mlflow_tracking import DAGSTER_RUN_TAG
 from resources.model_registry import PRODUCTION, STAGING, ModelRegistry, Version
 from resources.settings import Settings
@@ -24,6 +25,9 @@ ROWS = 2_000
 PROBABILITIES = [f"probability_{category}" for category in CATEGORIES]
 SMALL_FOREST = {"price_forest": {"n_trees": 60}}
 LENIENT = {"model_evaluation": {"min_macro_f1": 0.5, "min_recall": 0.3, "max_calibration_error": 0.5}}
+
+
+TRAINING = dg.AssetSelection.assets("raw_listings").downstream()
 
 
 class Platform(NamedTuple):
@@ -47,7 +51,7 @@ class Platform(NamedTuple):
             resources=dict(defs.resources or {}),
             instance=self.instance,
             run_config={"ops": {name: values for name, values in ops.items() if name in chosen}},
-            selection=selection,
+            selection=selection or TRAINING,
             raise_on_error=False,
         )
 
@@ -67,7 +71,13 @@ class Platform(NamedTuple):
         return version
 
 
-FROM_TRAINING_ON = ["balanced_training_set", "price_forest", "model_evaluation", "registered_model"]
+FROM_TRAINING_ON = [
+    "balanced_training_set",
+    "price_forest",
+    "model_evaluation",
+    "reference_profile",
+    "registered_model",
+]
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +113,10 @@ def test_every_asset_is_materialized_and_every_check_passes(first: dg.ExecuteInP
 
     assert first.success
     materialized = {event.asset_key for event in first.get_asset_materialization_events()}
-    assert materialized == set(graph.get_all_asset_keys())
+    assert materialized == TRAINING.resolve(graph)
     evaluations = first.get_asset_check_evaluations()
-    assert {evaluation.asset_check_key for evaluation in evaluations} == set(graph.asset_check_keys)
+    checks = {key for key in graph.asset_check_keys if key.asset_key in materialized}
+    assert {evaluation.asset_check_key for evaluation in evaluations} == checks
     assert all(evaluation.passed for evaluation in evaluations)
 
 
@@ -221,6 +232,25 @@ def run_later(platform: Platform, config: dict[str, dict[str, Any]], selection: 
     before = platform.production()
     result = platform.materialize(config, selection=selection)
     return Later(result, before, platform.production(), platform.registry.versions()[0])
+
+
+def test_each_version_is_stored_with_the_reference_of_its_own_forest(platform: Platform, registered: Version) -> None:
+    reference = Reference.from_json(platform.registry.read_text(registered, "reference_profile.json"))
+
+    assert reference.forest_digest == registered.tags["forest_digest"]
+    assert reference.profile.rows == int(registered.tags["listings"])
+    assert reference.holdout.rows == reference.profile.predictions.rows > 0
+
+
+def test_a_reference_of_another_forest_is_not_registered(platform: Platform, registered: Version) -> None:
+    versions = platform.registry.versions()
+    stale = [name for name in FROM_TRAINING_ON if name != "reference_profile"]
+
+    run = run_later(platform, {"price_forest": {"n_trees": 61}}, stale)
+
+    assert not run.result.success
+    assert platform.registry.versions() == versions
+    assert run_later(platform, {}, FROM_TRAINING_ON).result.success
 
 
 def test_a_second_run_is_compared_on_the_same_listings_and_keeps_the_lineage(

@@ -70,7 +70,7 @@ def _are_synthetic(context: dg.AssetExecutionContext) -> bool:
     """Return what the last materialization of raw_listings says of its source."""
     event = context.instance.get_latest_materialization_event(dg.AssetKey("raw_listings"))
     if event is None or event.asset_materialization is None:
-        raise dg.Failure("raw_listings was never materialized here: dg launch --assets raw_listings+")
+        raise dg.Failure("raw_listings was never materialized here: make materialize")
     return bool(event.asset_materialization.metadata["synthetic"].value)
 
 

@@ -1,5 +1,6 @@
 """Assets of the group ``listings``: raw ads, typed listings, and the rows that cannot be used."""
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -8,6 +9,8 @@ from pydantic import Field
 from housing_assets.lineage_page import MASKED, sample_rows, table_schema
 from housing_assets.listings.columns import personal_names
 from resources.listing_source import ListingSource
+from resources.model_registry import LINEAGE_CONTRACT, ModelRegistry
+from resources.prediction_store import PredictionStore
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,13 +27,24 @@ class RawListingsConfig(dg.Config):
     """Where this run reads its listings."""
 
     source: str = Field(default="", description="Overrides HOUSING_SOURCE for this run.")
+    labelled_days: int = Field(
+        default=90,
+        ge=0,
+        le=3_650,
+        description="Age of the answered requests whose reported prices are learned from, too; 0 leaves them all.",
+    )
 
 
 @dg.asset(group_name=GROUP, kinds={"pandas", "parquet"})
 def raw_listings(
-    context: dg.AssetExecutionContext, config: RawListingsConfig, source: ListingSource
+    context: dg.AssetExecutionContext,
+    config: RawListingsConfig,
+    source: ListingSource,
+    predictions: PredictionStore,
+    registry: ModelRegistry,
 ) -> dg.MaterializeResult[DataFrame]:
-    """Real-estate ads exactly as scraped, each with its file and row."""
+    """Real-estate ads exactly as scraped, each with its file and row, and behind them what production learned since."""
+    from housing_assets.listings.feedback import SOURCE, append_labelled
     from housing_assets.listings.sample import synthetic_listings
     from housing_assets.listings.source import RawListings, SourceError, read_listings
 
@@ -43,16 +57,58 @@ def raw_listings(
     except SourceError as fault:
         raise dg.Failure(str(fault)) from fault
     context.log.info(f"{len(raw.frame):,} rows from {len(raw.rows_by_file)} files")
+    labelled = _read_labelled(config.labelled_days, predictions, registry, synthetic=not location)
+    frame, n_labelled, left_out = append_labelled(raw.frame, labelled)
+    context.log.info(f"{n_labelled:,} labelled predictions behind them, {left_out:,} left out")
+    files = {**raw.rows_by_file, **({SOURCE: n_labelled} if n_labelled else {})}
     return dg.MaterializeResult(
-        value=raw.frame,
+        value=frame,
         metadata={
-            "dagster/row_count": len(raw.frame),
-            "dagster/column_schema": table_schema(raw.frame),
-            "files": dg.MetadataValue.json(raw.rows_by_file),
+            "dagster/row_count": len(frame),
+            "dagster/column_schema": table_schema(frame),
+            "files": dg.MetadataValue.json(files),
             "synthetic": not location,
-            "sample": sample_rows(raw.frame, personal_names()),
+            "labelled_rows": n_labelled,
+            "labelled_left_out": left_out,
+            "sample": sample_rows(frame, personal_names()),
         },
     )
+
+
+def _read_labelled(days: int, predictions: PredictionStore, registry: ModelRegistry, *, synthetic: bool) -> DataFrame:
+    """Return the listings of answered requests as they were sent, with the prices that came back, oldest first.
+
+    Only those that a version answered which was trained on ads of the same kind: requests of a demonstration must not
+    end up among real ads, nor the other way round.
+    """
+    import json
+
+    import pandas as pd
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from housing_assets.listings.columns import COLUMNS, TARGET
+    from resources.prediction_store import read_listings
+
+    names = [column.raw for column in COLUMNS]
+    target = next(column.raw for column in COLUMNS if column.values[0].name == TARGET)
+    found: list[DataFrame] = []
+    now = datetime.now(UTC)
+    kinds: dict[str, bool] = {}
+    try:
+        for frame in predictions.labels(now, since=now - timedelta(days=days)) if days else ():
+            if len(frame) and not kinds:
+                tags = {str(version.number): version.tags[LINEAGE_CONTRACT] for version in registry.versions()}
+                kinds = {number: bool(json.loads(bands)["synthetic"]) for number, bands in tags.items()}
+            kept = frame[[kinds.get(version) is synthetic for version in frame["model_version"]]]
+            if len(kept):
+                found.append(read_listings(kept, names).assign(**{target: kept["price"].astype(object)}))
+    except SQLAlchemyError as fault:
+        reason = str(fault).splitlines()[0]
+        raise dg.Failure(
+            f"the prediction store (HOUSING_PREDICTION_STORE), whose labelled rows are learned from, cannot be read: "
+            f"{reason}; labelled_days: 0 in raw_listings' config does without"
+        ) from fault
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=names, dtype=object)
 
 
 @dg.multi_asset(

@@ -1,7 +1,7 @@
 """The model artifact: one folder of plain files that predicts from raw listings. Loading it runs no code.
 
-``encoder.json``, ``forest.npz``, ``bands.json``, ``rule.json``, ``golden.json``, ``metrics.json``, and
-``manifest.json`` with the SHA-256 of each.
+``encoder.json``, ``forest.npz``, ``bands.json``, ``rule.json``, ``golden.json``, ``metrics.json``,
+``reference_profile.json``, and ``manifest.json`` with the SHA-256 of each.
 """
 
 import hashlib
@@ -23,8 +23,9 @@ from housing_assets.training.flat_forest import FlatForest
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 2
-FILES = ("encoder.json", "forest.npz", "bands.json", "rule.json", "golden.json", "metrics.json")
+FORMAT = 3
+REFERENCE = "reference_profile.json"
+FILES = ("encoder.json", "forest.npz", "bands.json", "rule.json", "golden.json", "metrics.json", REFERENCE)
 MANIFEST = "manifest.json"
 
 PRICE_CATEGORY = "price_category"
@@ -65,6 +66,9 @@ class ModelArtifact:
         Of the evaluation before registration.
     provenance : mapping of str to str
         Fingerprints and versions that the model was made from.
+    reference : str
+        What production is held against, as the monitoring writes it: only carried along here. Empty for a model that
+        is not to be monitored.
     """
 
     encoder: ListingEncoder
@@ -74,6 +78,7 @@ class ModelArtifact:
     golden: Sequence[GoldenRow]
     metrics: Mapping[str, float]
     provenance: Mapping[str, str]
+    reference: str = ""
 
     def probabilities(self, listings: "pd.DataFrame") -> np.ndarray:
         """Return class probabilities of typed listings: float64 of shape (n_rows, n_classes)."""
@@ -151,6 +156,7 @@ class ModelArtifact:
             json.dumps([asdict(row) for row in self.golden], ensure_ascii=False, indent=1), encoding="utf-8"
         )
         (folder / "metrics.json").write_text(json.dumps(dict(self.metrics), indent=1, sort_keys=True))
+        (folder / REFERENCE).write_text(self.reference, encoding="utf-8")
         manifest = {
             "format": FORMAT,
             "provenance": dict(self.provenance),
@@ -178,6 +184,7 @@ class ModelArtifact:
                 golden=_read_golden(folder),
                 metrics=json.loads((folder / "metrics.json").read_text()),
                 provenance=manifest["provenance"],
+                reference=(folder / REFERENCE).read_text(encoding="utf-8"),
             )
         except (ValueError, KeyError, TypeError, IndexError) as fault:
             raise ArtifactRefused(f"{folder}: {fault}") from fault

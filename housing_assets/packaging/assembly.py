@@ -25,19 +25,20 @@ def assemble(
     metrics: Mapping[str, float],
     provenance: Mapping[str, str],
     listings: "pd.DataFrame",
+    reference: str = "",
 ) -> ModelArtifact:
     """Return the artifact of a trained model, with the rule learned and the golden rows predicted.
 
     Parameters
     ----------
-    encoder, forest, bands, metrics, provenance
+    encoder, forest, bands, metrics, provenance, reference
         As in ``ModelArtifact``.
     listings : DataFrame of shape (n_rows, n_values)
         All typed listings; those that the bands hold out are not read.
     """
     crossed = cross_frame(listings[~bands.held_out(listings)])
     rule = PriceRule.learn(crossed, bands, bands.labels(crossed[TARGET].to_numpy()))
-    artifact = ModelArtifact(encoder, forest, bands, rule, (), metrics, provenance)
+    artifact = ModelArtifact(encoder, forest, bands, rule, (), metrics, provenance, reference)
     examples = example_listings(2 * N_GOLDEN)
     answers = artifact.predict(examples)
     probabilities = answers[PROBABILITY_NAMES].to_numpy().tolist()

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from housing_assets.features.encoded import EncodedListings
+    from housing_assets.monitoring.reference import Reference
     from housing_assets.packaging.registration import Registration
     from housing_assets.training.flat_forest import FlatForest
     from housing_assets.training.report import EvaluationReport
 else:  # imported when values are read; see AssetStorage
-    DataFrame = EncodedListings = Registration = FlatForest = EvaluationReport = Any
+    DataFrame = EncodedListings = Reference = Registration = FlatForest = EvaluationReport = Any
 
 BENTO_LABELS = ("lineage", "data_fingerprint", "forest_digest", "artifact_sha256", "git_commit")
 """Tags of a version that the bento with it has as labels."""
@@ -52,6 +53,7 @@ def registered_model(
     model_evaluation: EvaluationReport,
     hashed_features: EncodedListings,
     listings: DataFrame,
+    reference_profile: Reference,
     tracking: MlflowTracking,
     registry: ModelRegistry,
 ) -> dg.MaterializeResult[Registration]:
@@ -71,12 +73,26 @@ def registered_model(
         model_evaluation.require_judged(price_forest, hashed_features)
     except ValueError as fault:
         raise dg.Failure(str(fault)) from fault
+    judged = (model_evaluation.forest_digest, model_evaluation.fit_digest)
+    if (reference_profile.forest_digest, reference_profile.fit_digest) != judged:
+        raise dg.Failure("reference_profile is that of another forest or other features: materialize it")
     made_from = provenance(listings, price_forest, hashed_features)
     artifact = assemble(
-        hashed_features.encoder, price_forest, hashed_features.bands, model_evaluation.metrics, made_from, listings
+        hashed_features.encoder,
+        price_forest,
+        hashed_features.bands,
+        model_evaluation.metrics,
+        made_from,
+        listings,
+        reference_profile.to_json(),
     )
     decision = decide_promotion(
-        registry, listings, hashed_features, model_evaluation.probabilities, max_loss=config.max_loss
+        registry,
+        listings,
+        hashed_features,
+        model_evaluation.probabilities,
+        max_loss=config.max_loss,
+        fresh=_are_fresh(context, listings),
     )
     tags = {
         **made_from,
@@ -108,6 +124,18 @@ def registered_model(
         value=Registration(version.number, decision.promoted, decision.reason),
         metadata={"version": version.number, "promoted": decision.promoted, **{f"tag/{k}": v for k, v in tags.items()}},
     )
+
+
+def _are_fresh(context: dg.AssetExecutionContext, listings: DataFrame) -> Any:
+    """Return which listings are labelled requests: a boolean mask. raw_listings has them behind all others."""
+    from housing_assets.listings.cleaning import ROW
+
+    event = context.instance.get_latest_materialization_event(dg.AssetKey("raw_listings"))
+    if event is None or event.asset_materialization is None:
+        raise dg.Failure("raw_listings was never materialized here: make materialize")
+    found = event.asset_materialization.metadata
+    rows, labelled = (int(str(found[name].value)) for name in ("dagster/row_count", "labelled_rows"))
+    return listings[ROW].to_numpy() >= rows - labelled
 
 
 @dg.asset(

@@ -15,7 +15,7 @@ import numpy as np
 from housing_assets.features.bands import CATEGORIES
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.training.flat_forest import FlatForest
-from housing_assets.training.promotion import Decision, compare, decide
+from housing_assets.training.promotion import MIN_FRESH, Decision, compare, decide
 from resources.model_registry import PRODUCTION, ModelRegistry
 
 if TYPE_CHECKING:
@@ -99,8 +99,12 @@ def decide_promotion(
     challenger: np.ndarray,
     *,
     max_loss: float,
+    fresh: np.ndarray | None = None,
 ) -> Decision:
     """Compare the challenger with the champion on the held-out listings, and decide.
+
+    Where enough of them are fresh, these alone decide: when prices no longer follow from listings as they did, the
+    older rows speak for the version that learned the old prices.
 
     Parameters
     ----------
@@ -111,6 +115,8 @@ def decide_promotion(
     challenger : ndarray of shape (n_holdout, n_classes)
         Its probabilities for the held-out listings.
     max_loss : float
+    fresh : ndarray of shape (n_rows,), bool, optional
+        Which listings are labelled requests of late.
     """
     from housing_assets.packaging.artifact import ArtifactRefused, ModelArtifact
 
@@ -122,7 +128,7 @@ def decide_promotion(
             return Decision(
                 False,
                 f"is of lineage {encoded.bands.lineage}, from which production was taken back to "
-                f"{champion.tags['lineage']}: materialize price_bands+ to follow production",
+                f"{champion.tags['lineage']}: materialize price_bands and all below it to follow production",
             )
         return decide(None, max_loss=max_loss, new_lineage=True)
     with TemporaryDirectory() as folder:
@@ -132,5 +138,11 @@ def decide_promotion(
             return Decision(
                 False, f"cannot be compared: the champion, version {champion.number}, is refused: {refusal}"
             )
-    probabilities = model.probabilities(listings[encoded.bands.held_out(listings)])
-    return decide(compare(encoded.y_holdout, challenger, probabilities), max_loss=max_loss, new_lineage=False)
+    held_out = encoded.bands.held_out(listings)
+    probabilities = model.probabilities(listings[held_out])
+    judged = np.zeros(len(probabilities), dtype=bool) if fresh is None else fresh[held_out]
+    by_fresh = int(judged.sum()) >= MIN_FRESH
+    if not by_fresh:
+        judged = np.ones(len(probabilities), dtype=bool)
+    comparison = compare(encoded.y_holdout[judged], challenger[judged], probabilities[judged])
+    return decide(comparison, max_loss=max_loss, new_lineage=False, fresh=by_fresh)

@@ -53,7 +53,11 @@ def compare(y: np.ndarray, challenger: np.ndarray, champion: np.ndarray, *, seed
     return Comparison(float(_difference(counts.reshape(n, n, n))), float(low), float(high), len(y))
 
 
-def decide(comparison: Comparison | None, *, max_loss: float, new_lineage: bool) -> Decision:
+MIN_FRESH = 200
+"""Fresh rows from which on they decide: as many as a window of the monitoring needs to be judged."""
+
+
+def decide(comparison: Comparison | None, *, max_loss: float, new_lineage: bool, fresh: bool = False) -> Decision:
     """Decide on a version that has passed its quality gates.
 
     Parameters
@@ -65,6 +69,9 @@ def decide(comparison: Comparison | None, *, max_loss: float, new_lineage: bool)
         with, so a version that is not shown to be worse is promoted. One whose whole interval lies below 0 is not.
     new_lineage : bool
         Whether the champion is of another lineage, with other price bands.
+    fresh : bool
+        Whether the rows are labelled requests of late. Those are few, so that the interval is wide and its lower end
+        would hold back a version that is as good; the difference itself must then be no more than ``max_loss`` below 0.
     """
     if comparison is None:
         if new_lineage:
@@ -74,9 +81,10 @@ def decide(comparison: Comparison | None, *, max_loss: float, new_lineage: bool)
         return Decision(True, "first version: there is no champion")
     interval = (
         f"macro-F1 differs by {comparison.difference:+.4f} (95 % interval {comparison.low:+.4f} to "
-        f"{comparison.high:+.4f}) on {comparison.n_rows:,} held-out listings"
+        f"{comparison.high:+.4f}) on {comparison.n_rows:,} {'fresh labelled' if fresh else 'held-out'} listings"
     )
-    if comparison.low >= -max_loss and comparison.high >= 0:
+    lowest = comparison.difference if fresh else comparison.low
+    if lowest >= -max_loss and comparison.high >= 0:
         return Decision(True, f"no worse than the champion: {interval}, at most {max_loss:.4f} loss is allowed")
     return Decision(False, f"may be worse than the champion: {interval}, at most {max_loss:.4f} loss is allowed")
 

@@ -80,10 +80,12 @@ class EvaluationReport:
         if (self.forest_digest, self.fit_digest) != (forest.digest(), encoded.fit_digest()):
             raise ValueError(
                 "model_evaluation judged another forest or other features than are stored now: "
-                "materialize balanced_training_set+"
+                "materialize balanced_training_set and all below it"
             )
         if not self.passed:
-            raise ValueError("model_evaluation failed a quality gate: see its checks, and materialize price_forest+")
+            raise ValueError(
+                "model_evaluation failed a quality gate: see its checks, and materialize price_forest again"
+            )
 
     def save(self, folder: Path) -> None:
         """Write metrics, probabilities, segments and pictures to a folder."""

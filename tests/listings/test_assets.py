@@ -11,7 +11,9 @@ from housing_assets.listings.assets import MAX_REASONS, cleaned_listings, raw_li
 from housing_assets.listings.checks import listings_contract
 from resources.asset_storage import AssetStorage
 from resources.listing_source import ListingSource
+from resources.model_registry import ModelRegistry
 from resources.object_store import ObjectStore
+from resources.prediction_store import PredictionStore
 from tests.listings.ads import PLAIN_AD, RAW, ad, drawn_ads, frame
 
 STREET = "Gizli Sokak 7"
@@ -35,7 +37,12 @@ def materialize(storage, instance):
         return dg.materialize(
             [raw_listings, cleaned_listings, listings_contract],
             instance=instance,
-            resources={"io_manager": AssetStorage(folder=str(storage)), "source": source},
+            resources={
+                "io_manager": AssetStorage(folder=str(storage)),
+                "source": source,
+                "predictions": PredictionStore(url=f"sqlite:///{storage}/predictions.db"),
+                "registry": ModelRegistry(tracking_uri=f"sqlite:///{storage}/mlflow.db"),
+            },
             run_config={"ops": {"raw_listings": {"config": {"source": str(of_run)}}}},
             raise_on_error=False,
         )
@@ -208,6 +215,8 @@ def test_listings_and_quarantined_listings_can_be_materialized_alone(materialize
         resources={
             "io_manager": AssetStorage(folder=str(storage)),
             "source": ListingSource(object_store=ObjectStore()),
+            "predictions": PredictionStore(url=f"sqlite:///{storage}/predictions.db"),
+            "registry": ModelRegistry(tracking_uri=f"sqlite:///{storage}/mlflow.db"),
         },
         selection=[name],
     )

@@ -254,7 +254,7 @@ def test_an_empty_or_absent_folder_is_refused(tmp_path: Path) -> None:
 
 def test_an_artifact_of_another_format_is_refused(folder: Path) -> None:
     change_json(folder / MANIFEST, lambda manifest: manifest.update(format=99))
-    with pytest.raises(ArtifactRefused, match="its format is 99, this version reads 2"):
+    with pytest.raises(ArtifactRefused, match="its format is 99, this version reads 3"):
         ModelArtifact.load(folder)
 
 

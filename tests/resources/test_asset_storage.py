@@ -169,3 +169,93 @@ def test_a_value_that_cannot_be_stored_without_pickle_is_refused(tmp_path: Path)
 
     assert not dg.materialize([anything], resources=storage_in(tmp_path), raise_on_error=False).success
     assert list(tmp_path.iterdir()) == []
+
+
+DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-05")
+
+
+@dg.asset(partitions_def=DAYS)
+def daily(context: dg.AssetExecutionContext) -> pd.DataFrame:
+    return pd.DataFrame({"day": [context.partition_key]})
+
+
+def materialize_day(folder: Path, day: str, *also: dg.AssetsDefinition) -> dg.ExecuteInProcessResult:
+    chosen = also or (daily,)
+    return dg.materialize(
+        [daily, *also], resources=storage_in(folder), partition_key=day, selection=list(chosen), raise_on_error=False
+    )
+
+
+def test_each_partition_has_a_folder_of_its_own_and_is_replaced_alone(tmp_path: Path) -> None:
+    for day in ("2026-01-01", "2026-01-02", "2026-01-02"):
+        result = materialize_day(tmp_path, day)
+
+    (stored,) = result.asset_materializations_for_node("daily")
+    assert stored.metadata["path"].value == str(tmp_path / "daily" / "2026-01-02")
+    assert [path.name for path in sorted((tmp_path / "daily").iterdir())] == ["2026-01-01", "2026-01-02"]
+
+
+def test_a_partition_is_read_as_the_value_of_its_day(tmp_path: Path) -> None:
+    seen: list[pd.DataFrame] = []
+
+    @dg.asset(partitions_def=DAYS)
+    def reader(daily: pd.DataFrame) -> None:
+        seen.append(daily)
+
+    for day in ("2026-01-01", "2026-01-02"):
+        materialize_day(tmp_path, day)
+    materialize_day(tmp_path, "2026-01-01", reader)
+
+    assert [frame["day"].tolist() for frame in seen] == [["2026-01-01"]]
+
+
+def test_several_partitions_are_read_as_those_that_are_stored_by_day(tmp_path: Path) -> None:
+    seen: list[dict[str, pd.DataFrame]] = []
+
+    @dg.asset(
+        partitions_def=DAYS,
+        ins={"daily": dg.AssetIn(partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-2))},
+        dagster_type=dg.Nothing,
+    )
+    def window(daily: Any) -> None:
+        seen.append(daily)
+
+    for day in ("2026-01-03", "2026-01-01"):
+        materialize_day(tmp_path, day)
+    assert materialize_day(tmp_path, "2026-01-03", window).success
+
+    assert {day: frame["day"].tolist() for day, frame in seen[0].items()} == {
+        "2026-01-01": ["2026-01-01"],
+        "2026-01-03": ["2026-01-03"],
+    }
+    assert list(seen[0]) == sorted(seen[0])
+
+
+def test_a_partition_that_is_not_stored_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    @dg.asset(partitions_def=DAYS)
+    def reader(daily: pd.DataFrame) -> None: ...
+
+    result = materialize_day(tmp_path, "2026-01-04", reader)
+
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    assert "dg launch --assets daily --partition 2026-01-04" in str(failure.event_specific_data)
+
+
+def test_pages_of_a_value_are_named_in_the_metadata(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Told:
+        def save(self, folder: Path) -> None:
+            (folder / "told.html").write_text("<p>told</p>")
+
+        @classmethod
+        def load(cls, folder: Path) -> Self:
+            return cls()
+
+    @dg.asset(dagster_type=dg.Any)
+    def page() -> Told:
+        return Told()
+
+    result = dg.materialize([page], resources=storage_in(tmp_path))
+
+    (stored,) = result.asset_materializations_for_node("page")
+    assert stored.metadata["told"].value == str(tmp_path / "page" / "told.html")

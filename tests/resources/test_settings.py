@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from resources.settings import Settings
+from resources.settings import ServingSettings, Settings
 
 VARIABLES = (
     "HOUSING_SOURCE",
@@ -91,3 +91,21 @@ def test_the_home_folder_is_understood_in_storage(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("HOUSING_STORAGE", "~/housing")
 
     assert Settings().storage == tmp_path / "housing"
+
+
+def test_what_is_wrong_with_a_key_is_said_without_showing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSING_API_KEYS", "a-secret-in-the-wrong-form")
+
+    with pytest.raises(ValidationError) as refused:
+        ServingSettings()
+
+    assert "name:sha256" in str(refused.value)
+    assert "a-secret" not in str(refused.value)
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSING_OPEN_ENDPOINTS", "predict, feedback,")
+    monkeypatch.setenv("HOUSING_API_KEYS", f"old:{'0' * 64},new:{'f' * 64}")
+
+    assert ServingSettings().open_endpoints == ["predict", "feedback"]
+    assert ServingSettings().api_keys == [f"old:{'0' * 64}", f"new:{'f' * 64}"]

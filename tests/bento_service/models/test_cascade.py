@@ -26,7 +26,7 @@ from tests.bento_service.models.registries import FaultProxy, RegisteredModel, f
 
 pytest_plugins = ["tests.bento_service.models.registry_fixtures"]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 REFRESH = 0.05
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
 KINDS = {"1": "first", "2": "second", "3": "third"}

@@ -17,7 +17,7 @@ pytest_plugins = ["tests.bento_service.models.registry_fixtures"]
 
 pytestmark = pytest.mark.slow  # the server takes its time to start
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def client(proxy: FaultProxy, registered: RegisteredModel, **options: float) -> MlflowRegistry:

@@ -1,0 +1,332 @@
+"""The monitoring from the prediction store to the checks: real stores, real registry, real runs."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from housing_assets.monitoring.options import MonitoredDays
+from housing_assets.packaging.artifact import ModelArtifact
+from resources.settings import Settings
+from tests.monitoring.watched import Watched, failed, told
+
+CHECKS = {
+    "psi_within_limit",
+    "prediction_drift_within_limit",
+    "no_unseen_categories",
+    "cardinality_growth_within_limit",
+    "missing_values_within_limit",
+    "features_valid",
+    "performance_held",
+}
+
+KEYS = {
+    "partition": str,
+    "report_id": str,
+    "model_version": str,
+    "verdict": str,
+    "offending_columns": str,
+    "counts_toward_retraining": bool,
+    "severe": bool,
+    "insufficient": bool,
+    "value": float,
+    "threshold": float,
+    "p": float,
+    "q": float,
+}
+"""Metadata that every evaluation has, and its type: sensors read it."""
+
+ORDINARY, QUIET, UNREGISTERED = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
+
+SHIFTS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "one district": ({"only_district": "kadikoy"}, {"psi_within_limit", "prediction_drift_within_limit"}),
+    "unseen districts": ({"new_district_share": 0.5}, {"psi_within_limit", "no_unseen_categories"}),
+    "a unit error": ({"gross_area_factor": 10}, {"psi_within_limit"}),
+    "missing": ({"missing": {"HeatingType": 0.6}}, {"psi_within_limit", "missing_values_within_limit"}),
+    "missing twice": (
+        {"missing": {"HeatingType": 0.6, "BuildStatus": 0.6}},
+        {"psi_within_limit", "missing_values_within_limit", "features_valid"},
+    ),
+}
+"""What is done to a day of 2,000 requests, and the checks that must fail."""
+
+SHIFTED = {name: date(2026, 4, 1) + timedelta(days=40 * row) for row, name in enumerate(SHIFTS)}
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance, artifact: ModelArtifact) -> Watched:
+    """Give a platform with a version in production, an ordinary day, and a day for each shift."""
+    platform = Watched.on(tmp_path_factory.mktemp("watched"), instance)
+    platform.promote(artifact)
+    platform.answer(artifact, ORDINARY, 2_000, seed=11, labelled=True)
+    platform.answer(artifact, UNREGISTERED, 300, seed=12, version=99)
+    platform.answer(artifact, UNREGISTERED, 300, seed=13, tier="rule")
+    for seed, (name, (shift, _)) in enumerate(SHIFTS.items()):
+        platform.answer(artifact, SHIFTED[name], 2_000, seed=20 + seed, **shift)
+    return platform
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, instance: dg.DagsterInstance) -> Watched:
+    """Give a platform that nobody has used yet."""
+    return Watched.on(tmp_path, instance)
+
+
+def test_an_ordinary_day_passes_every_check(watched: Watched) -> None:
+    evaluations = watched.judge(ORDINARY)
+
+    assert set(evaluations) == CHECKS
+    assert failed(evaluations) == set()
+    assert not any(told(one, "insufficient") or told(one, "counts_toward_retraining") for one in evaluations.values())
+
+
+@pytest.mark.parametrize("name", SHIFTS)
+def test_a_shifted_day_fails_the_right_checks_and_calls_for_retraining(watched: Watched, name: str) -> None:
+    evaluations = watched.judge(SHIFTED[name])
+
+    assert failed(evaluations) >= SHIFTS[name][1]
+    stability = evaluations["psi_within_limit"]
+    assert stability.severity == dg.AssetCheckSeverity.ERROR
+    assert told(stability, "counts_toward_retraining")
+    assert told(stability, "value") > told(stability, "threshold") > 0
+    assert told(stability, "q") < 0.05
+    assert told(stability, "offending_columns")
+    alerting = [one for name, one in evaluations.items() if name.startswith(("missing", "cardinality"))]
+    assert not any(told(one, "counts_toward_retraining") for one in alerting)
+    assert {one.severity for one in alerting} == {dg.AssetCheckSeverity.WARN}
+
+
+@pytest.mark.parametrize("day", [ORDINARY, QUIET, SHIFTED["missing"]], ids=["ordinary", "quiet", "shifted"])
+def test_the_metadata_of_a_check_keeps_its_keys_and_types_whatever_it_found(watched: Watched, day: date) -> None:
+    for name, evaluation in watched.judge(day).items():
+        found = {key: type(told(evaluation, key)) for key in KEYS}
+        assert found == KEYS, name
+        assert told(evaluation, "partition") == day.isoformat()
+        if name == "performance_held":
+            assert isinstance(told(evaluation, "worse_than_replaced"), bool)
+            assert isinstance(told(evaluation, "replaced_version"), str)
+        if "findings" in evaluation.metadata:
+            assert len(evaluation.metadata["findings"].records) <= 20  # type: ignore[union-attr]
+
+
+def test_a_day_without_traffic_is_insufficient_and_fails_nothing(watched: Watched) -> None:
+    evaluations = watched.judge(QUIET)
+
+    assert failed(evaluations) == set()
+    assert all(told(one, "insufficient") for name, one in evaluations.items() if name != "performance_held")
+    assert told(evaluations["psi_within_limit"], "verdict") == "Not judged: version 1 answered nothing."
+
+
+def test_answers_of_no_registered_version_are_counted_and_not_judged(watched: Watched) -> None:
+    result = watched.materialize(UNREGISTERED)
+
+    assert result.success
+    (profiled,) = result.asset_materializations_for_node("production_profile")
+    assert profiled.metadata["unattributed_rows"].value == watched_rows(result)
+    assert all(one.passed for one in result.get_asset_check_evaluations())
+
+
+def watched_rows(result: dg.ExecuteInProcessResult) -> int:
+    (read,) = result.asset_materializations_for_node("production_predictions")
+    return int(read.metadata["dagster/row_count"].value)  # type: ignore[arg-type]
+
+
+def test_a_day_that_is_materialized_again_is_the_same(watched: Watched) -> None:
+    files = [("production_profile", "1.json"), ("drift_report", "drift_report.json")]
+    watched.judge(ORDINARY)
+    before = [(watched.value(asset, ORDINARY) / name).read_bytes() for asset, name in files]
+
+    watched.judge(ORDINARY)
+
+    assert [(watched.value(asset, ORDINARY) / name).read_bytes() for asset, name in files] == before
+
+
+def test_thresholds_are_those_of_the_run(watched: Watched) -> None:
+    day = SHIFTED["a unit error"]
+
+    assert "psi_within_limit" not in failed(watched.judge(day, psi_alert=50.0, ks_alert=1.0))
+    assert all(told(one, "insufficient") for one in watched.judge(day, min_rows=100_000).values())
+
+
+def test_a_threshold_out_of_bounds_is_refused_before_the_run(watched: Watched) -> None:
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        watched.materialize(ORDINARY, ["drift_report"], {"drift_report": {"psi_alrt": 1.0}})
+    assert not watched.materialize(ORDINARY, ["drift_report"], {"drift_report": {"ks_alert": 3.0}}).success
+
+
+def test_the_lineage_page_shows_verdict_pictures_and_the_way_to_the_page(watched: Watched) -> None:
+    result = watched.materialize(SHIFTED["unseen districts"])
+
+    (shown,) = result.asset_materializations_for_node("drift_report")
+    assert "district" in str(shown.metadata["verdict"].value)
+    for name in ("psi_by_column", "worst_columns", "prediction_mix"):
+        assert "data:image/png;base64," in str(shown.metadata[name].value)
+    page = Path(str(shown.metadata["drift_report_page"].value))
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_no_address_is_shown_of_a_day(watched: Watched) -> None:
+    result = watched.materialize(SHIFTED["unseen districts"])
+
+    page = (watched.value("drift_report", SHIFTED["unseen districts"]) / "drift_report_page.html").read_text()
+    (report,) = result.asset_materializations_for_node("drift_report")
+    assert "Anasayfa" not in page
+    assert "Anasayfa" not in str(report.metadata["findings"].value)
+
+
+def test_prices_that_no_longer_follow_from_listings_are_found_by_the_labels_of_one_day(
+    fresh: Watched, artifact: ModelArtifact
+) -> None:
+    fresh.promote(artifact)
+    for day in range(1, 4):
+        fresh.answer(artifact, date(2026, 5, day), 700, seed=30 + day, labelled=True)
+    fresh.answer(artifact, date(2026, 5, 4), 2_000, seed=34, labelled=True, concept_change=1.0)
+
+    assert failed(fresh.judge(date(2026, 5, 3))) == set()
+    evaluations = fresh.judge(date(2026, 5, 4))
+
+    assert failed(evaluations) == {"performance_held"}
+    held = evaluations["performance_held"]
+    assert told(held, "counts_toward_retraining")
+    assert not told(held, "worse_than_replaced")
+    assert held.severity == dg.AssetCheckSeverity.ERROR
+    report = json.loads((fresh.value("performance_report", date(2026, 5, 4)) / "performance_report.json").read_text())
+    assert report["estimate_without_labels"]["accuracy"] > report["report"]["accuracy"] + 0.1  # it is blind to this
+
+
+def test_labels_that_come_later_are_not_known_on_the_day(fresh: Watched, artifact: ModelArtifact) -> None:
+    fresh.promote(artifact)
+    fresh.answer(artifact, date(2026, 5, 1), 300, seed=1)
+    fresh.answer(artifact, date(2026, 5, 2), 300, seed=2, labelled=True)
+
+    assert told(fresh.judge(date(2026, 5, 1))["performance_held"], "insufficient")
+    assert not told(fresh.judge(date(2026, 5, 2))["performance_held"], "insufficient")
+
+
+def wrong(model: ModelArtifact) -> ModelArtifact:
+    """Give a model that answers «high» where the other answers «low», and knows it for right."""
+    swapped = model.forest.distributions[:, ::-1].copy()
+    return replace(model, forest=replace(model.forest, distributions=swapped), golden=())
+
+
+def test_a_version_that_is_worse_than_the_one_it_replaced_says_so(fresh: Watched, artifact: ModelArtifact) -> None:
+    fresh.promote(artifact)
+    worse = wrong(artifact)
+    second = fresh.promote(worse)
+    fresh.answer(worse, date(2026, 6, 1), 500, seed=3, labelled=True, version=second.number)
+
+    held = fresh.judge(date(2026, 6, 1))["performance_held"]
+
+    assert not held.passed
+    assert told(held, "worse_than_replaced")
+    assert (told(held, "model_version"), told(held, "replaced_version")) == ("2", "1")
+    assert "worse than version 1" in told(held, "verdict")
+
+
+def test_a_version_that_is_better_than_the_one_it_replaced_is_kept(fresh: Watched, artifact: ModelArtifact) -> None:
+    fresh.promote(wrong(artifact))
+    second = fresh.promote(artifact)
+    fresh.answer(artifact, date(2026, 6, 1), 500, seed=3, labelled=True, version=second.number)
+
+    held = fresh.judge(date(2026, 6, 1))["performance_held"]
+
+    assert held.passed
+    assert not told(held, "worse_than_replaced")
+    result = fresh.materialize(date(2026, 6, 1), ["performance_report"])
+    (shown,) = result.asset_materializations_for_node("performance_report")
+    assert shown.metadata["against_replaced_replaced_accuracy"].value < shown.metadata["accuracy"].value  # type: ignore[operator]
+
+
+def test_what_was_found_of_a_replaced_version_is_history_and_calls_for_nothing(
+    fresh: Watched, artifact: ModelArtifact
+) -> None:
+    day = date(2026, 6, 1)
+    fresh.promote(artifact)
+    fresh.answer(artifact, day, 2_000, seed=4, gross_area_factor=10)
+    assert told(fresh.judge(day)["psi_within_limit"], "counts_toward_retraining")
+    second = fresh.promote(artifact)
+
+    stability = fresh.judge(day)["psi_within_limit"]
+    assert not stability.passed
+    assert not told(stability, "counts_toward_retraining")
+    assert stability.severity == dg.AssetCheckSeverity.WARN
+    assert told(stability, "model_version") == "1"
+
+    fresh.answer(artifact, day, 250, seed=7, version=second.number)
+    stability = fresh.judge(day)["psi_within_limit"]
+    assert stability.passed
+    assert told(stability, "model_version") == "2"
+
+
+def test_without_a_version_in_production_nothing_is_judged_and_nothing_fails(fresh: Watched) -> None:
+    evaluations = fresh.judge(date(2026, 6, 1))
+
+    assert failed(evaluations) == set()
+    assert {told(one, "verdict") for one in evaluations.values()} == {"Not judged: no version is in production."}
+
+
+def test_a_version_without_a_reference_is_not_judged_and_named(fresh: Watched, artifact: ModelArtifact) -> None:
+    fresh.promote(replace(artifact, reference=""))
+    fresh.answer(artifact, date(2026, 6, 1), 300, seed=6)
+
+    evaluations = fresh.judge(date(2026, 6, 1))
+
+    assert failed(evaluations) == set()
+    assert "version 1 has no reference" in told(evaluations["psi_within_limit"], "verdict")
+
+
+def test_a_store_that_cannot_be_reached_fails_clearly(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    platform = Watched.on(tmp_path, instance)
+    unreachable = Settings(
+        storage=tmp_path,
+        prediction_store="postgresql://bob:geheim@127.0.0.1:1/predictions",
+        MLFLOW_TRACKING_URI=platform.settings.mlflow_uri,
+    )
+
+    result = replace(platform, settings=unreachable).materialize(date(2026, 6, 1), ["production_predictions"])
+
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    assert "the prediction store (HOUSING_PREDICTION_STORE) cannot be read" in str(failure.event_specific_data)
+    assert "geheim" not in str(failure.event_specific_data)
+
+
+def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
+    tmp_path: Path, instance: dg.DagsterInstance, artifact: ModelArtifact
+) -> None:
+    first = date(2026, 7, 1)
+    platform = Watched.on(tmp_path, instance, MonitoredDays(first, window=3))
+    platform.promote(artifact)
+    rows = [platform.answer(artifact, first + timedelta(days=day), 250, seed=40 + day) for day in range(4)]
+
+    judged = []
+    for day in range(4):
+        result = platform.materialize(first + timedelta(days=day))
+        (report,) = result.asset_materializations_for_node("drift_report")
+        judged.append(report.metadata["dagster/row_count"].value)
+
+    assert judged == [rows[0], sum(rows[:2]), sum(rows[:3]), sum(rows[1:])]
+
+
+@pytest.mark.slow
+def test_a_month_of_days_can_be_made_up_for(fresh: Watched, artifact: ModelArtifact) -> None:
+    fresh.promote(artifact)
+    days = [date(2026, 8, 1) + timedelta(days=day) for day in range(30)]
+    for seed, day in enumerate(days):
+        fresh.answer(artifact, day, 300, seed=100 + seed, labelled=True)
+
+    evaluations = [fresh.judge(day) for day in days]
+
+    assert [failed(each) for each in evaluations].count(set()) >= 29
+    keys = fresh.instance.get_materialized_partitions(dg.AssetKey("performance_report"))
+    assert {day.isoformat() for day in days} <= keys
