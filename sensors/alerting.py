@@ -1,0 +1,134 @@
+"""What people should hear of: failed runs, failed checks, and decisions that need a person; each of them once.
+
+Everything is found in Dagster's storages by the time that it happened. The cursor is a point in time before which all
+was delivered, and the keys of what was delivered since a little earlier: events may be stored out of order.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from resources.alerts import Alert
+from resources.decision_log import Log, read_decisions
+from sensors.cursor import Cursor
+from sensors.judgements import as_judgement, evaluation_of, recent_records
+from sensors.training_runs import TRIGGER
+
+OVERLAP = timedelta(hours=1)
+"""How much later than what happened after it an event may be stored."""
+
+LOOKBACK = timedelta(hours=24)
+"""How far back a sensor without a cursor looks; what the local log knows is not raised again."""
+
+_LONGEST_RUN = timedelta(days=1)
+"""Time from when a check is planned to when it is evaluated."""
+
+_GRACE = timedelta(seconds=5)
+"""Time for the last check of a report to be stored after the first: one alert names them all."""
+
+_MOST_DECISIONS = 200
+
+
+class AlertCursor(Cursor):
+    """What was delivered.
+
+    Attributes
+    ----------
+    since : float
+        All that happened before is delivered, in seconds since 1970.
+    delivered : mapping of str to float
+        Keys of what was delivered and happened since then, less the overlap, with the time that it happened.
+    failures : int
+        Ticks in a row in which the webhook could not be reached.
+    not_before : float
+        When it is tried again.
+    """
+
+    since: float
+    delivered: Mapping[str, float] = {}
+    failures: int = 0
+    not_before: float = 0
+
+    def after(self, delivered: Iterable[Alert], pending: Iterable[Alert], now: float) -> "AlertCursor":
+        """Return the cursor that has moved as far as all is delivered, and no further."""
+        since = min((alert.at for alert in pending), default=now)
+        known = {**self.delivered, **{alert.key: alert.at for alert in delivered}}
+        oldest = since - OVERLAP.total_seconds()
+        kept = {key: at for key, at in known.items() if at >= oldest}
+        return self.model_copy(update={"since": since, "delivered": kept})
+
+
+def collect_alerts(
+    instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey], cursor: AlertCursor, now: datetime
+) -> list[Alert]:
+    """Return the alerts that are not delivered yet, oldest first."""
+    since = datetime.fromtimestamp(cursor.since, UTC) - OVERLAP
+    found = [
+        *_failed_runs(instance, since),
+        *_failed_checks(instance, checks, since, now),
+        *_decisions(instance, since),
+    ]
+    new = {alert.key: alert for alert in found if alert.key not in cursor.delivered}
+    return sorted(new.values(), key=lambda alert: (alert.at, alert.key))
+
+
+def _failed_runs(instance: dg.DagsterInstance, since: datetime) -> Iterator[Alert]:
+    wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since)
+    for record in instance.get_run_records(wanted):
+        run = record.dagster_run
+        trigger = run.tags.get(TRIGGER)
+        why = f", launched by {trigger}," if trigger else ""
+        text = f"Run {run.run_id}{why} failed{_where(instance, run.run_id)}."
+        yield Alert(f"run:{run.run_id}", "run", text, record.end_time or record.update_timestamp.timestamp())
+
+
+def _where(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Return the steps that failed and the kinds of their errors; what errors say may hold people's data."""
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    events = [event for record in records if (event := record.event_log_entry.dagster_event) is not None]
+    steps = []
+    for event in events:
+        error = event.step_failure_data.error
+        cause = (error.cause or error) if error else None
+        steps.append(f"{event.step_key} ({cause.cls_name})" if cause and cause.cls_name else str(event.step_key))
+    return f" in {', '.join(sorted(steps))}" if steps else " outside its steps"
+
+
+def _failed_checks(
+    instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey], since: datetime, now: datetime
+) -> Iterator[Alert]:
+    """Yield one alert for each report with failed checks."""
+    failed: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for check in checks:
+        for record in recent_records(instance, check, (since - _LONGEST_RUN).timestamp()):
+            evaluation, judgement = evaluation_of(record), as_judgement(record)
+            if (
+                evaluation is None
+                or evaluation.passed
+                or record.event is None
+                or record.event.timestamp < since.timestamp()
+            ):
+                continue
+            asset = check.asset_key.to_user_string()
+            of, report = (judgement.window, judgement.report_id) if judgement else ("", "")
+            verdict = judgement.verdict if judgement else ""
+            key = f"finding:{asset}:{of}:{report or record.run_id}"
+            retrains = " (counts toward retraining)" if judgement and judgement.calls_for_retraining else ""
+            text = f"{check.name}{retrains}: {verdict or 'failed'}"
+            failed[f"{key}\n{asset}{' of ' + of if of else ''}"].append((record.event.timestamp, text))
+    for key_and_title, found in failed.items():
+        key, title = key_and_title.split("\n")
+        at, texts = min(at for at, _ in found), sorted({text for _, text in found})
+        if at < (now - _GRACE).timestamp():
+            yield Alert(key, "finding", "\n".join([f"{title}: {len(texts)} failed", *texts]), at)
+
+
+def _decisions(instance: dg.DagsterInstance, since: datetime) -> Iterator[Alert]:
+    for log in Log:
+        for one in read_decisions(instance, log, _MOST_DECISIONS, since=since.timestamp()):
+            if one.decision.needs_person:
+                key = f"decision:{log}:{one.decision.fingerprint}"
+                text = f"{log}: {one.decision.outcome}. {one.decision.reason}"
+                yield Alert(key, "decision", text, one.at.timestamp())

@@ -1,0 +1,132 @@
+"""The sensor that trains on what lands."""
+
+import dagster as dg
+from dagster._core.storage.tags import RUN_KEY_TAG
+
+from resources.decision_log import Decision, Log, last_fingerprint, read_decisions
+from resources.object_store import ObjectStore
+from sensors.clock import Clock, utc_now
+from sensors.landing import Arrivals, Batch, LandingCursor, collect, look
+from sensors.training_runs import TRIGGER, runs_in_flight, training_assets
+
+NEW_LISTINGS = "new_listings"
+"""Value of the tag ``housing/trigger`` on the runs that this sensor launches."""
+
+_SHOWN = 10
+"""Files that a reason names."""
+
+
+def new_listings_sensor(
+    *,
+    landing: str | None,
+    training: dg.AssetSelection,
+    object_store: ObjectStore,
+    settle_seconds: float = 60,
+    interval_seconds: int = 30,
+    clock: Clock = utc_now,
+) -> dg.SensorDefinition:
+    """Return the sensor ``materialize_on_new_listings``; it is off where there is no landing place.
+
+    Parameters
+    ----------
+    landing : str or None
+        Folder or ``s3://bucket/prefix``; the source of raw listings should read it, too.
+    training : AssetSelection
+        What a run materializes.
+    object_store : ObjectStore
+    settle_seconds : float
+        How long a file must have stayed the same.
+    interval_seconds : int
+        Least time between two looks.
+    clock : callable
+        Returns the time, in UTC.
+    """
+
+    @dg.sensor(
+        name="materialize_on_new_listings",
+        target=training,
+        description="Launches one run for the complete files that have landed since the last one; each file once.",
+        minimum_interval_seconds=interval_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING if landing else dg.DefaultSensorStatus.STOPPED,
+    )
+    def materialize_on_new_listings(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        if not landing:
+            return dg.SensorResult(skip_reason="There is no landing place: set HOUSING_LANDING.", cursor=context.cursor)
+        cursor = LandingCursor.read(context.cursor) or _recover(context.instance)
+        if cursor.asked and not _has_run(context.instance, cursor.asked.run_key):
+            return _launch(cursor, cursor.asked)
+        cursor = cursor.model_copy(update={"asked": None})
+        try:
+            landed = look(landing, object_store.client)
+        except OSError as fault:
+            unreadable = Decision("cannot look", f"The landing place cannot be read: {fault}", needs_person=True)
+            return _wait(cursor, unreadable)
+        arrivals, cursor = collect(landed, cursor, clock().timestamp(), settle_seconds)
+        if not arrivals.complete:
+            return dg.SensorResult(
+                skip_reason=f"No complete new file among {len(landed)}; {len(arrivals.growing)} may still grow.",
+                cursor=cursor.model_copy(update={"decision": ""}).write(),
+            )
+        if held := _hold(context, training, arrivals):
+            return _wait(cursor, held)
+        return _launch(cursor, arrivals.as_batch())
+
+    return materialize_on_new_listings
+
+
+def _hold(context: dg.SensorEvaluationContext, training: dg.AssetSelection, arrivals: Arrivals) -> Decision | None:
+    if arrivals.growing:
+        growing = _listed([file.path for file in arrivals.growing])
+        return Decision("settling", f"{len(arrivals.complete)} new files wait for others to be complete: {growing}")
+    under_way = runs_in_flight(context.instance, training_assets(context, training))
+    if under_way:
+        run_id = under_way[-1].dagster_run.run_id
+        return Decision("in flight", f"{len(arrivals.complete)} new files wait for training run {run_id} to end")
+    return None
+
+
+def _wait(cursor: LandingCursor, decision: Decision) -> dg.SensorResult:
+    return dg.SensorResult(
+        skip_reason=decision.reason,
+        cursor=cursor.model_copy(update={"decision": decision.fingerprint}).write(),
+        asset_events=[decision.as_event(Log.NEW_LISTINGS)] if decision.fingerprint != cursor.decision else [],
+    )
+
+
+def _launch(cursor: LandingCursor, batch: Batch) -> dg.SensorResult:
+    decision = Decision(
+        outcome="launch",
+        reason=f"{len(batch.paths)} new files have landed: {_listed(batch.paths)}",
+        evidence={"files": list(batch.paths), "fingerprints": list(batch.fingerprints)},
+        run_key=batch.run_key,
+    )
+    known = {*cursor.handled, *batch.fingerprints}
+    update = {"handled": tuple(sorted(known)), "seen": {}, "asked": batch, "decision": decision.fingerprint}
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(batch.run_key, tags={TRIGGER: NEW_LISTINGS, "housing/reason": decision.reason}),
+        ],
+        cursor=cursor.model_copy(update=update).write(),
+        asset_events=[decision.as_event(Log.NEW_LISTINGS)] if decision.fingerprint != cursor.decision else [],
+    )
+
+
+def _recover(instance: dg.DagsterInstance) -> LandingCursor:
+    """Return what a lost cursor remembered: each launch is in the decision log, and its run in the run storage."""
+    launches = [one.decision for one in read_decisions(instance, Log.NEW_LISTINGS, limit=1_000)]
+    handled = {
+        fingerprint
+        for decision in launches
+        if decision.run_key and _has_run(instance, decision.run_key)
+        for fingerprint in decision.evidence.get("fingerprints", [])
+    }
+    return LandingCursor(handled=tuple(sorted(handled)), decision=last_fingerprint(instance, Log.NEW_LISTINGS))
+
+
+def _has_run(instance: dg.DagsterInstance, run_key: str) -> bool:
+    return instance.get_runs_count(dg.RunsFilter(tags={RUN_KEY_TAG: run_key})) > 0
+
+
+def _listed(paths: list[str] | tuple[str, ...]) -> str:
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join(paths[:_SHOWN]) + more

@@ -1,0 +1,69 @@
+"""What happens by the clock: the daily monitoring, and a weekly retraining where one is wanted."""
+
+import dagster as dg
+from dagster._core.definitions.partitions.partitioned_schedule import UnresolvedPartitionedAssetScheduleDefinition
+
+from sensors.training_runs import TRIGGER, runs_in_flight, training_assets
+
+WEEKLY = "weekly_schedule"
+"""Value of the tag ``housing/trigger`` on the runs of the weekly schedule."""
+
+
+def daily_monitoring_schedule(
+    *, monitoring: dg.AssetSelection, running: bool = True
+) -> UnresolvedPartitionedAssetScheduleDefinition | dg.ScheduleDefinition:
+    """Return the schedule ``daily_monitoring``: at 02:30 UTC, the assets of the day before.
+
+    Days that a daemon slept through are caught up with, the last five of them.
+
+    Parameters
+    ----------
+    monitoring : AssetSelection
+        Assets that are partitioned by day, in UTC.
+    running : bool
+        Whether it is on where nobody has switched it.
+    """
+    job = dg.define_asset_job(
+        "daily_monitoring",
+        monitoring,
+        description="Profiles, judges and reports one day of production.",
+        tags={TRIGGER: "daily_schedule"},
+    )
+    return dg.build_schedule_from_partitioned_job(
+        job,
+        name="daily_monitoring",
+        description="Judges the day before, every night at 02:30 UTC.",
+        hour_of_day=2,
+        minute_of_hour=30,
+        default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
+    )
+
+
+def weekly_retraining_schedule(*, training: dg.AssetSelection, cron: str = "30 3 * * 0") -> dg.ScheduleDefinition:
+    """Return the schedule ``weekly_retraining``, which is off until somebody switches it on.
+
+    Parameters
+    ----------
+    training : AssetSelection
+        What a retraining materializes.
+    cron : str
+        When, in UTC.
+    """
+
+    @dg.schedule(
+        name="weekly_retraining",
+        target=training,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        description="Retrains every week, unless a training is under way.",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+    )
+    def weekly_retraining(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        under_way = runs_in_flight(context.instance, training_assets(context, training))
+        if under_way:
+            return dg.SkipReason(f"Training run {under_way[0].dagster_run.run_id} is under way.")
+        week = f"{context.scheduled_execution_time:%Y-%m-%d}"
+        reason = f"Weekly retraining of {week}"
+        return dg.RunRequest(f"weekly-{week}", tags={TRIGGER: WEEKLY, "housing/reason": reason})
+
+    return weekly_retraining

@@ -1,0 +1,132 @@
+"""Runs of the training assets, however they were launched: what is under way, what succeeded, what was tried."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+TRIGGER = "housing/trigger"
+"""Tag of a run: what launched it."""
+
+IN_FLIGHT = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+"""A run that is only created is not among them: whoever created it may be gone, and its run key starts it again."""
+
+_CANDIDATES = 20
+"""Materializations that are looked through for one of a whole training."""
+
+_MEMORY = timedelta(days=30)
+"""Age of attempts that are not looked at any more."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A run that ended; times are seconds since 1970."""
+
+    run_id: str
+    status: dg.DagsterRunStatus
+    launched: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class TrainingRuns:
+    """What the run storage says of training.
+
+    Attributes
+    ----------
+    in_flight : mapping of str to float
+        When each run that is under way was created, in seconds since 1970.
+    trained_at : float or None
+        When the last successful training of all selected assets started.
+    attempts : tuple of Attempt
+        Runs that one trigger launched and that have ended, newest first.
+    """
+
+    in_flight: tuple[tuple[str, float], ...] = ()
+    trained_at: float | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+def read_training_runs(
+    context: dg.SensorEvaluationContext, selection: dg.AssetSelection, trigger: str, now: datetime
+) -> TrainingRuns:
+    """Return the runs of the selected assets, and those of them that a trigger launched."""
+    instance, assets = context.instance, training_assets(context, selection)
+    wanted = dg.RunsFilter(tags={TRIGGER: trigger}, updated_after=now - _MEMORY)
+    launched = instance.get_run_records(wanted)
+    return TrainingRuns(
+        in_flight=tuple(
+            (record.dagster_run.run_id, record.create_timestamp.timestamp())
+            for record in runs_in_flight(instance, assets)
+        ),
+        trained_at=_last_success(instance, assets, _ends(context, assets)),
+        attempts=tuple(_attempt(one) for one in launched if one.dagster_run.is_finished),
+    )
+
+
+def training_assets(
+    context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext, selection: dg.AssetSelection
+) -> frozenset[dg.AssetKey]:
+    """Return the selected assets of the code location that a sensor or schedule belongs to."""
+    if context.repository_def is None:
+        raise ValueError("outside a code location there is no telling which assets are selected")
+    return frozenset(selection.resolve(context.repository_def.asset_graph))
+
+
+def runs_in_flight(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> list[dg.RunRecord]:
+    """Return the runs under way that materialize any of some assets, newest first."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=IN_FLIGHT))
+    return [record for record in records if not planned_assets(instance, record.dagster_run).isdisjoint(assets)]
+
+
+def planned_assets(instance: dg.DagsterInstance, run: dg.DagsterRun) -> frozenset[dg.AssetKey]:
+    """Return the assets that a run is to materialize, however it was asked to.
+
+    They are read from its plan: a run has an asset selection only if it is part of a job, and the events that announce
+    its materializations are missing if the daemon was killed between creating the run and storing them.
+    """
+    if run.execution_plan_snapshot_id is None:
+        return frozenset()
+    return frozenset(instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).asset_selection)
+
+
+def _ends(context: dg.SensorEvaluationContext, assets: frozenset[dg.AssetKey]) -> frozenset[dg.AssetKey]:
+    """Return where training starts and where it ends: a run of all that lies between is a whole training."""
+    graph = context.repository_def.asset_graph if context.repository_def else None
+    nodes = [graph.get(key) for key in assets] if graph else []
+    return frozenset(
+        node.key for node in nodes if node.parent_keys.isdisjoint(assets) or node.child_keys.isdisjoint(assets)
+    )
+
+
+def _last_success(
+    instance: dg.DagsterInstance, assets: frozenset[dg.AssetKey], ends: frozenset[dg.AssetKey]
+) -> float | None:
+    runs = {
+        record.run_id: None
+        for key in ends
+        for record in instance.fetch_materializations(key, limit=_CANDIDATES).records
+    }
+    starts = [_started_if_whole(instance, run_id, ends) for run_id in runs if run_id]
+    return max((start for start in starts if start is not None), default=None)
+
+
+def _started_if_whole(instance: dg.DagsterInstance, run_id: str, ends: frozenset[dg.AssetKey]) -> float | None:
+    """Return when a successful whole training began; if it was resumed, when the run began that read the listings."""
+    record = instance.get_run_record_by_id(run_id)
+    if record is None or record.dagster_run.status != dg.DagsterRunStatus.SUCCESS:
+        return None
+    first = instance.get_run_record_by_id(record.dagster_run.root_run_id or run_id) or record
+    both = planned_assets(instance, record.dagster_run) | planned_assets(instance, first.dagster_run)
+    return (first.start_time or first.create_timestamp.timestamp()) if ends <= both else None
+
+
+def _attempt(record: dg.RunRecord) -> Attempt:
+    launched = record.create_timestamp.timestamp()
+    return Attempt(record.dagster_run.run_id, record.dagster_run.status, launched, record.end_time or launched)

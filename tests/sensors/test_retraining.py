@@ -1,0 +1,130 @@
+"""The rule, by table: what was judged and what was run, and what follows from it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensors.judgements import History, Judgement
+from sensors.retraining import RetrainingRule, decide
+from sensors.training_runs import Attempt, TrainingRuns
+
+NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
+RULE = RetrainingRule()
+HOUR = 3600.0
+FAILURE, SUCCESS, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED
+
+
+def ago(hours: float) -> float:
+    return NOW.timestamp() - hours * HOUR
+
+
+def judgements(pattern: str, report: str = "drift_report", first_day: int = 1) -> tuple[Judgement, ...]:
+    """Return one judgement a day: ``.`` passed, ``x`` failed, ``s`` severe, ``a`` alert only, ``?`` too few rows."""
+    return tuple(
+        Judgement(
+            report=report,
+            check="psi_within_limit",
+            window=f"2026-03-{first_day + position:02}",
+            record_id=position + 1,
+            at=ago(40 - position),
+            passed=mark == ".",
+            counts=mark in "xs",
+            severe=mark == "s",
+            insufficient=mark == "?",
+        )
+        for position, mark in enumerate(pattern)
+    )
+
+
+def attempt(status: dg.DagsterRunStatus, hours_ago: float) -> Attempt:
+    return Attempt(f"run{hours_ago}", status, launched=ago(hours_ago), ended=ago(hours_ago - 0.1))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "outcome"),
+    [
+        ("", "no windows"),
+        ("???", "no windows"),
+        ("?x?x?", "retrain"),
+        ("...", "nothing found"),
+        ("aaaaa", "nothing found"),
+        ("x", "too few windows"),
+        ("s", "retrain"),
+        ("?s", "retrain"),
+        (".s", "too few windows"),
+        ("x....", "too few windows"),
+        ("x...x", "retrain"),
+        ("x....x", "too few windows"),
+        ("xx.....", "nothing found"),
+        ("x???.?..?x", "retrain"),
+        ("xxxxx", "retrain"),
+    ],
+)
+def test_two_of_the_last_five_windows_are_needed(pattern: str, outcome: str) -> None:
+    assert decide(History(judgements(pattern)), TrainingRuns(), NOW, RULE)[0].outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("runs", "outcome"),
+    [
+        ({}, "retrain"),
+        ({"in_flight": (("r", ago(1)),)}, "in flight"),
+        ({"trained_at": ago(30)}, "nothing found"),
+        ({"trained_at": ago(39.5)}, "too few windows"),  # between the first finding and the second
+        ({"trained_at": ago(100)}, "retrain"),
+        ({"attempts": (attempt(SUCCESS, 23),)}, "waiting"),
+        ({"attempts": (attempt(SUCCESS, 24.1),)}, "retrain"),
+        ({"attempts": (attempt(CANCELED, 23),)}, "waiting"),
+        ({"attempts": (attempt(FAILURE, 1),)}, "waiting"),
+        ({"attempts": (attempt(FAILURE, 1.2),)}, "retrain"),
+        ({"attempts": (attempt(FAILURE, 1.9), attempt(FAILURE, 4))}, "waiting"),  # the pause has doubled
+        ({"attempts": (attempt(FAILURE, 2.2), attempt(FAILURE, 4))}, "retrain"),
+        ({"attempts": tuple(attempt(FAILURE, hours) for hours in (30, 60, 90))}, "weekly cap"),
+        ({"attempts": tuple(attempt(SUCCESS, hours) for hours in (30, 60, 169))}, "retrain"),
+    ],
+)
+def test_what_was_run_holds_a_retraining_back(runs: dict[str, Any], outcome: str) -> None:
+    assert decide(History(judgements("xx")), TrainingRuns(**runs), NOW, RULE)[0].outcome == outcome
+
+
+def test_each_report_has_its_own_last_windows() -> None:
+    drift = judgements(".....", first_day=10)
+    performance = judgements("xx", report="performance_report", first_day=1)
+
+    decision, windows = decide(History(drift + performance), TrainingRuns(), NOW, RULE)
+
+    assert decision.outcome == "retrain"
+    assert [window.name for window in windows] == ["2026-03-01", "2026-03-02"]
+
+
+def test_a_pause_is_never_longer_than_the_cooldown() -> None:
+    attempts = tuple(attempt(FAILURE, 24.2 + day) for day in range(10))
+    rule = RetrainingRule(attempts_a_week=20)
+
+    assert decide(History(judgements("xx")), TrainingRuns(attempts=attempts), NOW, rule)[0].outcome == "retrain"
+
+
+@given(st.text("xs.a?", max_size=12), st.integers(0, 3_600))
+def test_a_decision_does_not_change_while_nothing_does(pattern: str, seconds: int) -> None:
+    history, runs = History(judgements(pattern)), TrainingRuns(attempts=(attempt(SUCCESS, 12),))
+
+    first, _ = decide(history, runs, NOW, RULE)
+    later, _ = decide(history, runs, NOW + timedelta(seconds=seconds), RULE)
+
+    assert first.fingerprint == later.fingerprint
+
+
+@given(st.text("xs.a?", max_size=12))
+def test_a_successful_training_answers_all_that_was_judged_before(pattern: str) -> None:
+    runs = TrainingRuns(trained_at=NOW.timestamp())
+
+    assert not decide(History(judgements(pattern)), runs, NOW, RULE)[0].run_key
+
+
+def test_numbers_that_can_never_stand_are_refused() -> None:
+    with pytest.raises(ValueError, match="6 of 5 windows"):
+        RetrainingRule(windows_needed=6)

@@ -1,0 +1,50 @@
+"""A tiny code location: the real sensors over the tiny assets, in the folder that ``TINY_LOOP`` names."""
+
+import dagster as dg
+
+from resources.alerts import AlertLog
+from resources.decision_log import decision_assets
+from resources.model_registry import ModelRegistry
+from resources.object_store import ObjectStore
+from sensors.drift_retraining import retraining_sensor
+from sensors.failure_alerts import alert_sensor
+from sensors.new_listings import new_listings_sensor
+from sensors.retraining import RetrainingRule
+from sensors.rollback import rollback_sensor
+from sensors.schedules import daily_monitoring_schedule, weekly_retraining_schedule
+from tests.sensors.tiny_assets import ASSETS, CHECKS, HELD, INTERVAL, MONITORING, TRAINING, clock, folder
+
+
+def sensors() -> list[dg.SensorDefinition]:
+    return [
+        retraining_sensor(
+            checks=[*CHECKS, HELD], training=TRAINING, rule=RetrainingRule(), interval_seconds=INTERVAL, clock=clock
+        ),
+        new_listings_sensor(
+            landing=str(folder() / "landing"),
+            training=TRAINING,
+            object_store=ObjectStore(),
+            settle_seconds=60,
+            interval_seconds=INTERVAL,
+            clock=clock,
+        ),
+        alert_sensor(
+            checks=[*CHECKS, HELD],
+            log=AlertLog(folder() / "alerts.log"),
+            webhook=None,
+            interval_seconds=INTERVAL,
+        ),
+        rollback_sensor(check=HELD, interval_seconds=INTERVAL),
+    ]
+
+
+defs = dg.Definitions(
+    assets=[*ASSETS, *decision_assets()],
+    sensors=sensors(),
+    schedules=[
+        daily_monitoring_schedule(monitoring=MONITORING),
+        weekly_retraining_schedule(training=TRAINING),
+    ],
+    resources={"registry": ModelRegistry(tracking_uri=f"sqlite:///{folder() / 'mlflow.db'}")},
+    executor=dg.in_process_executor,
+)
