@@ -276,6 +276,8 @@ def address(cell: Any) -> Address | None:
     if not names:
         raise Unusable("an address path without names")
     path = _PATH_SEPARATOR.join(names)
+    if path.lower() in _EMPTY:
+        return None
     if len(names) < 3 or not names[-1].endswith(names[1]):
         return Address(None, None, path)
     neighbourhood = names[-1].removesuffix(names[1]).strip()

@@ -369,7 +369,7 @@ def test_the_service_predicts_where_the_training_stack_cannot_be_imported(saved:
 
 
 def test_requests_that_wait_too_long_are_turned_away(saved: Path, tmp_path: Path) -> None:
-    settings = {"HOUSING_MODEL_FOLDER": str(saved), "HOUSING_MAX_DELAY": "0.05"}
+    settings = {"HOUSING_MODEL_FOLDER": str(saved), "HOUSING_MAX_DELAY": "0.005"}
     with serving(tmp_path, settings) as service:
         body = json.dumps(HOME).encode()
         request = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n" + (
