@@ -1,0 +1,278 @@
+"""Faults of everything around the service while requests keep coming: each is answered, and no answer is lost.
+
+``python -m pytest tests/bento_service/test_faults.py -s`` shows a table of what was seen.
+"""
+
+import dataclasses
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from bento_service.models.availability import Model
+from bento_service.runtime import MODEL_NAME
+from housing_assets.packaging.artifact import GoldenRow, ModelArtifact
+from housing_assets.packaging.assembly import example_listings
+from housing_assets.packaging.prediction import UnusableListing
+from tests.bento_service.breaking import (
+    Registry,
+    health,
+    journal_bytes,
+    kill,
+    locked,
+    postgresql,
+    store_error,
+    wait_until,
+    workers,
+)
+from tests.bento_service.models.registries import ModelSource, RegisteredModel, flip_byte
+from tests.bento_service.serving import serving
+from tests.bento_service.trial import CALM, Outcome, Trials, table
+from tests.databases import new_database, new_sqlite
+
+pytestmark = pytest.mark.slow
+
+N_LISTINGS = 200
+LONGEST_MS = 3_000
+"""What a request may take on a machine that does other things, too: less than any timeout of what fails here."""
+
+READY_SECONDS = 10.0
+"""Within which a service is ready whatever its registry does: it waits two for that, the rest is a slow machine."""
+
+FIRST, SECOND, DAMAGED = 1, 2, 3
+"""Registered versions."""
+
+
+@pytest.fixture(scope="module")
+def shared(artifact: ModelArtifact, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
+    folder = tmp_path_factory.mktemp("faults")
+    registry = Registry(folder)
+    try:
+        source = ModelSource(registry.url, registry.database, folder)
+        models = {"first": artifact, "second": of_fewer_trees(artifact, 8), "baked": of_fewer_trees(artifact, 11)}
+        folders = {kind: folder / kind / "artifact" for kind in (*models, "damaged")}
+        for kind, path in folders.items():
+            path.mkdir(parents=True)
+            models.get(kind, artifact).save(path)
+        flip_byte(folders["damaged"] / "forest.npz")
+        for kind in ("first", "second", "damaged"):
+            source.log(kind, folders[kind])
+        versions = RegisteredModel(source, MODEL_NAME)
+        versions.register("first", "second", "damaged")
+        listings = usable_examples(artifact)
+        served: dict[tuple[str, str], Model] = {
+            ("production", str(FIRST)): models["first"],
+            ("production", str(SECOND)): models["second"],
+            ("baked", "baked"): models["baked"],
+            ("rule", "baked"): artifact.rule,
+        }
+        expected = {
+            named: [model.predict_one(cells).probabilities for cells in listings] for named, model in served.items()
+        }
+        trials = Trials(registry, versions, folders["baked"], listings, expected, [])
+        yield trials
+        print(table(trials.outcomes))
+    finally:
+        registry.kill()
+
+
+@pytest.fixture
+def trials(shared: Trials) -> Trials:
+    """Give what the trials share, with the first version in production."""
+    shared.versions.point("production", FIRST)
+    return shared
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a file system of its own that is soon full."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"file systems cannot be mounted here: {mounted.stderr}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def of_fewer_trees(artifact: ModelArtifact, n_trees: int) -> ModelArtifact:
+    """Return another model than the one given, with other probabilities."""
+    forest = dataclasses.replace(artifact.forest, roots=artifact.forest.roots[:n_trees])
+    model = dataclasses.replace(artifact, forest=forest)
+    golden = [GoldenRow(row.cells, model.predict_one(row.cells).probabilities) for row in artifact.golden]
+    return dataclasses.replace(model, golden=golden)
+
+
+def usable_examples(artifact: ModelArtifact) -> list[dict[str, Any]]:
+    found = []
+    for row in example_listings(N_LISTINGS).to_dict("records"):
+        cells = {str(name): cell for name, cell in row.items() if cell is not None}
+        try:
+            artifact.predict_one(cells)
+        except UnusableListing:
+            continue
+        found.append(cells)
+    return found
+
+
+def assert_undisturbed(outcome: Outcome) -> None:
+    """Make sure that no client had to try again, or to wait for anything that takes its time."""
+    assert outcome.sent_again == 0
+    assert outcome.slowest_ms < LONGEST_MS
+
+
+def test_a_service_that_is_killed_while_the_registry_is_gone_comes_back_with_the_same_version(
+    trials: Trials, tmp_path: Path
+) -> None:
+    store = new_sqlite(tmp_path)
+    with ExitStack() as running:
+        killed = running.enter_context(serving(tmp_path, trials.settings()))
+        with trials.load(killed) as load:
+            trials.registry.kill()
+            wait_until(lambda: health(killed)["models"]["registry"]["last_error"])
+            with locked(tmp_path):  # so that the journal has something to bring back
+                load.keep_on(CALM)
+                kill(killed)
+            service = running.enter_context(serving(tmp_path, trials.settings()))
+            load.turn_to(service)
+            load.wait_for("production", FIRST)
+            trials.registry.start()
+            trials.versions.point("production", SECOND)
+            load.wait_for("production", SECOND)
+    outcome = trials.judge("registry killed, service killed and started, registry back", load, store)
+    assert outcome.answered_by == "production 1, production 2"
+
+
+def test_a_registry_that_hangs_for_half_a_minute_holds_nothing_up(trials: Trials, tmp_path: Path) -> None:
+    store = new_sqlite(tmp_path)
+    with serving(tmp_path, trials.settings()) as service, trials.load(service) as load:
+        with trials.registry.frozen():
+            load.keep_on(30)
+        trials.versions.point("production", SECOND)
+        load.wait_for("production", SECOND)
+    outcome = trials.judge("registry hangs for 30 s", load, store)
+    assert outcome.answered_by == "production 1, production 2"
+    assert_undisturbed(outcome)
+
+
+def test_a_damaged_version_is_not_taken_and_the_next_one_is(trials: Trials, tmp_path: Path) -> None:
+    store = new_sqlite(tmp_path)
+    with serving(tmp_path, trials.settings()) as service, trials.load(service) as load:
+        trials.versions.point("production", DAMAGED)
+        wait_until(lambda: health(service)["models"]["tiers"]["production"]["status"] == "refused")
+        load.keep_on(CALM)
+        trials.versions.point("production", SECOND)
+        load.wait_for("production", SECOND)
+    outcome = trials.judge("damaged version promoted, then a whole one", load, store)
+    assert outcome.answered_by == "production 1, production 2"
+    assert_undisturbed(outcome)
+
+
+@pytest.mark.parametrize("tier", ["baked", "rule"])
+def test_a_service_that_starts_without_its_registry_answers_at_once_and_follows_it_later(
+    trials: Trials, tmp_path: Path, tier: str
+) -> None:
+    store = new_sqlite(tmp_path)
+    baked = Path(shutil.copytree(trials.baked, tmp_path / "baked"))
+    if tier == "rule":
+        flip_byte(baked / "forest.npz")
+    with ExitStack() as running:
+        with trials.registry.frozen():
+            begun = time.monotonic()
+            service = running.enter_context(serving(tmp_path, trials.settings(model_folder=baked)))
+            ready = time.monotonic() - begun
+            load = running.enter_context(trials.load(service, tier))
+        load.wait_for("production", FIRST)
+    print(f"ready without a registry after {ready:.1f} s, answered by {tier}")
+    assert ready < READY_SECONDS
+    outcome = trials.judge(f"registry hangs at the start ({tier}), then answers", load, store)
+    assert outcome.answered_by == f"{tier} baked, production 1"
+    assert_undisturbed(outcome)
+
+
+def test_promotions_and_rollbacks_are_followed_under_load(trials: Trials, tmp_path: Path) -> None:
+    store = new_sqlite(tmp_path)
+    with serving(tmp_path, trials.settings()) as service, trials.load(service) as load:
+        for number in (SECOND, FIRST, SECOND, FIRST, SECOND):
+            trials.versions.point("production", number)
+            load.wait_for("production", number)
+            load.keep_on(CALM / 2)
+    outcome = trials.judge("3 promotions, 2 rollbacks", load, store)
+    assert outcome.answered_by == "production 1, production 2"
+    assert_undisturbed(outcome)
+
+
+def test_a_locked_store_holds_no_answer_up(trials: Trials, tmp_path: Path) -> None:
+    store = new_sqlite(tmp_path)
+    with serving(tmp_path, trials.settings()) as service, trials.load(service) as load:
+        wait_until(lambda: health(service)["prediction_store"]["shipped"])
+        with locked(tmp_path):
+            load.keep_on(6)
+            assert "locked" in store_error(service)
+        wait_until(lambda: not store_error(service))
+    assert_undisturbed(trials.judge("store locked for 6 s", load, store))
+
+
+def test_a_full_store_holds_no_answer_up(trials: Trials, tmp_path: Path, small_disk: Path) -> None:
+    store = new_sqlite(small_disk)
+    with serving(tmp_path, trials.settings(prediction_store=store)) as service, trials.load(service) as load:
+        wait_until(lambda: "full" in store_error(service))
+        load.keep_on(2 * CALM)
+        subprocess.run(["mount", "-o", "remount,size=500m", small_disk], check=True)
+        wait_until(lambda: not store_error(service))
+    assert_undisturbed(trials.judge("store full, then with room", load, store))
+
+
+def test_a_store_that_is_gone_holds_no_answer_up(trials: Trials, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        # PostgreSQL's own user may enter this folder; pytest closes its own ones to others.
+        data = Path(stack.enter_context(TemporaryDirectory())) / "postgresql"
+        with postgresql(data) as url:
+            store = new_database(url)
+        with serving(tmp_path, trials.settings(prediction_store=store)) as service, trials.load(service) as load:
+            with postgresql(data):
+                wait_until(lambda: health(service)["prediction_store"]["shipped"])
+                load.keep_on(CALM)
+            wait_until(lambda: store_error(service))
+            load.keep_on(2 * CALM)
+            stack.enter_context(postgresql(data))
+            wait_until(lambda: not store_error(service))
+        assert_undisturbed(trials.judge("PostgreSQL gone twice", load, store))
+
+
+def test_a_worker_that_is_killed_leaves_its_requests_and_records_to_the_other(trials: Trials, tmp_path: Path) -> None:
+    store = new_sqlite(tmp_path)
+    with serving(tmp_path, trials.settings(workers=2)) as service:
+        wait_until(lambda: len(workers(service)) == 2)
+        with trials.load(service) as load:
+            with locked(tmp_path):  # so that its journal has something to bring back
+                load.keep_on(CALM)
+                victim = max(workers(service), key=journal_bytes)
+                assert journal_bytes(victim) > 0
+                victim.kill()
+            killed = time.monotonic()
+            wait_until(lambda: len(workers(service)) == 2 and victim not in workers(service), 60)
+            print(f"the supervisor started another worker after {time.monotonic() - killed:.1f} s")
+    trials.judge("one of two workers killed", load, store)
+
+
+def test_a_service_that_is_ended_answers_what_has_begun_and_leaves_the_rest_to_its_replica(
+    trials: Trials, tmp_path: Path
+) -> None:
+    store = new_sqlite(tmp_path)
+    settings = trials.settings(prediction_store=store)
+    with serving(tmp_path / "ended", settings, wait=False) as ended, serving(tmp_path / "replica", settings) as replica:
+        ended.wait_until_ready()
+        with trials.load(ended) as load:
+            load.turn_to(replica)
+            begun = time.monotonic()
+            assert ended.stop() == 0
+            print(f"the service ended after {time.monotonic() - begun:.1f} s")
+    assert not list((tmp_path / "ended").rglob("*.journal"))
+    trials.judge("service ended beside a replica", load, store)
