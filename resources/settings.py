@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "HOUSING_"
@@ -46,6 +46,29 @@ class Settings(BaseSettings):
     )
     monitoring_window_days: int = Field(default=1, ge=1, le=30, description="Days that a drift report judges together.")
 
+    landing: str | None = Field(
+        default=None,
+        description="Folder or s3:// prefix: complete new files there start a training, which reads all of it unless "
+        "HOUSING_SOURCE says otherwise.",
+    )
+    landing_settle_seconds: float = Field(
+        default=60, ge=0, le=86_400, description="How long a file must have stayed the same to be complete."
+    )
+    retrain_windows_needed: int = Field(
+        default=2, ge=1, le=30, description="Windows with findings that call for a retraining."
+    )
+    retrain_windows_seen: int = Field(default=5, ge=1, le=30, description="The last windows among which they are.")
+    retrain_cooldown_hours: float = Field(
+        default=24, ge=0, le=8_760, description="Hours from the launch of one retraining to the next."
+    )
+    retrain_attempts_a_week: int = Field(
+        default=3, ge=1, le=100, description="Retrainings within seven days, failed ones included."
+    )
+    sensor_seconds: int = Field(default=30, ge=1, le=3_600, description="Seconds between two looks of each sensor.")
+    alert_webhook: SecretStr | None = Field(
+        default=None, description="Webhook in Slack's format that alerts are sent to, besides the local log."
+    )
+
     @model_validator(mode="after")
     def _know_every_name(self) -> Self:
         known = {f"{PREFIX}{name}".upper() for name in ServingSettings.model_fields if name != "tracking_uri"}
@@ -64,6 +87,11 @@ class Settings(BaseSettings):
     def mlflow_uri(self) -> str:
         """The MLflow tracking URI in force."""
         return self.tracking_uri or f"sqlite:///{self.storage / 'mlflow.db'}"
+
+    @property
+    def listings_location(self) -> str:
+        """Where raw listings lie; empty for the synthetic sample."""
+        return self.source or self.landing or ""
 
     @property
     def prediction_store_url(self) -> str:

@@ -20,7 +20,7 @@ KINDS = ("sqlite", "postgresql")
 
 def new_store(request: pytest.FixtureRequest, folder: Path) -> str:
     """Return the URL of a database of the kind that a fixture is asked for, in which there is nothing yet."""
-    return new_sqlite(folder) if request.param == "sqlite" else new_database(_server(request.session).get_uri())
+    return new_sqlite(folder) if request.param == "sqlite" else new_database(server_of(request.session).get_uri())
 
 
 def new_sqlite(folder: Path) -> str:
@@ -82,7 +82,7 @@ def feedback(prediction_id: str, **changes: Any) -> dict[str, Any]:
 
 
 @cache
-def _server(session: pytest.Session) -> "PostgresServer":
+def server_of(session: pytest.Session) -> "PostgresServer":
     """Start the server that all tests of a session use.
 
     The session ends it: the processes of pytest-xdist end in a way that nothing registered with ``atexit`` sees.

