@@ -11,7 +11,7 @@ export DAGSTER_DISABLE_TELEMETRY ?= yes
 export BENTOML_DO_NOT_TRACK ?= True
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help setup demo materialize test fuzz check dev serve container versions rollback bench proto lock clean
+.PHONY: help setup demo materialize test fuzz check dev serve container judge versions decisions rollback bench proto lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,9 +32,9 @@ materialize: setup  ## materialize every asset from the settings (docs/settings.
 	$(BIN)/dg launch --assets 'key:"raw_listings"+'
 	@$(BIN)/python -m housing_assets.summary
 
-demo:  ## the whole way from synthetic ads to a bento, with a summary
-	@HOUSING_SOURCE= $(MAKE) --no-print-directory materialize HOUSING_STORAGE=$(DEMO) \
-		DAGSTER_HOME=$(DEMO)/dagster MLFLOW_TRACKING_URI=sqlite:///$(DEMO)/mlflow.db
+demo: .venv/installed  ## the whole story on synthetic ads: train, serve, drift, retrain, follow; with a summary
+	@$(BIN)/python -m housing_assets.demo --storage $(DEMO)
+	@HOUSING_SOURCE= HOUSING_STORAGE=$(DEMO) DAGSTER_HOME=$(DEMO)/dagster $(BIN)/python -m housing_assets.summary
 
 test: setup  ## run every test
 	$(BIN)/python -m pytest -n auto --dist loadfile
@@ -73,8 +73,15 @@ container: setup  ## make the image housing_price_classifier of the bento that w
 	cd "$${TMPDIR:-/tmp}" && $(abspath $(BIN))/bentoml containerize housing_price_classifier:$$version \
 		--image-tag $(IMAGE):$$version --image-tag $(IMAGE):latest --opt network=host
 
+judge: setup  ## judge a day of production as the daemon does each night (DAY=2026-03-01, default: yesterday)
+	$(BIN)/dg launch --job daily_monitoring --partition \
+		$(or $(DAY),$$($(BIN)/python -c 'from datetime import *; print(datetime.now(UTC).date() - timedelta(1))'))
+
 versions: setup  ## registered versions with their audit trail
 	@$(BIN)/python -m resources.versions
+
+decisions: setup  ## what the sensors decided by themselves, and why
+	@$(BIN)/python -m sensors.decisions
 
 rollback: setup  ## point production at the version before (TO=version REASON=text)
 	@$(BIN)/python -m resources.versions rollback $(if $(TO),--to $(TO)) $(if $(REASON),--reason "$(REASON)")

@@ -17,9 +17,9 @@ def main() -> None:
     """Print the summary of the Dagster instance in DAGSTER_HOME."""
     graph = defs.resolve_asset_graph()
     with dg.DagsterInstance.get() as instance:
-        print(f"\n{'asset':<24} {'built at (UTC)':<20} what")
+        print(f"\n{'asset':<26} {'built at (UTC)':<20} what")
         for level in graph.toposorted_asset_keys_by_level:
-            for key in sorted(level):
+            for key in sorted(level & graph.materializable_asset_keys):
                 print(_describe(key, instance.get_latest_materialization_event(key)))
         outcomes = [_outcome(instance, key) for key in sorted(graph.asset_check_keys)]
     print("\nchecks: " + ", ".join(outcomes))
@@ -29,14 +29,16 @@ def main() -> None:
         f"  make dev {here}\n"
         "      the lineage page on http://localhost:3000, MLflow on http://localhost:5000\n"
         f"  make versions {here}\n"
-        "      the registered versions, and why each was promoted or not"
+        "      the registered versions, and why each was promoted or not\n"
+        f"  make decisions {here}\n"
+        "      what the sensors decided by themselves, and why"
     )
 
 
 def _describe(key: dg.AssetKey, event: dg.EventLogEntry | None) -> str:
     name = key.to_user_string()
     if event is None or event.asset_materialization is None:
-        return f"{name:<24} {'not yet':<20}"
+        return f"{name:<26} {'not yet':<20}"
     found = event.asset_materialization.metadata
     told = [
         f"{each.removeprefix('dagster/').replace('_', ' ')} {_shown(found[each].value)}"
@@ -44,7 +46,7 @@ def _describe(key: dg.AssetKey, event: dg.EventLogEntry | None) -> str:
         if each in found
     ][:1]
     told += [f"{each} {_shown(found[each].value)}" for each in METRICS if each in found]
-    return f"{name:<24} {datetime.fromtimestamp(event.timestamp, UTC):%Y-%m-%d %H:%M:%S}  {', '.join(told)}"
+    return f"{name:<26} {datetime.fromtimestamp(event.timestamp, UTC):%Y-%m-%d %H:%M:%S}  {', '.join(told)}"
 
 
 def _shown(value: object) -> str:

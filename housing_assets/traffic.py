@@ -74,11 +74,24 @@ class Tally:
     seconds: list[float] = field(default_factory=list)
     unreachable: int = 0
 
+    @property
+    def answered(self) -> int:
+        """Requests that were answered with a category."""
+        return self.statuses[httpx.codes.OK]
+
+    @property
+    def refused(self) -> int:
+        """Ads that the service took for unusable, or a request that it did not allow."""
+        return sum(count for status, count in self.statuses.items() if 400 <= status < 500)
+
+    @property
+    def failed(self) -> int:
+        """Requests that got no answer: the service was overloaded, failed, or was not to be reached."""
+        return self.statuses.total() - self.answered - self.refused + self.unreachable
+
     def describe(self) -> str:
         """Return a line for a person."""
-        answered = self.statuses[httpx.codes.OK]
-        refused = sum(self.statuses.values()) - answered
-        parts = [f"{answered:,} answered", f"{refused:,} refused", f"{self.unreachable:,} unreachable"]
+        parts = [f"{self.answered:,} answered", f"{self.refused:,} refused", f"{self.failed:,} failed"]
         if self.seconds:
             parts.append(
                 f"median {np.median(self.seconds) * 1000:.1f} ms, p99 {np.quantile(self.seconds, 0.99) * 1000:.1f} ms"
@@ -174,6 +187,10 @@ async def _feed_back(
         tally.feedback[reply.status_code] += 1
 
 
+def _day(text: str) -> date:
+    return datetime.now(UTC).date() - timedelta(days=1) if text == "yesterday" else date.fromisoformat(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     parser = argparse.ArgumentParser(
@@ -187,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="another seed draws other ads")
     parser.add_argument("--label-share", type=float, default=0.0, help="share of the ads whose price comes back")
     parser.add_argument("--label-delay", type=float, default=0.0, help="seconds from an answer to its price")
-    parser.add_argument("--day", type=date.fromisoformat, help="replay this day of the past; needs a key")
+    parser.add_argument("--day", type=_day, help="replay this day of the past, or yesterday; needs a key")
     parser.add_argument("--connections", type=int, default=8, help="requests under way at once, at most")
     add_shift(parser)
     given = vars(parser.parse_args(arguments))
@@ -198,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(fault))
     tally = asyncio.run(send(url, os.environ.get(KEY_VARIABLE), plan, progress=True))
     print(tally.describe())
-    return 0 if not tally.unreachable else 1
+    return 1 if tally.failed else 0
 
 
 if __name__ == "__main__":

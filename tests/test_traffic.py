@@ -75,7 +75,7 @@ def test_a_day_is_not_replayed_without_a_key(service: Service) -> None:
 def test_no_service_is_an_error() -> None:
     ended = run("http://127.0.0.1:9", "--requests", "3")
     assert ended.returncode == 1
-    assert "3 unreachable" in ended.stdout
+    assert "3 failed" in ended.stdout
 
 
 @pytest.mark.parametrize("argument", ["--price-inflation=-2", "--missing=nothing", "--day=someday"])

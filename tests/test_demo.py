@@ -1,0 +1,99 @@
+"""The loop, end to end, with the processes of production: service, store, registry and Dagster's daemon."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from housing_assets.demo.processes import PROJECT
+from housing_assets.demo.story import Story, tell
+
+REPAIRED_WITHIN = 180
+"""Seconds from the first shifted request to the first answer of the new version."""
+
+
+def processes_of(storage: Path) -> list[str]:
+    """Return the commands of the processes that were started with a storage."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("HOUSING_STORAGE") == str(storage):
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "storage"
+
+
+@pytest.fixture(scope="module")
+def story(storage: Path) -> Story:
+    return tell(storage, print)
+
+
+@pytest.mark.slow
+def test_an_ordinary_day_leads_to_nothing(story: Story) -> None:
+    ordinary = story.days[0]
+    assert [one.check for one in story.judgements[ordinary] if not one.passed] == []
+    before = [one for one in story.decisions if ordinary.isoformat() in one.decision.evidence["windows_judged"]]
+    assert before[0].decision.outcome == "nothing found"
+
+
+@pytest.mark.slow
+def test_a_shifted_day_leads_to_one_retraining_and_the_service_follows_without_a_failed_request(story: Story) -> None:
+    shifted = story.days[1]
+    failed = {one.check for one in story.judgements[shifted] if not one.passed}
+    assert "performance_held" in failed
+    assert [one.decision.outcome for one in story.decisions].count("retrain") == 1
+    assert story.versions == [1, 2]
+    assert sum(tally.answered for tally in story.meanwhile) > 0
+    assert sum(tally.failed for tally in [*story.meanwhile, *story.traffic.values()]) == 0
+    assert story.repaired_seconds < REPAIRED_WITHIN
+
+
+@pytest.mark.slow
+def test_the_day_after_the_retraining_passes(story: Story) -> None:
+    after = story.days[2]
+    assert set(story.traffic[after].versions) == {"production 2"}
+    assert [one.check for one in story.judgements[after] if not one.passed] == []
+    assert story.decisions[-1].decision.outcome == "nothing found"
+
+
+@pytest.mark.slow
+def test_the_failure_is_told_of(story: Story, storage: Path) -> None:
+    assert f"performance_report of {story.days[1]}" in (storage / "alerts.log").read_text()
+
+
+@pytest.mark.slow
+def test_no_process_is_left_behind(story: Story, storage: Path) -> None:
+    assert story.versions
+    assert processes_of(storage) == []
+
+
+@pytest.mark.slow
+def test_a_demonstration_that_is_stopped_leaves_no_process_behind(tmp_path: Path) -> None:
+    storage = tmp_path / "storage"
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "housing_assets.demo", "--storage", str(storage)],
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not processes_of(storage):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    demo.send_signal(signal.SIGINT)
+    _, said = demo.communicate(timeout=60)
+
+    assert "no process is left behind" in said
+    assert demo.returncode == 130
+    assert processes_of(storage) == []
