@@ -111,7 +111,7 @@ class ModelCascade:
         cache_folder: Path,
         *,
         refresh_seconds: float = 10.0,
-        startup_wait_seconds: float = 2.0,
+        startup_wait_seconds: float = 0.5,
         follow_challenger: bool = False,
         refusal_seconds: float = 600.0,
     ):

@@ -43,7 +43,7 @@ LONGEST_MS = 3_000
 """What a request may take on a machine that does other things, too: less than any timeout of what fails here."""
 
 READY_SECONDS = 10.0
-"""Within which a service is ready whatever its registry does: it waits two for that, the rest is a slow machine."""
+"""Within which a service is ready whatever its registry does: it waits half of one for that, the rest is a slow machine."""
 
 FIRST, SECOND, DAMAGED = 1, 2, 3
 """Registered versions."""
