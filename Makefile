@@ -11,7 +11,7 @@ export DAGSTER_DISABLE_TELEMETRY ?= yes
 export BENTOML_DO_NOT_TRACK ?= True
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help setup demo materialize test fuzz check dev serve container judge versions decisions rollback bench proto lock clean
+.PHONY: help setup demo materialize test fuzz faults check dev serve container judge versions decisions rollback bench proto lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ test: setup  ## run every test
 
 fuzz: setup  ## send thousands of generated requests to the service
 	HOUSING_FUZZ_EXAMPLES=1500 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -s
+
+faults: setup  ## break everything around the service under load, and count the answers (needs a quiet machine)
+	$(BIN)/python -m pytest tests/bento_service/test_faults.py -m trial -s
 
 check: setup  ## format, lint, types, rules of import
 	$(BIN)/ruff format --check .
@@ -86,9 +89,10 @@ decisions: setup  ## what the sensors decided by themselves, and why
 rollback: setup  ## point production at the version before (TO=version REASON=text)
 	@$(BIN)/python -m resources.versions rollback $(if $(TO),--to $(TO)) $(if $(REASON),--reason "$(REASON)")
 
-bench: setup  ## compare with the usual ways; writes benchmarks/README.md, benchmarks/serving/README.md (needs wrk)
+bench: setup  ## compare with the usual ways; writes the pages README.md below benchmarks (needs wrk)
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.drift
 
 PROTO := bento_service/protocols/proto/housing/v1/price_classifier.proto
 proto:  ## generate the gRPC stubs anew

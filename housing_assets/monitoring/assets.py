@@ -116,19 +116,11 @@ def daily_assets(days: MonitoredDays) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: ReportConfig, production_profile: Any, registry: ModelRegistry
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """What the listings and predictions of the window differ in from what the version in production learned."""
-        from housing_assets.monitoring.drift import compare
-        from housing_assets.monitoring.profile import ProfileRefused
         from housing_assets.monitoring.reporting import Drift
-        from housing_assets.monitoring.window import unjudged_drift
 
         limits = limits_of(config)
         judged = open_window_of(context, production_profile, registry, limits)
-        report = unjudged_drift(judged.reason, limits)
-        if judged.reference and judged.profile:
-            try:
-                report = compare(judged.reference.profile, judged.profile, limits)
-            except ProfileRefused as refusal:
-                report = unjudged_drift(f"Not judged: {refusal}.", limits)
+        report = judged.judge_drift(limits)
         occasion = occasion_of(context, judged, insufficient=report.status == "insufficient")
         results = checks.drift_results(report, occasion)
         context.log.info(report.verdict)
@@ -148,18 +140,10 @@ def daily_assets(days: MonitoredDays) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """Whether the values of the window are still of the kind that the version in production learned."""
         from housing_assets.monitoring.documents import Documents
-        from housing_assets.monitoring.profile import ProfileRefused
-        from housing_assets.monitoring.validation import validate_features
-        from housing_assets.monitoring.window import unjudged_features
 
         limits = limits_of(config)
         judged = open_window_of(context, production_profile, registry, limits)
-        report = unjudged_features(judged.reason, limits)
-        if judged.reference and judged.profile:
-            try:
-                report = validate_features(judged.reference.profile, judged.profile, limits)
-            except ProfileRefused as refusal:
-                report = unjudged_features(f"Not judged: {refusal}.", limits)
+        report = judged.judge_features(limits)
         context.log.info(report.verdict)
         occasion = occasion_of(context, judged, insufficient=report.insufficient)
         return dg.MaterializeResult(

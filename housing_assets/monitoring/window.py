@@ -1,15 +1,19 @@
 """The window that a report is made of: whose answers they are, and what they are held against."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from housing_assets.monitoring.drift import DriftReport, Status
+from housing_assets.monitoring.drift import DriftReport, Status, compare
 from housing_assets.monitoring.performance import PerformanceReport
 from housing_assets.monitoring.production import DayProfiles, choose_version
-from housing_assets.monitoring.profile import Profile
+from housing_assets.monitoring.profile import Profile, ProfileRefused
 from housing_assets.monitoring.reference import Reference
 from housing_assets.monitoring.references import References
 from housing_assets.monitoring.thresholds import Thresholds
-from housing_assets.monitoring.validation import ValidationReport
+from housing_assets.monitoring.validation import ValidationReport, validate_features
+
+Report = TypeVar("Report")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,27 @@ class Window:
     profile: Profile | None
     other_rows: int
     reason: str
+
+    def judge_drift(self, limits: Thresholds) -> DriftReport:
+        """Return what the answers differ in from the reference, or why that cannot be said."""
+        return self._judge(compare, _unjudged_drift, limits)
+
+    def judge_features(self, limits: Thresholds) -> ValidationReport:
+        """Return whether the values are of the reference's kind, or why that cannot be said."""
+        return self._judge(validate_features, _unjudged_features, limits)
+
+    def _judge(
+        self,
+        judge: Callable[[Profile, Profile, Thresholds], Report],
+        leave: Callable[[str, Thresholds], Report],
+        limits: Thresholds,
+    ) -> Report:
+        if not (self.reference and self.profile):
+            return leave(self.reason, limits)
+        try:
+            return judge(self.reference.profile, self.profile, limits)
+        except ProfileRefused as refusal:
+            return leave(f"Not judged: {refusal}.", limits)
 
 
 def open_window(merged: DayProfiles, references: References, min_rows: int) -> Window:
@@ -62,19 +87,17 @@ def open_window(merged: DayProfiles, references: References, min_rows: int) -> W
     return Window(version, in_production, reference, profile, other_rows, reason)
 
 
-def unjudged_drift(reason: str, limits: Thresholds) -> DriftReport:
-    """Return the report of a window without rows or without a reference."""
-    return DriftReport(Status.INSUFFICIENT, reason, 0, 0, (), limits)
-
-
-def unjudged_features(reason: str, limits: Thresholds) -> ValidationReport:
-    """Return the report of a window without rows or without a reference."""
-    return ValidationReport(reason, 0, True, (), limits)
-
-
 def unjudged_performance(reason: str) -> PerformanceReport:
     """Return the report of a version without a reference."""
     nothing = dict.fromkeys(("accuracy", "macro_f1", "accuracy_drop", "macro_f1_drop"), 0.0)
     return PerformanceReport(
         verdict=reason, insufficient=True, failed=False, rows=0, **nothing, accuracy_p=1.0, macro_f1_p=1.0
     )
+
+
+def _unjudged_drift(reason: str, limits: Thresholds) -> DriftReport:
+    return DriftReport(Status.INSUFFICIENT, reason, 0, 0, (), limits)
+
+
+def _unjudged_features(reason: str, limits: Thresholds) -> ValidationReport:
+    return ValidationReport(reason, 0, True, (), limits)

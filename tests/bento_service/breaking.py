@@ -1,23 +1,16 @@
 """What the service depends on, in forms that can be broken on purpose, and looks at how the service takes it."""
 
-import os
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from tests.bento_service.models.registries import answers, free_port
 from tests.bento_service.serving import PROJECT, Service
-from tests.resources.mlflow_database import new_database
-
-REGISTRY_START_SECONDS = 90
 
 POSTGRESQL = """if True:
     import sys
@@ -27,44 +20,6 @@ POSTGRESQL = """if True:
         print(server.get_uri(), flush=True)
         sys.stdin.read()
 """
-
-
-class Registry:
-    """An MLflow server that can be killed, frozen, and started again on its port and its data."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.database = new_database(folder)
-        self._port = free_port()
-        self.url = f"http://127.0.0.1:{self._port}"
-        self.start()
-
-    def start(self) -> None:
-        stored = ["--backend-store-uri", self.database, "--artifacts-destination", str(self.folder / "artifacts")]
-        command = [str(Path(sys.executable).parent / "mlflow"), "server", *stored, "--port", str(self._port)]
-        with (self.folder / "server.log").open("a") as log:
-            self._process = subprocess.Popen(
-                [*command, "--workers", "1"],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
-                start_new_session=True,
-            )
-        wait_until(lambda: answers(f"{self.url}/health"), REGISTRY_START_SECONDS)
-
-    def kill(self) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Let it take connections and answer nothing."""
-        os.killpg(self._process.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.killpg(self._process.pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -112,10 +67,3 @@ def health(service: Service) -> Any:
 def store_error(service: Service) -> str:
     """Return why the service cannot write to its store; nothing if it can."""
     return str(health(service)["prediction_store"]["last_error"] or "")
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

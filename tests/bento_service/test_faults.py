@@ -1,6 +1,6 @@
 """Faults of everything around the service while requests keep coming: each is answered, and no answer is lost.
 
-``python -m pytest tests/bento_service/test_faults.py -s`` shows a table of what was seen.
+``make faults`` runs them and prints a table of what was seen.
 """
 
 import dataclasses
@@ -21,29 +21,27 @@ from housing_assets.packaging.artifact import GoldenRow, ModelArtifact
 from housing_assets.packaging.assembly import example_listings
 from housing_assets.packaging.prediction import UnusableListing
 from tests.bento_service.breaking import (
-    Registry,
     health,
     journal_bytes,
     kill,
     locked,
     postgresql,
     store_error,
-    wait_until,
     workers,
 )
-from tests.bento_service.models.registries import ModelSource, RegisteredModel, flip_byte
+from tests.bento_service.models.registries import ModelSource, RegisteredModel, Registry, flip_byte, wait_until
 from tests.bento_service.serving import serving
 from tests.bento_service.trial import CALM, Outcome, Trials, table
 from tests.databases import new_database, new_sqlite
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.trial
 
 N_LISTINGS = 200
 LONGEST_MS = 3_000
 """What a request may take on a machine that does other things, too: less than any timeout of what fails here."""
 
 READY_SECONDS = 10.0
-"""Within which a service is ready whatever its registry does: it waits half of one for that, the rest is a slow machine."""
+"""Within which a service is ready whatever its registry does: it waits half of one for that, the rest is slowness."""
 
 FIRST, SECOND, DAMAGED = 1, 2, 3
 """Registered versions."""

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import select
 
 from resources.prediction_tables import PREDICTIONS, open_store
-from tests.bento_service.breaking import Registry, health, wait_until
+from tests.bento_service.breaking import health
 from tests.bento_service.load import Answer, Exchange, Load
-from tests.bento_service.models.registries import RegisteredModel
+from tests.bento_service.models.registries import RegisteredModel, Registry, wait_until
 from tests.bento_service.serving import Service
 
 CALM = 1.0

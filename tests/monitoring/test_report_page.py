@@ -10,7 +10,7 @@ from housing_assets.monitoring.comparison import N_WORST, compared_cells, worst_
 from housing_assets.monitoring.drift import DriftReport, compare
 from housing_assets.monitoring.report_page import GLOSSARY, MEANINGS, CheckOutcome, render_page
 from housing_assets.monitoring.thresholds import Thresholds
-from housing_assets.monitoring.window import unjudged_drift
+from housing_assets.monitoring.window import Window
 from tests.monitoring.production import Platform, ads
 
 MAX_BYTES = 500_000
@@ -120,7 +120,9 @@ def test_a_day_without_drift_asks_for_nothing(platform: Platform) -> None:
 
 
 def test_a_day_that_is_not_judged_says_so_and_shows_no_figures(platform: Platform) -> None:
-    text = page_of(platform, unjudged_drift("Not judged: version 3 answered nothing.", Thresholds()))
+    window = Window(3, True, None, None, 0, "Not judged: version 3 answered nothing.")
+
+    text = page_of(platform, window.judge_drift(Thresholds()))
 
     assert "Not judged: version 3 answered nothing." in text
     assert "Everything that was measured" not in text

@@ -3,13 +3,14 @@
 import dataclasses
 import http.client
 import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,29 +36,49 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
-def mlflow_server(folder: Path) -> Iterator[tuple[str, str]]:
-    """Run a server; give its URL and that of its database."""
-    database = new_database(folder)
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    command = ["server", "--backend-store-uri", database, "--artifacts-destination", str(folder / "artifacts")]
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [Path(sys.executable).parent / "mlflow", *command, "--port", str(port), "--workers", "1"],
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
-        )
+class Registry:
+    """An MLflow server that can be killed, frozen, and started again on its port and its data."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.database = new_database(folder)
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.start()
+
+    def start(self) -> None:
+        stored = ["--backend-store-uri", self.database, "--artifacts-destination", str(self.folder / "artifacts")]
+        command = [str(Path(sys.executable).parent / "mlflow"), "server", *stored, "--port", str(self._port)]
+        with (self.folder / "server.log").open("a") as log:
+            self._process = subprocess.Popen(
+                [*command, "--workers", "1"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+                start_new_session=True,
+            )
+        wait_until(lambda: answers(f"{self.url}/health"), START_SECONDS)
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it take connections and answer nothing."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
         try:
-            deadline = time.monotonic() + START_SECONDS
-            while not answers(f"{url}/health"):
-                assert process.poll() is None, (folder / "server.log").read_text()
-                assert time.monotonic() < deadline, "the MLflow server was not ready in time"
-                time.sleep(0.2)
-            yield url, database
+            yield
         finally:
-            process.terminate()
-            process.wait(timeout=30)
+            os.killpg(self._process.pid, signal.SIGCONT)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
 
 
 def answers(url: str) -> bool:

@@ -6,17 +6,20 @@ from collections.abc import Iterator
 import pytest
 
 from housing_assets.packaging.artifact import ModelArtifact
-from tests.bento_service.models.registries import FaultProxy, ModelSource, RegisteredModel, log_models, mlflow_server
+from tests.bento_service.models.registries import FaultProxy, ModelSource, RegisteredModel, Registry, log_models
 
 
 @pytest.fixture(scope="session")
 def model_source(artifact: ModelArtifact, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelSource]:
     """Give a server with models that were logged, none of which is registered."""
     folder = tmp_path_factory.mktemp("mlflow")
-    with mlflow_server(folder) as (url, database):
-        source = ModelSource(url, database, folder)
+    registry = Registry(folder)
+    try:
+        source = ModelSource(registry.url, registry.database, folder)
         log_models(source, artifact, folder / "models")
         yield source
+    finally:
+        registry.kill()
 
 
 @pytest.fixture
