@@ -108,7 +108,7 @@ def _consequence(report: DriftReport, in_production: bool) -> str:
     if report.status is Status.INSUFFICIENT:
         return "Nothing follows from it: a window that is not judged neither passes nor calls for retraining."
     if not report.material:
-        return "Nothing needs to be done."
+        return "Nothing needs to be done. Whether true prices still follow from the listings, performance_report tells."
     if not in_production:
         return "The version has been replaced since: this is history, and nothing follows from it."
     if not report.counts_toward_retraining:
