@@ -52,9 +52,9 @@ class ChildFailed(RuntimeError):
     """A measured process ended with an error; the message ends with what it wrote."""
 
 
-def run_child(function: str, folder: Path, environment: Mapping[str, str]) -> Measurement:
-    """Measure ``MODULE:FUNCTION`` in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.measure", function, str(folder)]
+def run_child(function: str, folder: Path, environment: Mapping[str, str], python: str = sys.executable) -> Measurement:
+    """Measure ``MODULE:FUNCTION`` in a fresh process, of another interpreter if one is given."""
+    command = [python, "-m", "benchmarks.measure", function, str(folder)]
     printed = run_process(command, environment)
     return Measurement(**json.loads(printed.splitlines()[-1]))
 

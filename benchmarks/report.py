@@ -2,9 +2,10 @@
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 from benchmarks.comparisons import Result
 from benchmarks.growth import MAX_BYTES, MAX_SECONDS, MAX_SLOPE, Size, slope
@@ -17,12 +18,12 @@ def comparison_section(title: str, results: Sequence[Result], numba_seconds: flo
     rows = [
         (
             result.comparison.title,
-            *map(_seconds, result.seconds()),
+            *map(seconds_text, result.seconds()),
             "{:.2f} ({:.2f} to {:.2f})".format(*result.speedups()),
             *(_memory(result) if result.comparison.measures_memory else ("", "", "")),
             str(len(result.ours)),
             result.comparison.target,
-            _verdict(result.is_met()),
+            verdict(result.is_met()),
         )
         for result in results
     ]
@@ -44,7 +45,7 @@ def comparison_section(title: str, results: Sequence[Result], numba_seconds: flo
         if f1:
             notes.append(f"Macro-F1 on the same held-out listings: usual way {f1[0]:.4f}, ours {f1[1]:.4f}.")
     notes.append(f"numba compiled once, before everything that is measured, in {numba_seconds:.1f} s.")
-    return "\n\n".join([f"### {title}", _table(header, rows), *notes])
+    return "\n\n".join([f"### {title}", table(header, rows), *notes])
 
 
 def growth_section(sizes: Sequence[Size]) -> str:
@@ -61,11 +62,11 @@ def growth_section(sizes: Sequence[Size]) -> str:
     rows.append(("power of the rows", *(f"{slope(sizes, name):.2f}" for name in names), f"{slope(sizes):.2f}"))
     largest = sizes[-1]
     aims = (
-        f"Aims: no worse than linear (power {MAX_SLOPE:g}): {_verdict(slope(sizes) <= MAX_SLOPE)}. "
-        f"{largest.rows:,} rows in {MAX_SECONDS} s: {_verdict(largest.seconds <= MAX_SECONDS)}; "
-        f"in {MAX_BYTES / 1e9:g} GB: {_verdict(largest.peak_bytes <= MAX_BYTES)}."
+        f"Aims: no worse than linear (power {MAX_SLOPE:g}): {verdict(slope(sizes) <= MAX_SLOPE)}. "
+        f"{largest.rows:,} rows in {MAX_SECONDS} s: {verdict(largest.seconds <= MAX_SECONDS)}; "
+        f"in {MAX_BYTES / 1e9:g} GB: {verdict(largest.peak_bytes <= MAX_BYTES)}."
     )
-    return "\n\n".join(["### Growth", _table(("listings", *names, "all"), rows), machine(), aims])
+    return "\n\n".join(["### Growth", table(("listings", *names, "all"), rows), machine(), aims])
 
 
 def machine() -> str:
@@ -86,6 +87,33 @@ def write_section(path: Path, key: str, section: str) -> None:
     path.write_text(f"{kept}{begin}\n{section}\n{end}{after or chr(10)}")
 
 
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def spread(found: Sequence[float], show: Callable[[float], str]) -> str:
+    """Return the median and, of more than one, the least and the greatest."""
+    shown = show(median(found))
+    return shown if len(found) == 1 else f"{shown} ({show(min(found))} to {show(max(found))})"
+
+
+def seconds_text(seconds: float) -> str:
+    """Return seconds, in milliseconds below one."""
+    return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def bytes_text(count: float) -> str:
+    """Return bytes in megabytes, from 1,000 of them on in gigabytes."""
+    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+
+
+def verdict(is_met: bool) -> str:
+    """Return whether an aim is reached, in a word."""
+    return "yes" if is_met else "no"
+
+
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -95,27 +123,10 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def _memory(result: Result) -> tuple[str, str, str]:
     usual, ours = result.peaks()
-    return _bytes(usual), _bytes(ours), f"{result.saving():.1f}"
+    return bytes_text(usual), bytes_text(ours), f"{result.saving():.1f}"
 
 
 def _step(seconds: float, peak: int) -> str:
-    return f"{_seconds(seconds)}, {_bytes(peak)}"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def _bytes(count: float) -> str:
-    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
-
-
-def _verdict(is_met: bool) -> str:
-    return "yes" if is_met else "no"
+    return f"{seconds_text(seconds)}, {bytes_text(peak)}"

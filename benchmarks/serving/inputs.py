@@ -40,7 +40,7 @@ def write_inputs(folder: Path, rows: int, model: str | None, source: str | None)
     listings = clean(ads).listings
     if model is None:
         (folder / ARTIFACT).mkdir()
-        _train(listings).save(folder / ARTIFACT)
+        train(listings).save(folder / ARTIFACT)
     else:
         shutil.copytree(model, folder / ARTIFACT)
     artifact = ModelArtifact.load(folder / ARTIFACT)
@@ -50,7 +50,7 @@ def write_inputs(folder: Path, rows: int, model: str | None, source: str | None)
     return {"listings": len(listings), "trees": n_trees, "requests": _write_requests(asked, folder)}
 
 
-def _train(listings: "pd.DataFrame") -> "ModelArtifact":
+def train(listings: "pd.DataFrame") -> "ModelArtifact":
     """Train as the assets do."""
     from housing_assets.features.bands import PriceBands
     from housing_assets.features.crossing import cross_frame

@@ -1,12 +1,12 @@
 """Judges what was measured against the aims, and lays it out as Markdown."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.report import machine
+from benchmarks.report import machine, spread, table
 from benchmarks.serving.load import Load
 from benchmarks.serving.rounds import CONCURRENCIES, Rounds
 from benchmarks.serving.servers import Memory
@@ -90,14 +90,14 @@ def section(label: str, findings: Findings) -> str:
     return "\n\n".join(
         [
             f"### {facts['trees']} trees grown on {facts['listings']:,} {label}",
-            _table(("", "aim", "seen (least to most)", "reached"), verdicts),
+            table(("", "aim", "seen (least to most)", "reached"), verdicts),
             f"{findings.stored:,} answers of the service were counted, and as many predictions were in its store.",
             "HTTP, one ad in a request, medians of the rounds:",
-            _table(header, _figures(findings.http)),
+            table(header, _figures(findings.http)),
             "gRPC, the same:",
-            _table(header, _figures(findings.grpc)),
+            table(header, _figures(findings.grpc)),
             "Memory of the process that answers, after all load:",
-            _table(("server", "RSS", "PSS"), memory),
+            table(("server", "RSS", "PSS"), memory),
             f"Other processes took {findings.disturbed:.0%} of the processors meanwhile.",
             machine(),
             f"Servers: {libraries}.",
@@ -130,17 +130,17 @@ def _judge(findings: Findings) -> Iterator[Verdict]:
 def _judge_rate(rounds: Rounds, protocol: str, other: str, concurrency: int, least: float) -> Verdict:
     ratios = rounds.ratios(OURS, other, concurrency, _rate)
     what = f"{protocol}, requests/s ÷ {TITLES[other]}, {concurrency} at once"
-    return Verdict(what, f"≥ {least:g} ×", _spread(ratios, _ratio), median(ratios) >= least)
+    return Verdict(what, f"≥ {least:g} ×", spread(ratios, _ratio), median(ratios) >= least)
 
 
 def _judge_cpu(rounds: Rounds, concurrency: int) -> Verdict:
     ratios = rounds.ratios(OURS, NOTHING, concurrency, _cpu)
     what = f"HTTP, CPU per request ÷ {TITLES[NOTHING]}, {concurrency} at once"
-    return Verdict(what, f"≤ {MOST_CPU_OF_NOTHING:g} ×", _spread(ratios, _ratio), median(ratios) <= MOST_CPU_OF_NOTHING)
+    return Verdict(what, f"≤ {MOST_CPU_OF_NOTHING:g} ×", spread(ratios, _ratio), median(ratios) <= MOST_CPU_OF_NOTHING)
 
 
 def _judge_seconds(what: str, found: Sequence[float], most: float) -> Verdict:
-    return Verdict(what, f"≤ {_time(most)}", _spread(found, _time), median(found) <= most)
+    return Verdict(what, f"≤ {_time(most)}", spread(found, _time), median(found) <= most)
 
 
 def _figures(rounds: Rounds) -> Iterator[Sequence[str]]:
@@ -163,11 +163,6 @@ def _cpu(load: Load) -> float:
     return load.cpu_per_request
 
 
-def _spread(found: Sequence[float], show: Callable[[float], str]) -> str:
-    shown = show(median(found))
-    return shown if len(found) == 1 else f"{shown} ({show(min(found))} to {show(max(found))})"
-
-
 def _ratio(value: float) -> str:
     return f"{value:.2f}"
 
@@ -180,8 +175,3 @@ def _time(seconds: float) -> str:
 
 def _megabytes(count: float) -> str:
     return f"{count / 1e6:.0f} MB"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
