@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,6 +20,10 @@ N_CONFIDENCES = 20
 
 STEPS_PER_PROBABILITY = 2**32
 """Probabilities are summed in whole steps, so that sums merge exactly."""
+
+
+_ROWS_AT_ONCE = 2**16
+"""What is held in memory of a frame in full."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +53,19 @@ class PredictionProfile:
         predictions : DataFrame of shape (n_rows, n_columns)
             With ``price_category`` and ``probability_low``, ``_medium``, ``_high``; null where a row has no answer.
         """
+        starts = range(0, len(predictions), _ROWS_AT_ONCE)
+        return reduce(
+            cls.merge, (cls._of_few(predictions.iloc[start : start + _ROWS_AT_ONCE]) for start in starts), cls.empty()
+        )
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return the summary of nothing."""
+        confidences = np.zeros((len(CATEGORIES), N_CONFIDENCES), dtype=np.int64)
+        return cls(confidences, np.zeros(len(CATEGORIES), dtype=object), 0)
+
+    @classmethod
+    def _of_few(cls, predictions: "pd.DataFrame") -> Self:
         category, probabilities = read_predictions(predictions)
         answered = category >= 0
         steps = np.rint(probabilities[answered] * STEPS_PER_PROBABILITY).astype(np.int64)
