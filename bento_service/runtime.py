@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ ALWAYS_OPEN = ("metrics", "openapi", "ready")
 """What monitoring and people need before they have a key, and what tells nothing of anybody."""
 
 _DRAIN_SECONDS = 10.0
+_SWITCH_SECONDS = 0.0005
+"""How long the thread that ships records may keep the interpreter from one that answers: by default five milliseconds,
+which a request would wait for again and again."""
+
 _TIERS = ("production", "staging", "baked", "rule")
 
 
@@ -70,6 +75,7 @@ class Runtime:
     async def start(self) -> None:
         """Load a model and begin to answer."""
         return_large_blocks()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # each look at the registry is no news
         await asyncio.to_thread(self.models.start)
         self._shipper.start()
