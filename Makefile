@@ -40,7 +40,7 @@ test: setup  ## run every test
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 fuzz: setup  ## send thousands of generated requests to the service
-	HOUSING_FUZZ_EXAMPLES=1500 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -s
+	HOUSING_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -s
 
 faults: setup  ## break everything around the service under load, and count the answers (needs a quiet machine)
 	$(BIN)/python -m pytest tests/bento_service/test_faults.py -m trial -s
