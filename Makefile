@@ -37,13 +37,13 @@ demo: .venv/installed  ## the whole story on synthetic ads: train, serve, drift,
 	@HOUSING_SOURCE= HOUSING_STORAGE=$(DEMO) DAGSTER_HOME=$(DEMO)/dagster $(BIN)/python -m housing_assets.summary
 
 test: setup  ## run every test
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 fuzz: setup  ## send thousands of generated requests to the service
 	HOUSING_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -s
 
 faults: setup  ## break everything around the service under load, and count the answers (needs a quiet machine)
-	$(BIN)/python -m pytest tests/bento_service/test_faults.py -m trial -s
+	$(BIN)/python -m pytest -m trial -s
 
 check: setup  ## format, lint, types, rules of import
 	$(BIN)/ruff format --check .

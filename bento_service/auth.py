@@ -13,6 +13,9 @@ from typing import Self
 
 from bento_service.errors import Kind, ServiceError
 
+ALWAYS_OPEN = ("metrics", "openapi", "ready")
+"""What monitoring and people need before they have a key, and what tells nothing of anybody."""
+
 _BEARER = "bearer "
 
 

@@ -233,10 +233,10 @@ class Classifier:
             "listing": {name: cell for name, cell in cells.items() if cell is not None and name != _TARGET_COLUMN.raw},
         }
         records = [orjson.dumps(record | _outcome(served, prediction, "answer"))]
-        if shadow is not None:
-            records.append(orjson.dumps(record | _outcome(shadow, shadow.model.predict_one(cells), "shadow")))
         category = CATEGORIES[prediction.category]
         self._metrics.count_prediction(served.tier, category, bool(prediction.unseen), time.perf_counter() - started)
+        if shadow is not None:
+            records += _predict_in_shadow(shadow, cells, record)
         if self._log_share and random.random() < self._log_share:  # noqa: S311
             self._log(record | _outcome(served, prediction, "answer"))
         return {
@@ -272,6 +272,15 @@ class Classifier:
             shown = {name: cell for name, cell in record["listing"].items() if name not in _PERSONAL}
             record = {**record, "listing": shown}
         logger.info(orjson.dumps(record).decode())
+
+
+def _predict_in_shadow(shadow: ServedModel, cells: Any, record: dict[str, Any]) -> list[bytes]:
+    """Return the record of what a challenger would have answered; none if it fails, which is no concern of clients."""
+    try:
+        return [orjson.dumps(record | _outcome(shadow, shadow.model.predict_one(cells), "shadow"))]
+    except Exception:
+        logger.exception("version %s failed in the shadow", shadow.version)
+        return []
 
 
 def _check_key(key: str | None) -> None:

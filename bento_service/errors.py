@@ -1,5 +1,6 @@
 """The one table of what can go wrong with a request: its name, its HTTP status and its gRPC status."""
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ class FieldError(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON types, with its value as the text that a person would recognise."""
-        value = self.value if isinstance(self.value, str) else repr(self.value)
+        value = self.value if isinstance(self.value, str) else reprlib.repr(self.value)  # repr fails on deep nesting
         return {"field": _cut(self.field), "value": _cut(value), "expected": self.expected}
 
 

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bento_service.auth import ApiKeys
+from bento_service.auth import ALWAYS_OPEN, ApiKeys
 from bento_service.core import Classifier
 from bento_service.memory import keep_what_is_loaded, return_large_blocks
 from bento_service.metrics import Metrics
@@ -22,10 +24,8 @@ from resources.settings import ServingSettings
 
 MODEL_NAME = "HousingPriceClassifier"
 
-ALWAYS_OPEN = ("metrics", "openapi", "ready")
-"""What monitoring and people need before they have a key, and what tells nothing of anybody."""
-
 _DRAIN_SECONDS = 10.0
+_REPLAY_SECONDS = 5.0
 _SWITCH_SECONDS = 0.0005
 """How long the thread that ships records may keep the interpreter from one that answers: by default five milliseconds,
 which a request would wait for again and again."""
@@ -46,6 +46,8 @@ class Runtime:
     def __init__(self, settings: ServingSettings, baked_folder: Path | None) -> None:
         folder = settings.storage / "serving"
         split = TrafficSplit(settings.challenger_share, settings.shadow)
+        self._created_at = time.monotonic()
+        self._replayed: tuple[object, float, str] = (None, 0.0, "")
         self.logger = logging.getLogger("housing.service")
         self.metrics = Metrics()
         self.keys = ApiKeys.from_settings(settings.api_keys, (*settings.open_endpoints, *ALWAYS_OPEN))
@@ -105,14 +107,7 @@ class Runtime:
     def check_health(self) -> dict[str, Any]:
         """Return the state of the model and of each dependency: healthy, degraded or failing."""
         models, store = self.models.state(), self._shipper.state()
-        champion = self.models.snapshot.champion
-        replayed = "no forest to replay"
-        if champion is not None and isinstance(champion.model, ModelArtifact):
-            try:
-                champion.model.replay_golden()
-                replayed = "as evaluated"
-            except ArtifactRefused as fault:
-                replayed = str(fault)
+        replayed = self._replay_golden()
         verdicts = {models["status"], "healthy" if store["last_error"] is None else "degraded"}
         if replayed not in ("as evaluated", "no forest to replay"):
             verdicts.add("failing")
@@ -123,14 +118,36 @@ class Runtime:
         """Return the metrics for Prometheus."""
         return self.metrics.expose(self._states)
 
+    def _replay_golden(self) -> str:
+        """Return whether the model still answers as it was evaluated; anybody may ask, so it is tried now and then."""
+        champion = self.models.snapshot.champion
+        if champion is None or not isinstance(champion.model, ModelArtifact):
+            return "no forest to replay"
+        model, at, outcome = self._replayed
+        if model is not champion.model or time.monotonic() - at > _REPLAY_SECONDS:
+            try:
+                champion.model.replay_golden()
+                outcome = "as evaluated"
+            except ArtifactRefused as fault:
+                outcome = str(fault)
+            self._replayed = champion.model, time.monotonic(), outcome
+        return outcome
+
     def _states(self) -> dict[str, float]:
         champion, store, models = self.models.snapshot.champion, self._shipper.state(), self.models.state()
         return {
             "model_tier": len(_TIERS) if champion is None else _TIERS.index(champion.tier),
-            "registry_age_seconds": models["registry"]["age_seconds"] or 0.0,
+            "registry_age_seconds": self._registry_age(models["registry"]),
             "journal_pending_bytes": store["pending_bytes"],
             "store_lag_seconds": store["oldest_pending_seconds"] or 0.0,
         }
+
+    def _registry_age(self, registry: Mapping[str, Any]) -> float:
+        """Return the seconds since the registry last answered; since the start if it never did, 0 if there is none."""
+        if registry["url"] is None:
+            return 0.0
+        age = registry["age_seconds"]
+        return time.monotonic() - self._created_at if age is None else float(age)
 
 
 def _registry(settings: ServingSettings) -> MlflowRegistry | None:

@@ -92,20 +92,21 @@ class ModelRegistry(dg.ConfigurableResource):
         ------
         LookupError
             If the version has no such file.
+        mlflow.exceptions.MlflowException, OSError
+            If the registry, or where it keeps its files, cannot be read.
         """
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
         import yaml
-        from mlflow.exceptions import MlflowException
 
         mlflow.set_tracking_uri(self.tracking_uri)
         uri = f"models:/{self.model_name}/{version.number}"
-        try:
-            described = mlflow.artifacts.load_text(f"{uri}/MLmodel")
-            folder = yaml.safe_load(described)["flavors"]["python_function"]["data"]
-            return str(mlflow.artifacts.load_text(f"{uri}/{folder}/{name}"))
-        except (MlflowException, OSError) as fault:
-            raise LookupError(f"version {version.number} of {self.model_name} has no {name}: {fault}") from fault
+        described = mlflow.artifacts.load_text(f"{uri}/MLmodel")
+        folder = f"{uri}/{yaml.safe_load(described)['flavors']['python_function']['data']}"
+        # Asked for a file that is not there, each kind of storage fails in its own way, as it does when it is down.
+        if name not in {Path(file.path).name for file in mlflow.artifacts.list_artifacts(artifact_uri=folder)}:
+            raise LookupError(f"version {version.number} of {self.model_name} has no {name}")
+        return str(mlflow.artifacts.load_text(f"{folder}/{name}"))
 
     def predict(self, version: Version, raw: "pd.DataFrame") -> "pd.DataFrame":
         """Return what a version answers to raw rows, one row each.
@@ -206,7 +207,9 @@ class ModelRegistry(dg.ConfigurableResource):
             client.set_model_version_tag(self.model_name, str(version.number), REPLACED, str(replaced.number))
         client.set_registered_model_alias(self.model_name, PRODUCTION, str(version.number))
 
-    def rollback(self, to: int | None = None, reason: str = "") -> tuple[Version, Version]:
+    def rollback(
+        self, to: int | None = None, reason: str = "", *, replacing: int | None = None
+    ) -> tuple[Version, Version]:
         """Point ``production`` back to an earlier version and record why.
 
         Parameters
@@ -214,6 +217,8 @@ class ModelRegistry(dg.ConfigurableResource):
         to : int, optional
             A version; by default the one that the current version replaced.
         reason : str
+        replacing : int, optional
+            The version that must be in production for it.
 
         Returns
         -------
@@ -223,11 +228,14 @@ class ModelRegistry(dg.ConfigurableResource):
         Raises
         ------
         LookupError
-            If nothing is in production, there is no such version to go back to, or it is in production.
+            If nothing is in production, or another version than ``replacing``, if there is no such version to go back
+            to, or it is in production.
         """
         current = self.with_alias(PRODUCTION)
         if current is None:
             raise LookupError(f"no version of {self.model_name} is in production")
+        if replacing not in (None, current.number):
+            raise LookupError(f"version {current.number} is in production, not {replacing}")
         if to == current.number:
             raise LookupError(f"version {to} is in production already")
         target = to if to is not None else int(current.tags.get(REPLACED, 0))

@@ -4,9 +4,9 @@ import os
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "HOUSING_"
@@ -69,14 +69,21 @@ class Settings(BaseSettings):
         default=None, description="Webhook in Slack's format that alerts are sent to, besides the local log."
     )
 
-    @model_validator(mode="after")
-    def _know_every_name(self) -> Self:
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self._expect_what_goes_together()
+
+    def _expect_what_goes_together(self) -> None:  # as a validator, it would show all values, passwords among them
         known = {f"{PREFIX}{name}".upper() for name in ServingSettings.model_fields if name != "tracking_uri"}
         known |= READ_ELSEWHERE
         unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
         if unknown:
             raise ValueError(f"unknown setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-        return self
+        if self.retrain_windows_needed > self.retrain_windows_seen:
+            raise ValueError(
+                f"HOUSING_RETRAIN_WINDOWS_NEEDED is {self.retrain_windows_needed}, expected at most "
+                f"HOUSING_RETRAIN_WINDOWS_SEEN, which is {self.retrain_windows_seen}"
+            )
 
     @field_validator("storage")
     @classmethod
@@ -136,7 +143,7 @@ class ServingSettings(Settings):
     )
 
     registry_timeout: float = Field(
-        default=10, gt=0, le=300, description="Seconds that loading a version from the registry may take."
+        default=10, gt=0, le=300, description="Seconds that one try of loading a version from the registry may take."
     )
     registry_attempts: int = Field(default=3, ge=1, le=10, description="Times that a failing call is tried.")
     breaker_failures: int = Field(

@@ -78,10 +78,13 @@ def _failed_runs(instance: dg.DagsterInstance, since: datetime) -> Iterator[Aler
     wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since)
     for record in instance.get_run_records(wanted):
         run = record.dagster_run
+        ended = record.end_time or record.update_timestamp.timestamp()
+        if ended < since.timestamp():  # something was noted on it later
+            continue
         trigger = run.tags.get(TRIGGER)
         why = f", launched by {trigger}," if trigger else ""
         text = f"Run {run.run_id}{why} failed{_where(instance, run.run_id)}."
-        yield Alert(f"run:{run.run_id}", "run", text, record.end_time or record.update_timestamp.timestamp())
+        yield Alert(f"run:{run.run_id}", "run", text, ended)
 
 
 def _where(instance: dg.DagsterInstance, run_id: str) -> str:
@@ -99,30 +102,26 @@ def _where(instance: dg.DagsterInstance, run_id: str) -> str:
 def _failed_checks(
     instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey], since: datetime, now: datetime
 ) -> Iterator[Alert]:
-    """Yield one alert for each report with failed checks."""
-    failed: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    """Yield one alert for each report with failed checks; the same report of a day that is made again is no news."""
+    reports: dict[tuple[str, str, str], dict[str, tuple[float, str]]] = defaultdict(dict)
     for check in checks:
         for record in recent_records(instance, check, (since - _LONGEST_RUN).timestamp()):
             evaluation, judgement = evaluation_of(record), as_judgement(record)
-            if (
-                evaluation is None
-                or evaluation.passed
-                or record.event is None
-                or record.event.timestamp < since.timestamp()
-            ):
+            if evaluation is None or evaluation.passed or record.event is None:
                 continue
-            asset = check.asset_key.to_user_string()
-            of, report = (judgement.window, judgement.report_id) if judgement else ("", "")
-            verdict = judgement.verdict if judgement else ""
-            key = f"finding:{asset}:{of}:{report or record.run_id}"
+            if record.event.timestamp < since.timestamp() or (judgement and not judgement.in_production):
+                continue
             retrains = " (counts toward retraining)" if judgement and judgement.calls_for_retraining else ""
-            text = f"{check.name}{retrains}: {verdict or 'failed'}"
-            failed[f"{key}\n{asset}{' of ' + of if of else ''}"].append((record.event.timestamp, text))
-    for key_and_title, found in failed.items():
-        key, title = key_and_title.split("\n")
-        at, texts = min(at for at, _ in found), sorted({text for _, text in found})
+            text = f"{check.name}{retrains}: {(judgement and judgement.verdict) or 'failed'}"
+            of = " of version ".join(filter(None, [judgement.window, judgement.version])) if judgement else ""
+            report = (check.asset_key.to_user_string(), of, record.run_id)
+            reports[report][check.name] = (record.event.timestamp, text)
+    for (asset, of, run_id), found in reports.items():
+        at = min(at for at, _ in found.values())
         if at < (now - _GRACE).timestamp():
-            yield Alert(key, "finding", "\n".join([f"{title}: {len(texts)} failed", *texts]), at)
+            key = f"finding:{asset}:{of or run_id}:{','.join(sorted(found))}"
+            title = f"{asset}{' of ' + of if of else ''}: {len(found)} failed"
+            yield Alert(key, "finding", "\n".join([title, *sorted(text for _, text in found.values())]), at)
 
 
 def _decisions(instance: dg.DagsterInstance, since: datetime) -> Iterator[Alert]:

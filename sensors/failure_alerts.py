@@ -9,8 +9,9 @@ from resources.alerts import Alert, AlertLog, NotDelivered, Webhook
 from sensors.alerting import LOOKBACK, AlertCursor, collect_alerts
 from sensors.clock import Clock, utc_now
 
-LOGGED, DELIVERED = "logged", "delivered"
-"""What became of an alert in the local log; anything else says why it is still to be delivered."""
+DONE = LOGGED, DELIVERED, GIVEN_UP = "logged", "delivered", "given up"
+WAITING = "waits"
+"""What became of an alert, as the local log tells: where it was not delivered, the reason follows."""
 
 _LONGEST_PAUSE = 600.0
 """Seconds between two tries of a webhook that has been out of reach for long."""
@@ -51,7 +52,7 @@ def alert_sensor(
         cursor = AlertCursor.read(context.cursor) or _recover(log, now)
         pending = collect_alerts(context.instance, checks, cursor, now)
         resting = webhook is not None and now.timestamp() < cursor.not_before
-        delivered, failure = ([], None) if resting else _deliver(pending, log, webhook)
+        delivered, failure = ([], None) if resting else _deliver(pending, log, webhook, now)
         done = {alert.key for alert in delivered}
         waiting = [alert for alert in pending if alert.key not in done]
         cursor = cursor.after(delivered, waiting, now.timestamp())
@@ -66,37 +67,47 @@ def alert_sensor(
 
 
 def _deliver(
-    alerts: Sequence[Alert], log: AlertLog, webhook: Webhook | None
+    alerts: Sequence[Alert], log: AlertLog, webhook: Webhook | None, now: datetime
 ) -> tuple[list[Alert], NotDelivered | None]:
-    """Return the alerts that were delivered, and what kept the webhook from taking the others."""
+    """Return the alerts that are done with, and what kept the webhook from being reached."""
     if not alerts:
         return [], None
-    delivered: list[Alert] = []
     known = log.outcomes()
+    done: list[Alert] = []
     unreachable: NotDelivered | None = None
     for alert in alerts:
-        outcome = LOGGED
-        if webhook is not None and unreachable is None:
-            try:
-                webhook.deliver(alert)
-                outcome = DELIVERED
-            except NotDelivered as fault:
-                outcome = f"waits: the webhook {fault}"
-                unreachable = None if fault.refused else fault
-        elif unreachable is not None:
-            outcome = f"waits: the webhook {unreachable}"
-        if outcome in (LOGGED, DELIVERED):
-            delivered.append(alert)
+        outcome = known.get(alert.key, "")
+        if not outcome.startswith(DONE):
+            outcome, fault = _try(alert, webhook, unreachable, now)
+            unreachable = fault if fault is not None and not fault.refused else unreachable
+        if outcome.startswith(DONE):
+            done.append(alert)
         if known.get(alert.key) != outcome:
             try:
                 log.write(alert, outcome)
             except OSError:
                 if outcome != DELIVERED:  # what the webhook took must not be sent again because the disk is full
                     raise
-    return delivered, unreachable
+    return done, unreachable
+
+
+def _try(
+    alert: Alert, webhook: Webhook | None, unreachable: NotDelivered | None, now: datetime
+) -> tuple[str, NotDelivered | None]:
+    """Send an alert; return what became of it, and what kept it."""
+    if webhook is None:
+        return LOGGED, None
+    try:
+        if unreachable is not None:
+            raise unreachable
+        webhook.deliver(alert)
+    except NotDelivered as fault:
+        hopeless = fault.refused and alert.at < (now - LOOKBACK).timestamp()
+        return f"{GIVEN_UP if hopeless else WAITING}: the webhook {fault}", fault
+    return DELIVERED, None
 
 
 def _recover(log: AlertLog, now: datetime) -> AlertCursor:
     """Return a cursor that starts a day ago and knows what the local log knows."""
-    taken = {key: now.timestamp() for key, outcome in log.outcomes().items() if outcome in (LOGGED, DELIVERED)}
+    taken = {key: now.timestamp() for key, outcome in log.outcomes().items() if outcome.startswith(DONE)}
     return AlertCursor(since=(now - LOOKBACK).timestamp(), delivered=taken)

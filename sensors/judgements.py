@@ -37,8 +37,10 @@ class Judgement:
         Of the check's record; it grows.
     at : float
         When it was evaluated, in seconds since 1970.
-    passed, counts, severe, insufficient : bool
-    verdict, report_id, columns : str
+    passed, counts, severe, insufficient, in_production : bool
+        The last is whether the version that was judged was still in production.
+    verdict, report_id, columns, version : str
+        The last is that of the model that was judged.
     """
 
     report: str
@@ -50,9 +52,11 @@ class Judgement:
     counts: bool = False
     severe: bool = False
     insufficient: bool = False
+    in_production: bool = True
     verdict: str = ""
     report_id: str = ""
     columns: str = ""
+    version: str = ""
 
     @property
     def calls_for_retraining(self) -> bool:
@@ -135,9 +139,11 @@ def as_judgement(record: AssetCheckExecutionRecord) -> Judgement | None:
         counts=counts,
         severe=severe,
         insufficient=insufficient,
+        in_production=bool(said.get("in_production", True)),
         verdict=str(said.get("verdict", "")),
         report_id=str(said.get("report_id", "")),
         columns=str(said.get("offending_columns", "")),
+        version=str(said.get("model_version", "")),
     )
 
 

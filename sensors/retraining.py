@@ -160,22 +160,31 @@ def _held_by_run(found: str, runs: TrainingRuns, now: datetime) -> tuple[str, st
 
 
 def _settled(judgements: Sequence[Judgement], trained_at: float | None) -> set[str]:
-    """Return the windows that were judged before the last training: it answered them, even if they are judged anew."""
-    return {one.window for one in judgements if trained_at and one.at <= trained_at and not one.insufficient}
+    """Return the windows with findings from before the last training: it answered them, even if judged anew."""
+    if trained_at is None:
+        return set()
+    return {one.window for one in judgements if one.at <= trained_at and one.calls_for_retraining}
 
 
 def _standing(sufficient: Sequence[Judgement], settled: set[str], seen: int) -> list[Window]:
-    """Return the windows with unanswered findings.
+    """Return the windows with unanswered findings about the version that was in production in the newest one.
 
     Each report has its own last windows: the performance of a day is known when its labels are, days after its drift.
     """
+    current = [one for one in sufficient if one.in_production]
+    version = max(current, key=lambda one: (one.window, one.at)).version if current else ""
     days_of: dict[str, set[str]] = defaultdict(set)
     for one in sufficient:
         days_of[one.report].add(one.window)
     last = {report: set(sorted(days)[-seen:]) for report, days in days_of.items()}
     found: dict[str, list[Judgement]] = defaultdict(list)
     for one in sufficient:
-        if one.calls_for_retraining and one.window in last[one.report] and one.window not in settled:
+        if (
+            one.version == version
+            and one.calls_for_retraining
+            and one.window in last[one.report]
+            and one.window not in settled
+        ):
             found[one.window].append(one)
     return [
         Window(day, tuple(sorted(found[day], key=lambda one: (not one.severe, one.report, one.check))))

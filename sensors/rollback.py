@@ -128,7 +128,7 @@ def _decide(verdicts: Sequence[Verdict], registry: ModelRegistry) -> Decision:
             reason = f"Version {one.version} does worse, but was promoted again after a rollback: a person decides."
             return Decision(LEFT_ALONE, reason, evidence, needs_person=True)
         try:
-            registry.rollback(to=one.replaced, reason=one.reason)
+            registry.rollback(to=one.replaced, reason=one.reason, replacing=one.version)
         except LookupError as fault:
             return Decision("cannot roll back", f"{fault}. Version {one.version}: {one.reason}", evidence, "", True)
         reason = f"Production is version {one.replaced} again, instead of {one.version}: {one.reason}"

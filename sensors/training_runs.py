@@ -43,7 +43,8 @@ class TrainingRuns:
     in_flight : mapping of str to float
         When each run that is under way was created, in seconds since 1970.
     trained_at : float or None
-        When the last successful training of all selected assets started.
+        Until when findings are answered by the last successful training of all selected assets: its end, or where it
+        was resumed, the start of the run that had read the listings.
     attempts : tuple of Attempt
         Runs that one trigger launched and that have ended, newest first.
     """
@@ -113,18 +114,24 @@ def _last_success(
         for key in ends
         for record in instance.fetch_materializations(key, limit=_CANDIDATES).records
     }
-    starts = [_started_if_whole(instance, run_id, ends) for run_id in runs if run_id]
-    return max((start for start in starts if start is not None), default=None)
+    moments = [_answers_until(instance, run_id, ends) for run_id in runs if run_id]
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
-def _started_if_whole(instance: dg.DagsterInstance, run_id: str, ends: frozenset[dg.AssetKey]) -> float | None:
-    """Return when a successful whole training began; if it was resumed, when the run began that read the listings."""
+def _answers_until(instance: dg.DagsterInstance, run_id: str, ends: frozenset[dg.AssetKey]) -> float | None:
+    """Return until when findings are answered by a run, None if it is no successful whole training.
+
+    What is found while it runs is of the version that it replaces.
+    """
     record = instance.get_run_record_by_id(run_id)
     if record is None or record.dagster_run.status != dg.DagsterRunStatus.SUCCESS:
         return None
     first = instance.get_run_record_by_id(record.dagster_run.root_run_id or run_id) or record
     both = planned_assets(instance, record.dagster_run) | planned_assets(instance, first.dagster_run)
-    return (first.start_time or first.create_timestamp.timestamp()) if ends <= both else None
+    if not ends <= both:
+        return None
+    known = record.end_time if first.dagster_run.run_id == run_id else first.start_time
+    return known or first.create_timestamp.timestamp()
 
 
 def _attempt(record: dg.RunRecord) -> Attempt:

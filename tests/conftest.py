@@ -27,6 +27,14 @@ from resources.settings import READ_ELSEWHERE
 PROJECT = Path(__file__).parent.parent
 
 
+LONGEST = ("test_demo.py", "test_launch_paths.py", "test_container.py", "test_drift_retraining.py", "test_graph.py")
+"""Files that begin first, so that none of them is what everybody waits for in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(autouse=True)
 def no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away what ``make`` exports, and afterwards what ``mlflow.set_tracking_uri`` puts into the environment."""

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from housing_assets.packaging.artifact import PROBABILITY_NAMES, ModelArtifact
 from housing_assets.packaging.bento import build_bento
 from housing_assets.packaging.registration import Registration
 from housing_assets.packaging.skew import draw_held_out
+from resources.ports import free_port
 
 PROJECT = Path(__file__).parents[1]
 IMAGE = "housing_price_classifier_under_test"
@@ -42,12 +42,6 @@ def logs(container: str) -> str:
     return subprocess.run(
         ["docker", "logs", container], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     ).stdout
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

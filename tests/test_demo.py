@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from housing_assets.demo.processes import PROJECT
+from housing_assets.demo.processes import PROJECT, ProcessError
 from housing_assets.demo.story import Story, tell
 
 REPAIRED_WITHIN = 180
@@ -75,6 +75,15 @@ def test_the_failure_is_told_of(story: Story, storage: Path) -> None:
 def test_no_process_is_left_behind(story: Story, storage: Path) -> None:
     assert story.versions
     assert processes_of(storage) == []
+
+
+def test_a_folder_that_is_not_of_a_demonstration_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "predictions.db").touch()
+
+    with pytest.raises(ProcessError, match="left alone"):
+        tell(tmp_path, print)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["predictions.db"]
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import pytest
 from mlflow import MlflowClient
 
 from resources.mlflow_tracking import DAGSTER_RUN_TAG, MlflowTracking
+from resources.ports import free_port
 from sensors.mlflow_runs import mlflow_run_sensors
 from tests.resources import tiny_platform
 from tests.resources.mlflow_database import new_database
@@ -252,12 +252,6 @@ def test_the_sensors_correct_a_run_that_reads_finished(tmp_path: Path, ends_as: 
 
 
 # -- webserver and daemon ----------------------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def end(process: "subprocess.Popen[Any]") -> None:

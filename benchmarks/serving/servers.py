@@ -19,6 +19,7 @@ import psutil
 
 from benchmarks.measure import ROOT
 from benchmarks.serving.files import ARTIFACT, REGISTRY, USUAL_FOLDER
+from resources.ports import free_port
 
 KEY = "the-key-of-the-benchmark"
 START_SECONDS = 90
@@ -207,13 +208,6 @@ def running(recipe: Recipe, folder: Path, environment: Mapping[str, str]) -> Ite
         yield Server(recipe, process, port, second_port, storage, time.perf_counter() - started)
     finally:
         _stop(recipe, process)
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait_until_ready(recipe: Recipe, process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:

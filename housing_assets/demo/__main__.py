@@ -1,6 +1,7 @@
 """The demonstration from the command line: ``python -m housing_assets.demo``."""
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ def main() -> int:
         "--storage", type=Path, default=Path(".housing/demo"), help="made anew; what is there is removed"
     )
     storage = parser.parse_args().storage.absolute()
+    for each in (signal.SIGINT, signal.SIGTERM):  # also where whoever started it had them ignored
+        signal.signal(each, signal.default_int_handler)
     began = time.monotonic()
 
     def say(line: str) -> None:

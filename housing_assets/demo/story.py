@@ -23,16 +23,20 @@ import dagster as dg
 import httpx
 from dagster._core.scheduler.instigation import SensorInstigatorData
 
-from housing_assets.demo.processes import PROJECT, ProcessError, Processes, answers, free_port
+from housing_assets.demo.processes import PROJECT, ProcessError, Processes, answers
 from housing_assets.listings.sample.shift import Shift
 from housing_assets.monitoring.checks import DRIFT_CHECKS, FEATURES_CHECK, PERFORMANCE_CHECK
 from housing_assets.traffic import Plan, Tally, send
 from resources.decision_log import Log, Recorded, read_decisions
+from resources.ports import free_port
 from sensors.drift_retraining import FAILED_CHECKS
 from sensors.judgements import Judgement, newest_of_each_window, read_history
 from sensors.training_runs import TRIGGER
 
 TRAINING = 'key:"raw_listings"+'
+
+MARKER = "made-by-the-demonstration"
+"""File that says that a folder may be made anew."""
 
 SENSOR = "retrain_on_failed_drift_checks"
 
@@ -97,11 +101,15 @@ def tell(storage: Path, say: Callable[[str], None]) -> Story:
     Raises
     ------
     ProcessError
-        If something does not happen, with the log that says why.
+        If something does not happen, with the log that says why; if the folder holds what is not of a demonstration.
     """
+    marker = storage / MARKER
+    if storage.exists() and any(storage.iterdir()) and not marker.exists():
+        raise ProcessError(f"{storage} is not empty, and nothing that a demonstration made: it is left alone")
     shutil.rmtree(storage, ignore_errors=True)
     home = storage / "dagster"
     home.mkdir(parents=True)
+    marker.touch()
     (home / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
     key, registry_port, port = secrets.token_urlsafe(24), free_port(), free_port()
     environment = _environment(storage, key)

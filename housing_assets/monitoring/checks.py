@@ -210,6 +210,7 @@ def _result(
         "partition": occasion.partition,
         "report_id": occasion.report_id,
         "model_version": _named(occasion.version),
+        "in_production": occasion.in_production,
         "verdict": verdict,
         "counts_toward_retraining": counts,
         "severe": severe and counts,

@@ -5,17 +5,19 @@ What is in a bento stands in ``bentofile.yaml``; how its image is made, in ``dep
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from signal import SIGKILL
 from tempfile import TemporaryDirectory
 from urllib.request import urlopen
+
+from resources.ports import free_port
 
 MODEL = "housing_price_artifact"
 """Name of the artifact in BentoML's model store, and its alias in ``bentofile.yaml``: the service asks for the alias
@@ -99,7 +101,7 @@ def serving(tag: str, home: Path) -> Iterator[str]:
         own = Path(temporary)
         for shared in ("bentos", "models"):  # a server empties other folders of the home that it starts in
             (own / shared).symlink_to(home.absolute() / shared)
-        port = _free_port()
+        port = free_port()
         command = [*_PYTHON_MODULE, "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
         environment = _environment(own) | {
             "PYTHONPATH": str(own / "bentos" / tag.replace(":", "/") / "src"),
@@ -137,17 +139,11 @@ def _environment(home: Path) -> dict[str, str]:
     return kept | {"BENTOML_HOME": str(home.absolute()), "BENTOML_DO_NOT_TRACK": "True"}
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _is_ready(url: str) -> bool:
     try:
         with urlopen(f"{url}/readyz", timeout=2) as answer:  # noqa: S310
             return bool(answer.status == HTTPStatus.OK)
-    except OSError:
+    except (OSError, HTTPException):  # of which a connection that is closed without an answer is one
         return False
 
 

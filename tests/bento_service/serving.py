@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,18 +13,13 @@ from pathlib import Path
 import httpx
 
 from bento_service.auth import digest
+from resources.ports import free_port
 
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 60
 KEY = "a-key-of-the-tests"
 KEYS = f"tests:{digest(KEY).hex()}"
 AUTHORIZED = {"authorization": f"Bearer {KEY}"}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass

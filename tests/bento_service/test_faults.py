@@ -3,7 +3,6 @@
 ``make faults`` runs them and prints a table of what was seen.
 """
 
-import dataclasses
 import shutil
 import subprocess
 import time
@@ -17,7 +16,7 @@ import pytest
 
 from bento_service.models.availability import Model
 from bento_service.runtime import MODEL_NAME
-from housing_assets.packaging.artifact import GoldenRow, ModelArtifact
+from housing_assets.packaging.artifact import ModelArtifact
 from housing_assets.packaging.assembly import example_listings
 from housing_assets.packaging.prediction import UnusableListing
 from tests.bento_service.breaking import (
@@ -32,6 +31,7 @@ from tests.bento_service.breaking import (
 from tests.bento_service.models.registries import ModelSource, RegisteredModel, Registry, flip_byte, wait_until
 from tests.bento_service.serving import serving
 from tests.bento_service.trial import CALM, Outcome, Trials, table
+from tests.bento_service.versions import of_fewer_trees
 from tests.databases import new_database, new_sqlite
 
 pytestmark = pytest.mark.trial
@@ -97,14 +97,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"file systems cannot be mounted here: {mounted.stderr}")
     yield folder
     subprocess.run(["umount", folder], check=True)
-
-
-def of_fewer_trees(artifact: ModelArtifact, n_trees: int) -> ModelArtifact:
-    """Return another model than the one given, with other probabilities."""
-    forest = dataclasses.replace(artifact.forest, roots=artifact.forest.roots[:n_trees])
-    model = dataclasses.replace(artifact, forest=forest)
-    golden = [GoldenRow(row.cells, model.predict_one(row.cells).probabilities) for row in artifact.golden]
-    return dataclasses.replace(model, golden=golden)
 
 
 def usable_examples(artifact: ModelArtifact) -> list[dict[str, Any]]:

@@ -319,14 +319,15 @@ def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
 
 
 @pytest.mark.slow
-def test_a_month_of_days_can_be_made_up_for(fresh: Watched, artifact: ModelArtifact) -> None:
+@pytest.mark.parametrize("n_days", [8, pytest.param(30, marks=pytest.mark.trial)])
+def test_days_of_the_past_can_be_made_up_for(fresh: Watched, artifact: ModelArtifact, n_days: int) -> None:
     fresh.promote(artifact)
-    days = [date(2026, 8, 1) + timedelta(days=day) for day in range(30)]
+    days = [date(2026, 8, 1) + timedelta(days=day) for day in range(n_days)]
     for seed, day in enumerate(days):
         fresh.answer(artifact, day, 300, seed=100 + seed, labelled=True)
 
     evaluations = [fresh.judge(day) for day in days]
 
-    assert [failed(each) for each in evaluations].count(set()) >= 29
+    assert [failed(each) for each in evaluations].count(set()) >= n_days - 1
     keys = fresh.instance.get_materialized_partitions(dg.AssetKey("performance_report"))
     assert {day.isoformat() for day in days} <= keys

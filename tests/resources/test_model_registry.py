@@ -216,6 +216,26 @@ def test_a_rollback_to_the_version_in_production_is_refused(registry: ModelRegis
     assert "rolled_back" not in registry.versions()[0].tags
 
 
+def test_another_version_than_the_one_that_is_meant_is_not_rolled_back(registry: ModelRegistry, tmp_path: Path) -> None:
+    for _ in range(3):
+        registry.promote(register(registry, tmp_path))
+
+    with pytest.raises(LookupError, match="version 3 is in production, not 2"):
+        registry.rollback(to=1, replacing=2)
+    assert numbers_by_alias(registry)[PRODUCTION] == 3
+
+
+def test_a_file_that_is_not_there_is_told_from_one_that_cannot_be_read(registry: ModelRegistry, tmp_path: Path) -> None:
+    version = register(registry, tmp_path)
+
+    with pytest.raises(LookupError, match="has no reference"):
+        registry.read_text(version, "reference.json")
+    out_of_reach = ModelRegistry(tracking_uri=f"sqlite:///{tmp_path / 'nowhere' / 'mlflow.db'}")
+    with pytest.raises(Exception) as fault:  # noqa: PT011 - whatever the registry raises, it is no LookupError
+        out_of_reach.read_text(version, "reference.json")
+    assert not isinstance(fault.value, LookupError)
+
+
 def test_nothing_in_production_cannot_be_rolled_back(registry: ModelRegistry, tmp_path: Path) -> None:
     register(registry, tmp_path)
 

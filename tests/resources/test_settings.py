@@ -65,6 +65,23 @@ def test_a_wrong_value_is_refused_with_its_name_and_what_was_found(
     assert text in str(refused.value)
 
 
+def test_a_name_that_is_not_known_is_refused_without_showing_the_values_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOUSING_PREDICTION_STORE", "postgresql://bob:geheim@db/predictions")
+    monkeypatch.setenv("HOUSING_ALERT_WEBHOOK", "https://chat.example/services/T0/B0/geheim")
+    monkeypatch.setenv("HOUSING_RETRAIN_WINDOWS_NEEDED", "6")
+
+    with pytest.raises(ValueError, match="HOUSING_RETRAIN_WINDOWS_NEEDED is 6, expected at most") as refused:
+        Settings()
+    assert "geheim" not in str(refused.value)
+
+    monkeypatch.setenv("HOUSING_SUORCE", "ads.csv")
+    with pytest.raises(ValueError, match="unknown setting HOUSING_SUORCE") as refused:
+        Settings()
+    assert "geheim" not in str(refused.value)
+
+
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     default = Settings()

@@ -1,5 +1,6 @@
 """The rule, by table: what was judged and what was run, and what follows from it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -99,6 +100,26 @@ def test_each_report_has_its_own_last_windows() -> None:
 
     assert decision.outcome == "retrain"
     assert [window.name for window in windows] == ["2026-03-01", "2026-03-02"]
+
+
+def test_findings_about_a_version_that_was_replaced_are_history() -> None:
+    old = [replace(one, version="1") for one in judgements("xx")]
+    new = [replace(one, version="2", record_id=9) for one in judgements(".", first_day=3)]
+    backfilled = [replace(one, version="1", in_production=False, counts=False) for one in judgements("x", first_day=4)]
+
+    assert decide(History((*old,)), TrainingRuns(), NOW, RULE)[0].outcome == "retrain"
+    assert decide(History((*old, *new)), TrainingRuns(), NOW, RULE)[0].outcome == "nothing found"
+    found_again = [replace(one, version="2") for one in judgements("xx", first_day=3)]
+    assert decide(History((*old, *found_again, *backfilled)), TrainingRuns(), NOW, RULE)[0].outcome == "retrain"
+
+
+def test_a_day_that_passed_before_a_training_and_fails_after_it_is_a_finding() -> None:
+    (morning,) = judgements(".")
+    (night,) = (replace(one, at=ago(1)) for one in judgements("s"))
+
+    decision, _ = decide(History((morning, night)), TrainingRuns(trained_at=ago(5)), NOW, RULE)
+
+    assert decision.outcome == "retrain"
 
 
 def test_a_pause_is_never_longer_than_the_cooldown() -> None:

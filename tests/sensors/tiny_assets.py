@@ -44,7 +44,7 @@ def check_results(asset: str, names: tuple[str, ...], context: dg.AssetExecution
             "severe": False,
             "insufficient": False,
             "verdict": f"{name} says so",
-            "report_id": f"{asset}-{day}",
+            "report_id": f"{asset}-{day}-{context.run.run_id[:8]}",
             "offending_columns": "",
             **said.get(name, {}),
         }

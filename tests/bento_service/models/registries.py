@@ -24,16 +24,11 @@ from mlflow import MlflowClient
 
 from housing_assets.packaging.artifact import MANIFEST, ModelArtifact, sha256
 from resources.model_registry import ModelRegistry, Version
+from resources.ports import free_port
 from tests.resources.mlflow_database import new_database
 from tests.resources.registered import new_run
 
 START_SECONDS = 90
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Registry:

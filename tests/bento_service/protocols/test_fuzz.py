@@ -10,8 +10,8 @@ import pytest
 
 from tests.bento_service.serving import KEY, Service
 
-EXAMPLES = os.environ.get("HOUSING_FUZZ_EXAMPLES", "150")
-"""For each path, in each of several ways: 150 are about a thousand requests; ``make fuzz`` sends more."""
+EXAMPLES = os.environ.get("HOUSING_FUZZ_EXAMPLES", "60")
+"""For each path, in each of several ways: 60 are about five hundred requests; ``make fuzz`` sends more."""
 
 
 @pytest.mark.slow

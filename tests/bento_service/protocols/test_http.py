@@ -309,6 +309,12 @@ def test_probes_are_answered(http: httpx.Client, path: str) -> None:
     assert http.get(path).status_code == 200
 
 
+def test_a_value_that_is_nested_without_end_is_refused_by_name(http: httpx.Client) -> None:
+    deep = '{"district": ' + "[" * 900 + "]" * 900 + "}"
+    problem = assert_problem(http.post("/predict", content=deep, headers={"content-type": "application/json"}), 422)
+    assert "district" in [error["field"] for error in problem["errors"]]
+
+
 def test_the_examples_of_the_openapi_page_run_as_shown(http: httpx.Client) -> None:
     described = http.get("/docs.json").json()
     for path in ("/predict", "/predict_batch", "/feedback"):
