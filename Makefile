@@ -11,7 +11,7 @@ export DAGSTER_DISABLE_TELEMETRY ?= yes
 export BENTOML_DO_NOT_TRACK ?= True
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help setup demo materialize test fuzz faults check dev serve container judge versions decisions rollback bench proto lock clean
+.PHONY: help setup demo materialize test fuzz trials check dev serve container judge versions decisions rollback bench proto lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,13 +36,14 @@ demo: .venv/installed  ## the whole story on synthetic ads: train, serve, drift,
 	@$(BIN)/python -m housing_assets.demo --storage $(DEMO)
 	@HOUSING_SOURCE= HOUSING_STORAGE=$(DEMO) DAGSTER_HOME=$(DEMO)/dagster $(BIN)/python -m housing_assets.summary
 
-test: setup  ## run every test
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+# One process more than there are processors: some tests wait for what they have started.
+test: setup  ## run the tests
+	$(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + 1)) --dist loadfile --no-loadscope-reorder
 
 fuzz: setup  ## send thousands of generated requests to the service
 	HOUSING_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -s
 
-faults: setup  ## break everything around the service under load, and count the answers (needs a quiet machine)
+trials: setup  ## what takes minutes: faults under load with every answer counted, 200 undrifted windows, a month of days
 	$(BIN)/python -m pytest -m trial -s
 
 check: setup  ## format, lint, types, rules of import

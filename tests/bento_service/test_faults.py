@@ -1,6 +1,6 @@
 """Faults of everything around the service while requests keep coming: each is answered, and no answer is lost.
 
-``make faults`` runs them and prints a table of what was seen.
+``make trials`` runs them and prints a table of what was seen.
 """
 
 import shutil

@@ -438,7 +438,8 @@ def test_the_clean_form_of_an_address_is_read_as_its_scraped_form(names):
         scraped = parsing.address(str(names))
     except Unusable:
         return
-    assert parsing.address(scraped.path) == scraped
+    if scraped is not None:  # a path that says nothing has no clean form
+        assert parsing.address(scraped.path) == scraped
 
 
 @given(rooms=st.integers(0, 99), living_rooms=st.integers(0, 9))
