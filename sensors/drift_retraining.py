@@ -11,6 +11,8 @@ from sensors.judgements import read_history
 from sensors.retraining import RetrainingRule, decide, provenance
 from sensors.training_runs import TRIGGER, read_training_runs
 
+NAME = "retrain_on_failed_drift_checks"
+
 FAILED_CHECKS = "failed_drift_checks"
 """Value of the tag ``housing/trigger`` on the runs that this sensor launches."""
 
@@ -39,7 +41,7 @@ def retraining_sensor(
     """
 
     @dg.sensor(
-        name="retrain_on_failed_drift_checks",
+        name=NAME,
         target=training,
         description="Retrains once when findings stand in enough of the last windows; every decision is recorded.",
         minimum_interval_seconds=interval_seconds,

@@ -13,6 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -25,11 +26,12 @@ from dagster._core.scheduler.instigation import SensorInstigatorData
 
 from housing_assets.demo.processes import PROJECT, ProcessError, Processes, answers
 from housing_assets.listings.sample.shift import Shift
-from housing_assets.monitoring.checks import DRIFT_CHECKS, FEATURES_CHECK, PERFORMANCE_CHECK
+from housing_assets.monitoring.checks import specs
 from housing_assets.traffic import Plan, Tally, send
 from resources.decision_log import Log, Recorded, read_decisions
 from resources.ports import free_port
 from sensors.drift_retraining import FAILED_CHECKS
+from sensors.drift_retraining import NAME as SENSOR
 from sensors.judgements import Judgement, newest_of_each_window, read_history
 from sensors.training_runs import TRIGGER
 
@@ -38,13 +40,8 @@ TRAINING = 'key:"raw_listings"+'
 MARKER = "made-by-the-demonstration"
 """File that says that a folder may be made anew."""
 
-SENSOR = "retrain_on_failed_drift_checks"
-
-CHECKS = [
-    *(dg.AssetCheckKey(dg.AssetKey("drift_report"), name) for name in DRIFT_CHECKS),
-    dg.AssetCheckKey(dg.AssetKey("feature_validation_report"), FEATURES_CHECK),
-    dg.AssetCheckKey(dg.AssetKey("performance_report"), PERFORMANCE_CHECK),
-]
+REPORTS = ("drift_report", "feature_validation_report", "performance_report")
+CHECKS = [spec.key for report in REPORTS for spec in specs(report)]
 
 SHIFT = Shift(price_inflation=0.4)
 """What happens to the market."""
@@ -231,13 +228,13 @@ class _Stage:
                 plan = replace(MEANWHILE, seed=100 + len(self.story.meanwhile))
                 self.story.meanwhile.append(asyncio.run(send(self.url, self.key, plan)))
 
-        sender = threading.Thread(target=go_on, name="traffic")
-        sender.start()
-        try:
-            yield
-        finally:
-            stopped.set()
-            sender.join()
+        with ThreadPoolExecutor(1) as pool:
+            sender = pool.submit(go_on)
+            try:
+                yield
+            finally:
+                stopped.set()
+            sender.result()  # whatever kept it from sending: without traffic nothing was shown
 
     def _served(self) -> int:
         """Return the version that answers from the registry, 0 if none does."""

@@ -170,6 +170,18 @@ def test_a_training_that_somebody_else_launched_is_waited_for_and_answers_the_fi
     assert loop.outcomes() == ["in flight", "nothing found"]
 
 
+def test_what_is_found_while_a_training_runs_is_of_the_version_that_it_replaces(loop: Loop) -> None:
+    @dg.asset(name="price_forest", deps=[tiny_assets.raw_listings])
+    def judged_meanwhile() -> None:
+        drift(loop, 1, 2)
+
+    dg.materialize([tiny_assets.raw_listings, judged_meanwhile, tiny_assets.price_bento], instance=loop.instance)
+    loop.tick(2)
+
+    assert loop.launched() == []
+    assert loop.outcomes() == ["nothing found"]
+
+
 def test_a_run_of_some_of_the_assets_answers_nothing(loop: Loop) -> None:
     drift(loop, 1, 2)
     dg.materialize([tiny_assets.price_bento], instance=loop.instance)

@@ -179,6 +179,27 @@ def test_an_alert_that_the_webhook_refuses_does_not_hold_up_the_others(loop: Loo
     assert len(chat.taken) == 2
 
 
+def test_an_alert_that_is_refused_for_a_day_is_given_up_and_stays_in_the_log(loop: Loop, chat: Chat) -> None:
+    teller = Teller(loop, chat.url)
+    chat.refuses = fail_a_run(loop)
+    teller.tick()
+    teller.ahead += 25 * 3600
+    teller.tick()
+    chat.refuses = ""
+    teller.tick()
+
+    assert chat.taken == []
+    waited, given_up = [line["outcome"] for line in teller.lines()]
+    assert (waited, given_up) == ("waits: the webhook answered 400", "given up: the webhook answered 400")
+
+
+def test_what_is_found_of_a_replaced_version_is_not_told_of(loop: Loop, chat: Chat) -> None:
+    loop.judge("2026-03-01", **{PSI: {**FAILED, "in_production": False}})
+    Teller(loop, chat.url).tick()
+
+    assert chat.taken == []
+
+
 @pytest.mark.parametrize("cursor", [None, "{", '{"schema_version": 9, "since": 0}'])
 def test_a_lost_cursor_repeats_nothing_that_the_local_log_knows(loop: Loop, chat: Chat, cursor: str | None) -> None:
     teller = Teller(loop, chat.url)

@@ -1,0 +1,93 @@
+"""What a worker tells of itself: to whoever looks often, and of a registry that never spoke."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from bento_service.errors import Kind, ServiceError
+from bento_service.protocols.http import HttpAdapter, HttpApi
+from bento_service.runtime import Runtime
+from housing_assets.packaging.artifact import ModelArtifact
+from resources.settings import ServingSettings
+
+T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def garbage_collection() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+    gc.set_threshold(700, 10, 10)
+
+
+@asynccontextmanager
+async def running(storage: Path, **settings: Any) -> AsyncIterator[Runtime]:
+    runtime = Runtime(ServingSettings(storage=storage, grpc_port=0, **settings), None)
+    await runtime.start()
+    try:
+        yield runtime
+    finally:
+        await runtime.stop()
+
+
+def ask(storage: Path, question: Callable[[Runtime], T], **settings: Any) -> T:
+    """Return what a worker answers that has been started for the question."""
+
+    async def run() -> T:
+        async with running(storage, **settings) as runtime:
+            return question(runtime)
+
+    return asyncio.run(run())
+
+
+def registry_age(runtime: Runtime) -> float:
+    (line,) = [
+        line
+        for line in runtime.expose_metrics().decode().splitlines()
+        if line.startswith("housing_registry_age_seconds")
+    ]
+    return float(line.rpartition(" ")[2])
+
+
+def test_a_registry_that_never_answered_is_as_old_as_the_worker(saved: Path, tmp_path: Path) -> None:
+    assert ask(tmp_path, registry_age, model_folder=saved, MLFLOW_TRACKING_URI="http://127.0.0.1:9") > 0
+
+
+def test_where_there_is_no_registry_it_has_no_age(saved: Path, tmp_path: Path) -> None:
+    assert ask(tmp_path, registry_age, model_folder=saved) == 0
+
+
+def test_whoever_asks_for_health_again_and_again_does_not_make_the_model_work(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replays: list[ModelArtifact] = []
+    monkeypatch.setattr(ModelArtifact, "replay_golden", lambda artifact: replays.append(artifact))
+
+    def look(runtime: Runtime) -> list[str]:
+        replays.clear()  # loading replays them, too
+        return [runtime.check_health()["golden_rows"] for _ in range(5)]
+
+    assert ask(tmp_path, look, model_folder=saved) == ["as evaluated"] * 5
+    assert len(replays) == 1
+
+
+def test_probes_and_metrics_are_answered_while_requests_are_turned_away(saved: Path, tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise ServiceError(Kind.OVERLOADED, "requests wait", retry_after=1)
+
+    async def statuses() -> list[int]:
+        api = HttpApi()
+        async with (
+            running(tmp_path, model_folder=saved) as api.runtime,
+            httpx.AsyncClient(transport=httpx.ASGITransport(HttpAdapter(None, api)), base_url="http://x") as client,
+        ):
+            api.runtime.require_turn = refuse  # type: ignore[method-assign]
+            return [(await client.get(path)).status_code for path in ("/model", "/readyz", "/metrics")]
+
+    assert asyncio.run(statuses()) == [503, 200, 200]
