@@ -10,8 +10,9 @@ export MLFLOW_TRACKING_URI ?= sqlite:///$(HOUSING_STORAGE)/mlflow.db
 export DAGSTER_DISABLE_TELEMETRY ?= yes
 export BENTOML_DO_NOT_TRACK ?= True
 export MLFLOW_DISABLE_TELEMETRY ?= true
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
 
-.PHONY: help setup demo materialize test fuzz trials check dev serve container judge versions decisions rollback bench proto lock clean
+.PHONY: help setup demo materialize test acceptance fuzz trials check dev serve container judge versions decisions rollback bench proto lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,8 +38,12 @@ demo: .venv/installed  ## the whole story on synthetic ads: train, serve, drift,
 	@HOUSING_SOURCE= HOUSING_STORAGE=$(DEMO) DAGSTER_HOME=$(DEMO)/dagster $(BIN)/python -m housing_assets.summary
 
 # One process more than there are processors: some tests wait for what they have started.
+PYTEST = $(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + 1)) --dist loadfile --no-loadscope-reorder
 test: setup  ## run the tests
-	$(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + 1)) --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+acceptance: setup  ## test the whole platform with its processes: the demonstration, the container, every way to launch a run
+	$(PYTEST) -m acceptance
 
 fuzz: setup  ## send thousands of generated requests to the service
 	HOUSING_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -s
@@ -55,7 +60,7 @@ check: setup  ## format, lint, types, rules of import
 dev: setup  ## lineage page on :3000 (webserver and daemon), MLflow on :5000 (but where MLFLOW_TRACKING_URI is a server)
 	@trap 'trap - EXIT INT TERM; kill 0' EXIT INT TERM; \
 	case "$$MLFLOW_TRACKING_URI" in http*) ;; *) $(BIN)/mlflow server --backend-store-uri "$$MLFLOW_TRACKING_URI" \
-		--port 5000 & esac; \
+		--port 5000 --workers 1 & esac; \
 	$(BIN)/dg dev --port 3000 & wait
 
 MLFLOW_PORT ?= 5000

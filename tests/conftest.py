@@ -1,12 +1,16 @@
 """What tests of several packages need."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from moto.server import ThreadedMotoServer
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from housing_assets.features.bands import PriceBands
 from housing_assets.features.crossing import cross_frame
@@ -27,12 +31,19 @@ from resources.settings import READ_ELSEWHERE
 PROJECT = Path(__file__).parent.parent
 
 
-LONGEST = ("test_demo.py", "test_launch_paths.py", "test_container.py", "test_drift_retraining.py", "test_graph.py")
+LONGEST = ("test_demo.py", "test_graph.py", "test_drift_retraining.py", "test_assets.py")
 """Files that begin first, so that none of them is what everybody waits for in the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@event.listens_for(Engine, "connect")
+def _no_waiting_for_the_disk(connection: Any, record: object) -> None:
+    """Let SQLite leave it to the system when to write: tests survive no power failure."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ TRAINING_STACK = {"dagster", "mlflow", "scikit-learn", "imbalanced-learn", "pand
 START_SECONDS = 60
 WORKER = "_bentoml_impl.worker.service"
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.acceptance
 
 
 def docker(*arguments: str) -> str:

@@ -38,7 +38,7 @@ def story(storage: Path) -> Story:
     return tell(storage, print)
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_an_ordinary_day_leads_to_nothing(story: Story) -> None:
     ordinary = story.days[0]
     assert [one.check for one in story.judgements[ordinary] if not one.passed] == []
@@ -46,7 +46,7 @@ def test_an_ordinary_day_leads_to_nothing(story: Story) -> None:
     assert before[0].decision.outcome == "nothing found"
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_a_shifted_day_leads_to_one_retraining_and_the_service_follows_without_a_failed_request(story: Story) -> None:
     shifted = story.days[1]
     failed = {one.check for one in story.judgements[shifted] if not one.passed}
@@ -58,7 +58,7 @@ def test_a_shifted_day_leads_to_one_retraining_and_the_service_follows_without_a
     assert story.repaired_seconds < REPAIRED_WITHIN
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_the_day_after_the_retraining_passes(story: Story) -> None:
     after = story.days[2]
     assert set(story.traffic[after].versions) == {"production 2"}
@@ -66,12 +66,12 @@ def test_the_day_after_the_retraining_passes(story: Story) -> None:
     assert story.decisions[-1].decision.outcome == "nothing found"
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_the_failure_is_told_of(story: Story, storage: Path) -> None:
     assert f"performance_report of {story.days[1]}" in (storage / "alerts.log").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_no_process_is_left_behind(story: Story, storage: Path) -> None:
     assert story.versions
     assert processes_of(storage) == []
@@ -86,7 +86,7 @@ def test_a_folder_that_is_not_of_a_demonstration_is_left_alone(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["predictions.db"]
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_a_demonstration_that_is_stopped_leaves_no_process_behind(tmp_path: Path) -> None:
     storage = tmp_path / "storage"
     demo = subprocess.Popen(

@@ -162,7 +162,7 @@ def by_command(
         }
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.parametrize(
     "command", [command for command in COMMANDS if command[1] != "killed" and command != ("multiprocess", "downstream")]
 )
@@ -182,7 +182,7 @@ def test_the_mlflow_run_of_a_command_line_ends_as_the_dagster_run(
         assert mlflow_statuses(ended.storage) == {run.run_id: expected(failure)}, ended.output
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.parametrize(
     "command",
     [("multiprocess", "downstream"), ("multiprocess", "killed"), ("in_process", "killed")],
@@ -346,7 +346,7 @@ def webserver_command(port: int) -> list[str]:
     return ["dagster-webserver", "-m", MODULE, "-h", "127.0.0.1", "-p", str(port)]
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_runs_that_the_webserver_launches_end_in_mlflow_as_in_dagster(tmp_path: Path) -> None:
     storage, port = new_storage(tmp_path, LAUNCHED_AT_ONCE), free_port()
     with started(storage, webserver_command(port)):
@@ -366,7 +366,7 @@ def test_runs_that_the_webserver_launches_end_in_mlflow_as_in_dagster(tmp_path: 
     }
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_runs_of_the_queue_end_in_mlflow_as_in_dagster_even_where_no_step_could_see_it(tmp_path: Path) -> None:
     storage, port = new_storage(tmp_path, QUEUED), free_port()
     daemon = ["dagster-daemon", "run", "-m", MODULE]

@@ -28,7 +28,9 @@ from housing_assets.demo.processes import PROJECT, ProcessError, Processes, answ
 from housing_assets.listings.sample.shift import Shift
 from housing_assets.monitoring.checks import specs
 from housing_assets.traffic import Plan, Tally, send
+from resources import mlflow_server
 from resources.decision_log import Log, Recorded, read_decisions
+from resources.mlflow_server import server_command
 from resources.ports import free_port
 from sensors.drift_retraining import FAILED_CHECKS
 from sensors.drift_retraining import NAME as SENSOR
@@ -134,9 +136,7 @@ class _Stage:
 
     def serve(self, registry: str, database: str) -> None:
         port = registry.rpartition(":")[2]
-        self.processes.start(
-            "registry", ["mlflow", "server", "--backend-store-uri", database, "--port", port, "--workers", "1"]
-        )
+        self.processes.start("registry", server_command(database, port))
         self.processes.start("daemon", ["dagster-daemon", "run", "-m", "housing_assets.definitions"])
         self.processes.wait_until(lambda: answers(f"{registry}/health"), "the registry answers", 60)
         tag = str(self._metadata("price_bento")["tag"])
@@ -270,5 +270,5 @@ def _environment(storage: Path, key: str) -> dict[str, str]:
         "BENTOML_HOME": str(storage / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
         "MLFLOW_TRACKING_URI": f"sqlite:///{storage / 'mlflow.db'}",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
+        **mlflow_server.ENVIRONMENT,
     }

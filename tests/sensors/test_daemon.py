@@ -25,7 +25,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.3)
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_a_daemon_that_is_killed_and_started_again_retrains_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,11 +6,12 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
 
 from sensors.decisions import main
 from sensors.training_runs import planned_assets
 from tests.sensors import tiny_assets
-from tests.sensors.loop import Loop
+from tests.sensors.loop import RETRAIN, Loop
 from tests.sensors.tiny_assets import PREDICTIONS, PSI
 
 pytestmark = pytest.mark.slow
@@ -19,6 +20,11 @@ DRIFTED = {"passed": False}
 SEVERE = {"passed": False, "severe": True}
 ALERT_ONLY = {"passed": False, "counts_toward_retraining": False}
 FEW_ROWS = {"passed": False, "insufficient": True}
+
+
+@pytest.fixture(autouse=True)
+def no_other_sensor(loop: Loop) -> None:
+    loop.only(RETRAIN)
 
 
 def drift(loop: Loop, *days: int, **said: object) -> None:
@@ -192,6 +198,7 @@ def test_a_run_of_some_of_the_assets_answers_nothing(loop: Loop) -> None:
 
 
 def test_a_training_that_is_under_way_for_a_day_calls_a_person(loop: Loop) -> None:
+    loop.only(RETRAIN, "alert_on_failures")
     drift(loop, 1, 2)
     loop.tick()
     loop.put_clock_ahead(25)
@@ -333,8 +340,11 @@ def test_a_lost_or_garbled_cursor_neither_retrains_twice_nor_repeats_itself(loop
     assert loop.outcomes() == ["retrain", "in flight", "nothing found"]
 
 
-def test_an_event_log_that_is_locked_fails_the_tick_and_the_next_one_retrains(loop: Loop) -> None:
+def test_an_event_log_that_is_locked_fails_the_tick_and_the_next_one_retrains(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loop.ticks_may_fail = True
+    monkeypatch.setattr(sqlite_event_log, "SQLITE_BUSY_TIMEOUT_SECONDS", 2)
     drift(loop, 1)
     loop.tick()
     drift(loop, 2)

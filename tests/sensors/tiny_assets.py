@@ -1,7 +1,8 @@
 """Assets and checks with the names of the platform's, which say what they are told.
 
 The folder that ``TINY_LOOP`` names tells them: ``verdicts.json`` what each check says of each day, ``training.json``
-whether training fails, ``ahead.json`` how many seconds the clock is ahead, ``landing/`` is the landing place.
+whether training fails, ``ahead.json`` how many seconds the clock is ahead, ``sensors.json`` which sensors there are;
+``landing/`` is the landing place.
 """
 
 import json

@@ -12,11 +12,11 @@ from sensors.new_listings import new_listings_sensor
 from sensors.retraining import RetrainingRule
 from sensors.rollback import rollback_sensor
 from sensors.schedules import daily_monitoring_schedule, weekly_retraining_schedule
-from tests.sensors.tiny_assets import ASSETS, CHECKS, HELD, INTERVAL, MONITORING, TRAINING, clock, folder
+from tests.sensors.tiny_assets import ASSETS, CHECKS, HELD, INTERVAL, MONITORING, TRAINING, clock, folder, told
 
 
 def sensors() -> list[dg.SensorDefinition]:
-    return [
+    every = [
         retraining_sensor(
             checks=[*CHECKS, HELD], training=TRAINING, rule=RetrainingRule(), interval_seconds=INTERVAL, clock=clock
         ),
@@ -36,6 +36,8 @@ def sensors() -> list[dg.SensorDefinition]:
         ),
         rollback_sensor(check=HELD, interval_seconds=INTERVAL),
     ]
+    chosen = told("sensors.json", [sensor.name for sensor in every])
+    return [sensor for sensor in every if sensor.name in chosen]
 
 
 defs = dg.Definitions(

@@ -23,6 +23,8 @@ import pandas as pd
 from mlflow import MlflowClient
 
 from housing_assets.packaging.artifact import MANIFEST, ModelArtifact, sha256
+from resources import mlflow_server
+from resources.mlflow_server import server_command
 from resources.model_registry import ModelRegistry, Version
 from resources.ports import free_port
 from tests.resources.mlflow_database import new_database
@@ -42,14 +44,13 @@ class Registry:
         self.start()
 
     def start(self) -> None:
-        stored = ["--backend-store-uri", self.database, "--artifacts-destination", str(self.folder / "artifacts")]
-        command = [str(Path(sys.executable).parent / "mlflow"), "server", *stored, "--port", str(self._port)]
+        command = [sys.executable, "-m", *server_command(self.database, self._port)]
         with (self.folder / "server.log").open("a") as log:
             self._process = subprocess.Popen(
-                [*command, "--workers", "1"],
+                [*command, "--artifacts-destination", str(self.folder / "artifacts")],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+                env={**os.environ, **mlflow_server.ENVIRONMENT},
                 start_new_session=True,
             )
         wait_until(lambda: answers(f"{self.url}/health"), START_SECONDS)
