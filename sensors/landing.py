@@ -1,9 +1,8 @@
 """New files in the landing place: which are complete, and which were not seen before.
 
 A file is complete once its size and its time of change were the same in two looks that lie the settling time apart; an
-object of an S3 store appears whole and need not settle. What counts as a listing file is what the source reads: names
-ending in ``.csv``, ``.csv.gz`` or ``.parquet`` that do not begin with a dot or an underscore. Writers may use other
-names until they are done.
+object of an S3 store appears whole and need not settle. What counts as a listing file is what the source reads; writers
+may use other names until they are done.
 
 A run reads all files that lie there. So a batch waits while any file may still grow, and files that arrive together
 are one batch.
@@ -17,13 +16,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from resources.listing_files import is_listing_file, parts_below
 from sensors.cursor import Cursor
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-_SUFFIXES = (".csv", ".csv.gz", ".parquet")
-_TEMPORARY = (".", "_")
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,7 @@ def _in_folder(folder: Path) -> Iterator[Landed]:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder")
     for path in folder.rglob("*"):
-        if _is_listing_file(path.name):
+        if is_listing_file(path.name, path.relative_to(folder).parts):
             try:
                 status = path.stat()
             except FileNotFoundError:  # renamed or removed since it was listed
@@ -149,15 +146,11 @@ def _in_bucket(location: str, s3_client: Callable[[], "S3Client"]) -> Iterator[L
     try:
         for page in s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in page.get("Contents", []):
-                if _is_listing_file(item["Key"].rpartition("/")[2]):
+                if is_listing_file(item["Key"], parts_below(prefix, item["Key"])):
                     path = f"s3://{bucket}/{item['Key']}"
                     yield Landed(path, _fingerprint(path, item["Size"], item["ETag"]), whole=True)
     except (BotoCoreError, ClientError) as fault:
         raise OSError(f"{location}: {fault}") from fault
-
-
-def _is_listing_file(name: str) -> bool:
-    return name.endswith(_SUFFIXES) and not name.startswith(_TEMPORARY)
 
 
 def _fingerprint(*parts: object) -> str:

@@ -19,6 +19,9 @@ else:
 
 GROUP = "listings"
 
+MAX_SKIPPED = 10
+"""Names that the lineage page lists of the files that were not read; a folder of something else has thousands."""
+
 MAX_REASONS = 30
 """Reasons that the lineage page lists, the commonest first; some quote a cell, so that a bad source has thousands."""
 
@@ -57,6 +60,8 @@ def raw_listings(
     except SourceError as fault:
         raise dg.Failure(str(fault)) from fault
     context.log.info(f"{len(raw.frame):,} rows from {len(raw.rows_by_file)} files")
+    if raw.skipped:
+        context.log.info(f"{len(raw.skipped):,} files not read: {', '.join(raw.skipped[:MAX_SKIPPED])}")
     labelled = _read_labelled(config.labelled_days, predictions, registry, synthetic=not location)
     frame, n_labelled, left_out = append_labelled(raw.frame, labelled)
     context.log.info(f"{n_labelled:,} labelled predictions behind them, {left_out:,} left out")
@@ -67,6 +72,8 @@ def raw_listings(
             "dagster/row_count": len(frame),
             "dagster/column_schema": table_schema(frame),
             "files": dg.MetadataValue.json(files),
+            "files_skipped": len(raw.skipped),
+            "first_files_skipped": dg.MetadataValue.json(list(raw.skipped[:MAX_SKIPPED])),
             "synthetic": not location,
             "labelled_rows": n_labelled,
             "labelled_left_out": left_out,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -14,6 +15,9 @@ from housing_assets.listings.source import SOURCE_FILE, SOURCE_ROW
 
 SOURCE = "labelled predictions"
 """What stands for the file of an appended row."""
+
+Forms = Callable[[Any, Any], list[Any]]
+"""Takes a cell as it was sent and the first value that it was read as; returns the forms to try, the best first."""
 
 
 class Appended(NamedTuple):
@@ -39,7 +43,7 @@ def append_labelled(raw: pd.DataFrame, labelled: pd.DataFrame) -> Appended:
     Parameters
     ----------
     raw : DataFrame of shape (n_rows, n_columns)
-        As ``source.py`` reads it; its columns hold texts, numbers or days.
+        As ``source.py`` reads it; its columns hold texts, numbers, decimals, days or booleans.
     labelled : DataFrame of shape (n_labelled, n_raw_columns)
         Cells as they were sent, texts or numbers, and the price.
     """
@@ -70,7 +74,7 @@ def _write_cells(column: Column, like: pd.Series, cells: pd.Series) -> tuple[lis
     return [cell for cell, _ in found], np.array([fitting for _, fitting in found], dtype=bool)
 
 
-def _write_cell(column: Column, cell: Any, forms: Callable[[Any, Any], list[Any]]) -> tuple[Any, bool]:
+def _write_cell(column: Column, cell: Any, forms: Forms) -> tuple[Any, bool]:
     if cell is None or cell != cell:
         return None, True
     try:
@@ -78,23 +82,44 @@ def _write_cell(column: Column, cell: Any, forms: Callable[[Any, Any], list[Any]
         for form in forms(cell, values[0]):
             if column.parse(form) == values:
                 return form, True
-    except Unusable:
+    except (Unusable, pd.errors.OutOfBoundsDatetime):
         pass
     return None, False
 
 
-def _forms_of(like: pd.Series) -> Callable[[Any, Any], list[Any]]:
-    """Return what gives the forms in which a cell may be written beside those of a column."""
-    if pd.api.types.is_datetime64_any_dtype(like):
-        return lambda cell, value: [pd.Timestamp(value)] if isinstance(value, date) else []
-    if pd.api.types.is_numeric_dtype(like):
-        return lambda cell, value: [float(each) for each in (cell, value) if isinstance(each, Real)]
-    return lambda cell, value: [cell] if isinstance(cell, str) else [f"{cell:.15g}", f"{cell:.4f}"]
+def _forms_of(like: pd.Series) -> Forms:
+    """Return what gives the forms in which a cell may be written beside those of a column.
+
+    The column must stay of one type: a table of dates and texts, say, cannot be stored.
+    """
+    categorical = isinstance(like.dtype, pd.CategoricalDtype)
+    match pd.api.types.infer_dtype(like.cat.categories if categorical else like, skipna=True):
+        case "string" | "empty":
+            return lambda cell, value: [cell] if isinstance(cell, str) else [f"{cell:.15g}", f"{cell:.4f}", str(cell)]
+        case "integer" | "floating" | "mixed-integer-float":
+            return lambda cell, value: [float(each) for each in (cell, value) if isinstance(each, Real)]
+        case "decimal":
+            return lambda cell, value: [_as_decimal(each) for each in (cell, value) if isinstance(each, Real)]
+        case "boolean":
+            return lambda cell, value: [True, False]
+        case "date":
+            return lambda cell, value: [value] if isinstance(value, date) else []
+        case "datetime64":
+            unit = like.dt.unit
+            return lambda cell, value: [pd.Timestamp(value).as_unit(unit)] if isinstance(value, date) else []
+    return lambda cell, value: []
+
+
+def _as_decimal(number: Real) -> Decimal:
+    """Return a number with at most nine decimals: a tiny one's many would not fit beside a large one's digits."""
+    return Decimal(f"{number:.9f}".rstrip("0").removesuffix("."))
 
 
 def _like(column: pd.Series, cells: list[Any]) -> pd.Series:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return pd.Series(pd.Categorical(cells))
+    if pd.api.types.is_bool_dtype(column):
+        return pd.Series(cells, dtype=object)  # which holds a missing one, too
     if pd.api.types.is_numeric_dtype(column):
         return pd.Series(cells, dtype=np.float64)
     return pd.Series(cells, dtype=column.dtype)

@@ -19,12 +19,12 @@ MAX_CELL_LENGTH = 1_000
 MAX_MAGNITUDE = 1e12
 """Beyond any price in any currency's smallest unit; a larger number is a fault of the source."""
 
-_ONE_I = str.maketrans("İIı", "iii")
-"""A text may write the capitals of Turkish ı and i as I and İ or both as I; no two months differ by them alone."""
+_TO_ASCII = str.maketrans("İIıŞşĞğÜü", "iiissgguu")
+"""Months are written with and without their Turkish letters, and the capitals of ı and i as I and İ or both as I."""
 
 # fmt: off
 _MONTHS = (
-    "ocak", "şubat", "mart", "nisan", "mayis", "haziran", "temmuz", "ağustos", "eylül", "ekim", "kasim", "aralik",
+    "ocak", "subat", "mart", "nisan", "mayis", "haziran", "temmuz", "agustos", "eylul", "ekim", "kasim", "aralik",
 )
 # fmt: on
 _EMPTY = frozenset({"", "-", "nan", "none", "null"})
@@ -39,7 +39,7 @@ _GROUPED_WITH_DECIMALS = re.compile(r"[1-9]\d{0,2}(?:(?:\.\d{3})+,|(?:,\d{3})+\.
 _PLAIN = re.compile(r"\d+(?:[.,]\d+)?", re.ASCII)
 _AMOUNT = re.compile(r"(?P<before>[^\d+-]*)(?P<number>[+-]?\d[\d.,]*)(?P<unit>.*)", re.DOTALL)
 _PRICE_CHANGE_BADGE = re.compile(r"arrow_(?:down|up)ward\s*%\s*[\d.,]+$")
-_RANGE = re.compile(r"(\d+)\s*-\s*(\d+)")
+_RANGE = re.compile(r"(\d+)\s*[-\u2013]\s*(\d+)")
 _OR_MORE = re.compile(r"(\d+)\s*(?:\+|ve üzeri)", re.IGNORECASE)
 _NEW = re.compile(r"(\d+)\s*\(yeni\)", re.IGNORECASE)
 _ROOMS = re.compile(r"(\d+(?:[.,]5)?)\s*\+\s*(\d+)")
@@ -47,7 +47,7 @@ _ROOMS_ONLY = re.compile(r"(\d+)\s*\+?\s*oda", re.IGNORECASE)
 _FLOOR = re.compile(
     r"(?:kot \d+ \((?P<below>-\d+)\)|(?P<low>\d+)-(?P<high>\d+)|(?P<floor>\d+)\+?)\. kat", re.IGNORECASE
 )
-_DAY = re.compile(r"(\d{1,2}) (\w+) (\d{4})")
+_DAY = re.compile(r"(?P<day>\d{1,2})(?:\s+(?P<name>\w+)\s+|(?P<mark>[./])(?P<month>\d{1,2})(?P=mark))(?P<year>\d{4})")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _ESCAPED = re.compile(r"\\(.)")
 _PATH_SEPARATOR = " > "
@@ -180,7 +180,10 @@ def square_metres(cell: Any) -> float | None:
 
 
 def years(cell: Any) -> float | None:
-    """Return a building's age in years: ``0 (Yeni)`` 0, ``5-10`` its midpoint 7.5, ``21 Ve Üzeri`` 21."""
+    """Return a building's age in years: ``0 (Yeni)`` 0, ``5-10`` its midpoint 7.5, ``21 Ve Üzeri`` 21.
+
+    The dash of a range may be an en dash.
+    """
     text = category(cell)
     if text is None:
         return None
@@ -236,12 +239,14 @@ def floor(cell: Any) -> Floor | None:
 
 
 def day(cell: Any) -> date | None:
-    """Return a date: ``24 Şubat 2022`` with Turkish month names, ``2022-02-24``, or a date; a time of day is dropped.
+    """Return a date: ``24 Şubat 2022`` or ``24 Subat 2022``, ``24.02.2022``, ``24/02/2022``, ``2022-02-24``, or a date.
+
+    Of two numbers the first is the day, as Turkish has it; the time of day behind an ISO date is dropped.
 
     Raises
     ------
     Unusable
-        If the text is in neither form, or the calendar has no such day.
+        If the text is in no such form (an ISO week is no day), or the calendar has no such day.
     """
     if isinstance(cell, datetime):
         return None if cell != cell else cell.date()
@@ -252,7 +257,11 @@ def day(cell: Any) -> date | None:
         return None
     try:
         if match := _DAY.fullmatch(text):
-            return date(int(match[3]), _MONTHS.index(match[2].translate(_ONE_I).lower()) + 1, int(match[1]))
+            name = match["name"]
+            month = _MONTHS.index(name.translate(_TO_ASCII).lower()) + 1 if name else int(match["month"])
+            return date(int(match["year"]), month, int(match["day"]))
+        if "W" in text:  # an ISO week, of which Python would take the Monday
+            raise ValueError(text)
         return datetime.fromisoformat(text).date()
     except ValueError:
         raise Unusable("not a day such as '24 Şubat 2022' or '2022-02-24'") from None

@@ -10,17 +10,26 @@ import gzip
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, takewhile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 
 from housing_assets.listings.columns import COLUMNS
+from resources.listing_files import (
+    PARQUET_SUFFIXES,
+    SUFFIXES,
+    has_known_suffix,
+    is_hidden,
+    is_listing_file,
+    parts_below,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,9 +37,6 @@ if TYPE_CHECKING:
 SOURCE_FILE = "source_file"
 SOURCE_ROW = "source_row"
 
-_CSV_SUFFIXES = (".csv", ".csv.gz")
-_PARQUET_SUFFIXES = (".parquet",)
-_SUFFIXES = _CSV_SUFFIXES + _PARQUET_SUFFIXES
 _NO_TYPE_OF_CELL = frozenset({"mixed", "mixed-integer", "bytes"})
 """What pandas calls a column of texts beside numbers, of lists or of bytes: it cannot be stored, or not be read."""
 
@@ -52,10 +58,13 @@ class RawListings:
         The source's columns, cells as found (texts as categories), and ``source_file``, ``source_row`` (from 1).
     rows_by_file : dict of str to int
         Rows read from each file, in reading order.
+    skipped : tuple of str
+        Files that lay there and were not read, those that are neither hidden nor temporary first.
     """
 
     frame: pd.DataFrame
     rows_by_file: dict[str, int]
+    skipped: tuple[str, ...] = ()
 
     @classmethod
     def of_sample(cls, sample: pd.DataFrame) -> Self:
@@ -73,63 +82,86 @@ def read_listings(location: str, s3_client: Callable[[], "S3Client"] | None = No
     location : str
         A ``.csv``, ``.csv.gz`` or ``.parquet`` file, a glob, a folder (searched to its bottom), ``s3://bucket/prefix``,
         or a SQLAlchemy URL and a query joined by ``#``: ``postgresql+psycopg://host/ads#SELECT * FROM ads``.
+        Below a folder, a prefix or a glob's first wildcard, what begins with ``.`` or ``_`` is not read.
     s3_client : callable, optional
         Returns the client to read ``s3://`` with.
 
     Raises
     ------
     SourceError
-        If nothing is found, a file is empty, truncated or malformed, lacks a declared column or holds it twice, or a
-        column's cells are neither texts nor numbers, or texts in one file and numbers in another.
+        If nothing is found, a file is empty, truncated or malformed, lacks a declared column or holds it twice, has a
+        NUL byte in a cell, or a column's cells are neither texts nor numbers, or texts in one file and numbers in
+        another.
     """
+    skipped: tuple[str, ...] = ()
     if location.startswith("s3://"):
         if s3_client is None:
             raise SourceError(f"{location}: no S3 client to read it with")
-        frames = _read_s3(location, s3_client())
+        frames, skipped = _read_s3(location, s3_client())
     elif _SQL.match(location):
         frames = _read_sql(location)
     else:
-        frames = ((name, _read_file(name, Path(name))) for name in _find_files(location))
-    return RawListings(*_combine(location, list(frames)))
+        files = _find_files(location)
+        frames, skipped = [(name, _read_file(name, Path(name))) for name in files.read], files.skipped
+    return RawListings(*_combine(location, frames), skipped)
 
 
-def _find_files(location: str) -> Sequence[str]:
+class _Files(NamedTuple):
+    read: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+
+
+def _find_files(location: str) -> _Files:
     path = Path(location).expanduser()
     if path.is_file():
-        if not path.name.endswith(_SUFFIXES):
-            raise SourceError(f"{location}: expected a file ending in {', '.join(_SUFFIXES)}")
-        return [str(path)]
-    matches = glob.iglob(str(path), recursive=True)  # noqa: PTH207 - Path.glob would refuse an absolute pattern
-    candidates = path.rglob("*") if path.is_dir() else map(Path, matches)
-    found = sorted(str(file) for file in candidates if file.is_file() and _is_listing_file(file.name))
-    if not found:
-        raise SourceError(f"{location}: no file ending in {', '.join(_SUFFIXES)} found there")
-    return found
+        if not has_known_suffix(path.name):
+            raise SourceError(f"{location}: expected a file ending in {', '.join(SUFFIXES)}")
+        return _Files((str(path),))
+    named: Sequence[str] = path.parts
+    if path.is_dir():
+        candidates: Iterable[Path] = path.rglob("*")
+    else:
+        named = list(takewhile(lambda part: not any(mark in part for mark in "*?["), named))
+        matches = glob.iglob(str(path), recursive=True)  # noqa: PTH207 - Path.glob would refuse an absolute pattern
+        candidates = map(Path, matches)
+    files = _sort_out((str(file), file.parts[len(named) :]) for file in candidates if file.is_file())
+    if not files.read:
+        raise SourceError(f"{location}: no file ending in {', '.join(SUFFIXES)} found there")
+    return files
 
 
-def _is_listing_file(name: str) -> bool:
-    return name.endswith(_SUFFIXES) and not name.startswith((".", "_"))
+def _sort_out(found: Iterable[tuple[str, Sequence[str]]]) -> _Files:
+    """Tell what is read of what was found, each with the parts of its path below the place that was named."""
+    parts = dict(found)
+    read = sorted(name for name, below in parts.items() if is_listing_file(name, below))
+    skipped = sorted(parts.keys() - set(read), key=lambda name: (is_hidden(parts[name]), name))
+    return _Files(tuple(read), tuple(skipped))
 
 
-def _read_s3(location: str, client: "S3Client") -> Iterator[tuple[str, pd.DataFrame]]:
+def _read_s3(location: str, client: "S3Client") -> tuple[list[tuple[str, pd.DataFrame]], tuple[str, ...]]:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    bucket, prefix = urlsplit(location).netloc, urlsplit(location).path.lstrip("/")
+    bucket, _, prefix = location.removeprefix("s3://").partition("/")
     try:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        keys = sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
-        keys = [key for key in keys if _is_listing_file(key.rpartition("/")[2])]
-        if not keys:
-            raise SourceError(f"{location}: no object ending in {', '.join(_SUFFIXES)} found there")
-        for key in keys:
-            name = f"s3://{bucket}/{key}"
-            body = io.BytesIO(client.get_object(Bucket=bucket, Key=key)["Body"].read())
-            yield name, _read_file(name, body)
+        keys = {f"s3://{bucket}/{item['Key']}": item["Key"] for page in pages for item in page.get("Contents", ())}
+        files = _sort_out(
+            (name, parts_below(prefix, key))
+            for name, key in keys.items()
+            if not key.endswith("/")  # a folder that a console has made
+        )
+        if not files.read:
+            raise SourceError(f"{location}: no object ending in {', '.join(SUFFIXES)} found there")
+        frames = []
+        for name in files.read:
+            body = io.BytesIO(client.get_object(Bucket=bucket, Key=keys[name])["Body"].read())
+            frames.append((name, _read_file(name, body)))
     except (BotoCoreError, ClientError) as fault:
         raise SourceError(f"{location}: {fault}; endpoint and credentials are the AWS_ variables") from fault
+    return frames, files.skipped
 
 
-def _read_sql(location: str) -> Iterator[tuple[str, pd.DataFrame]]:
+def _read_sql(location: str) -> list[tuple[str, pd.DataFrame]]:
     from sqlalchemy import create_engine, make_url, text
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -153,12 +185,12 @@ def _read_sql(location: str) -> Iterator[tuple[str, pd.DataFrame]]:
         raise SourceError(f"{shown}: {str(fault).splitlines()[0]}") from fault
     finally:
         engine.dispose()
-    yield shown, _require_columns(shown, frame)
+    return [(shown, _require_columns(shown, frame))]
 
 
 def _read_file(name: str, file: Path | IO[bytes]) -> pd.DataFrame:
     with _naming_faults_of(name):
-        if name.endswith(_PARQUET_SUFFIXES):
+        if name.lower().endswith(PARQUET_SUFFIXES):
             return _require_columns(name, pd.read_parquet(file))
         frame = pd.read_csv(
             file,
@@ -166,11 +198,15 @@ def _read_file(name: str, file: Path | IO[bytes]) -> pd.DataFrame:
             keep_default_na=False,
             encoding="utf-8-sig",
             encoding_errors="backslashreplace",
-            compression="gzip" if name.endswith(".gz") else None,
+            compression="gzip" if _is_gzip(name) else None,
         )
         frame = _require_columns(name, frame)
         _require_even_rows(name, file)
     return frame
+
+
+def _is_gzip(name: str) -> bool:
+    return name.lower().endswith(".gz")
 
 
 @contextmanager
@@ -190,29 +226,46 @@ def _naming_faults_of(name: str) -> Iterator[None]:
 
 
 def _require_even_rows(name: str, file: Path | IO[bytes]) -> None:
-    """Refuse what pandas reads askew: it fills up rows that are shorter than the header, and shifts longer ones."""
+    """Refuse what pandas reads askew.
+
+    It fills up rows that are shorter than the header, shifts longer ones, ends a cell at a NUL, and gives the second
+    of two columns of one name another name.
+    """
     binary = file.open("rb") if isinstance(file, Path) else file
     binary.seek(0)
-    lines = io.TextIOWrapper(gzip.GzipFile(fileobj=binary) if name.endswith(".gz") else binary, "latin-1", newline="")
+    unpacked = gzip.GzipFile(fileobj=binary) if _is_gzip(name) else binary
+    if unpacked.read(len(BOM_UTF8)) != BOM_UTF8:
+        unpacked.seek(0)
+    lines = io.TextIOWrapper(unpacked, "latin-1", newline="")  # the fastest; the declared names are ASCII
     limit = csv.field_size_limit(sys.maxsize)  # a cell that is too long is quarantined, not its file refused
     try:
         with binary, lines:
-            widths = (len(row) for row in csv.reader(lines) if row)
-            expected = next(widths)
-            for row, width in enumerate(widths, start=1):
-                if width != expected:
+            rows = (row for row in csv.reader(lines) if row)
+            header = next(rows)
+            _require_once(name, header)
+            for number, row in enumerate(chain([header], rows)):
+                if len(row) != len(header):
                     raise SourceError(
-                        f"{name}: row {row:,} has {width} fields, the header {expected}; the file is cut off, or a "
-                        f"quote is missing"
+                        f"{name}: row {number:,} has {len(row)} fields, the header {len(header)}; the file is cut off, "
+                        f"or a quote is missing"
+                    )
+                if "\0" in "".join(row):  # one search for a row, not one for each cell
+                    column = next(column for column, cell in zip(header, row, strict=True) if "\0" in cell)
+                    raise SourceError(
+                        f"{name}: row {number:,} has a NUL byte in column {column}; copy or write the file again"
                     )
     finally:
         csv.field_size_limit(limit)
 
 
-def _require_columns(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    twice = [column.raw for column in COLUMNS if (frame.columns == column.raw).sum() > 1]
+def _require_once(name: str, found: Sequence[str]) -> None:
+    twice = [column.raw for column in COLUMNS if found.count(column.raw) > 1]
     if twice:
-        raise SourceError(f"{name}: more than one column named {', '.join(twice)}; name the columns to read")
+        raise SourceError(f"{name}: more than one column named {', '.join(twice)}; each must be there once")
+
+
+def _require_columns(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    _require_once(name, list(frame.columns))
     missing = [column.raw for column in COLUMNS if column.raw not in frame.columns]
     if missing:
         raise SourceError(
@@ -239,8 +292,8 @@ def _combine(location: str, frames: list[tuple[str, pd.DataFrame]]) -> tuple[pd.
 
 
 def _concatenate(parts: list[pd.Series]) -> pd.Series:
-    if len(parts) > 1 and all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
-        return pd.Series(pd.api.types.union_categoricals(parts))
+    if all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
+        return pd.Series(pd.api.types.union_categoricals(parts, ignore_order=True))
     return pd.concat(parts, ignore_index=True)
 
 

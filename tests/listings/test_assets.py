@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from housing_assets.lineage_page import MASKED
-from housing_assets.listings.assets import MAX_REASONS, cleaned_listings, raw_listings
+from housing_assets.listings.assets import MAX_REASONS, MAX_SKIPPED, cleaned_listings, raw_listings
 from housing_assets.listings.checks import listings_contract
 from resources.asset_storage import AssetStorage
 from resources.listing_source import ListingSource
@@ -159,6 +159,17 @@ def test_a_folder_of_thousands_is_read_whole(materialize, storage, tmp_path):
         str(folder / f"{seed}.csv.gz"): 1_000 for seed in range(3)
     }
     assert stored(storage, "quarantined_listings")["source_file"].nunique() == 3
+
+
+def test_files_of_a_folder_that_are_not_read_are_told(materialize, csv):
+    metadata = metadata_of(materialize(csv.parent), "raw_listings")
+    assert (metadata["files_skipped"].value, metadata["first_files_skipped"].value) == (0, [])
+    notes = [csv.parent / f"{number:02d}.xlsx" for number in range(MAX_SKIPPED + 1)]
+    for path in notes:
+        path.touch()
+    metadata = metadata_of(materialize(csv.parent), "raw_listings")
+    assert metadata["files_skipped"].value >= len(notes)
+    assert metadata["first_files_skipped"].value == [str(path) for path in notes[:MAX_SKIPPED]]
 
 
 def test_a_run_may_name_another_source(materialize, csv, tmp_path):

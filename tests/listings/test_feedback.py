@@ -1,10 +1,19 @@
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from housing_assets.listings.cleaning import account_rows, clean
 from housing_assets.listings.columns import COLUMNS
 from housing_assets.listings.feedback import SOURCE, append_labelled
-from housing_assets.listings.source import SOURCE_FILE, SOURCE_ROW, RawListings
+from housing_assets.listings.source import SOURCE_FILE, SOURCE_ROW, RawListings, read_listings
+from resources.asset_storage import AssetStorage
 from tests.listings.ads import ad, frame
 
 RAW = RawListings.of_sample(frame(ad(), ad(price="650,000TL"))).frame
@@ -69,6 +78,66 @@ def test_what_cannot_be_written_as_the_source_has_it_is_left_out_and_counted() -
     )
 
     assert (appended.labelled, appended.left_out) == (1, 1)
+
+
+GAPS_IN = {
+    "days": ("AdCreationDate", pa.date32(), date(2022, 2, 24), "01 Mart 2022", date(2022, 3, 1)),
+    "decimals": ("NetSquareMeters", pa.decimal128(12, 2), Decimal("120.50"), "2.250,125 m2", Decimal("2250.125")),
+    "booleans": ("Swap", pa.bool_(), True, "False", False),
+}
+"""A raw column, the type that a source has it in, a cell of that, what is sent, and what is to be stored."""
+
+
+def typed_source(path: Path, column: str, cells: pa.Array) -> pd.DataFrame:
+    table = pa.Table.from_pandas(frame(ad(), ad(price="650,000TL")))
+    parquet.write_table(table.set_column(table.column_names.index(column), column, cells), path)
+    return read_listings(str(path)).frame
+
+
+def through_storage(folder: Path, listings: pd.DataFrame) -> pd.DataFrame:
+    key = dg.AssetKey("raw_listings")
+    AssetStorage(folder=str(folder)).handle_output(dg.build_output_context(asset_key=key), listings)
+    return pd.read_parquet(folder / "raw_listings" / "table.parquet")
+
+
+@pytest.mark.parametrize("gap", [True, False], ids=["with a gap", "without"])
+@pytest.mark.parametrize(("column", "kind", "cell", "sent", "expected"), GAPS_IN.values(), ids=GAPS_IN)
+def test_rows_behind_a_typed_source_are_stored_and_read_in_its_type(
+    tmp_path: Path, column: str, kind: pa.DataType, cell: Any, sent: str, expected: Any, gap: bool
+) -> None:
+    raw = typed_source(tmp_path / "ads.parquet", column, pa.array([cell, None if gap else cell], kind))
+    rows = labelled(
+        {"price": 9e5, column: sent}, {"price": 8e5, column: None}, {"price": 7e5, column: "of another kind"}
+    )
+
+    appended = append_labelled(raw, rows)
+    stored = through_storage(tmp_path, appended.frame)
+
+    assert (appended.labelled, appended.left_out) == (2, 1)
+    assert stored[column].tolist()[:3] == [cell, None if gap else cell, expected]
+    assert pd.isna(stored[column].tolist()[3])
+    assert not len(clean(stored).quarantined)
+
+
+def test_a_boolean_is_written_as_text_where_the_source_has_texts() -> None:
+    assert append_labelled(RAW, labelled({"price": 9e5, "Swap": True})).frame["Swap"].tolist()[-1] == "True"
+
+
+def test_a_number_too_fine_for_the_decimals_of_a_source_is_left_out(tmp_path: Path) -> None:
+    cells = pa.array([Decimal("5.00"), None], pa.decimal128(12, 2))
+    raw = typed_source(tmp_path / "ads.parquet", "Subscription", cells)
+
+    appended = append_labelled(raw, labelled({"price": 9e5, "Subscription": 1e-300}))
+
+    assert (appended.labelled, appended.left_out) == (0, 1)
+
+
+def test_a_day_that_the_dates_of_a_source_cannot_hold_is_left_out() -> None:
+    raw = RAW.assign(AdCreationDate=pd.to_datetime(["2022-02-24", None]).astype("datetime64[ns]"))
+
+    appended = append_labelled(raw, labelled({"price": 9e5, "AdCreationDate": "1500-01-01"}))
+
+    assert (appended.labelled, appended.left_out) == (0, 1)
 
 
 def test_nothing_labelled_changes_nothing() -> None:

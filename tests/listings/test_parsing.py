@@ -175,6 +175,8 @@ def test_another_unit_of_area_is_unusable(cell):
         ("4", 4),
         ("5-10", 7.5),
         ("11 - 15", 13),
+        ("5\u201310", 7.5),
+        ("16 \u2013 20", 18),
         ("16-20", 18),
         ("21 Ve Üzeri", 21),
         ("21 VE ÜZERİ", 21),
@@ -188,7 +190,8 @@ def test_years_reads_ages_and_their_ranges(cell, value):
 
 
 @pytest.mark.parametrize(
-    "cell", ["Yeni", "Yok", "eski", "5–10", "5-10-15", f"{LONG_NUMBER}-5", f"{LONG_NUMBER}+", f"{LONG_NUMBER} (yeni)"]
+    "cell",
+    ["Yeni", "Yok", "eski", "5\u2014", "5-10-15", f"{LONG_NUMBER}-5", f"{LONG_NUMBER}+", f"{LONG_NUMBER} (yeni)"],
 )
 def test_years_refuses_what_is_no_age(cell):
     with pytest.raises(Unusable):
@@ -268,7 +271,14 @@ MONTHS = "Ocak Şubat Mart Nisan Mayıs Haziran Temmuz Ağustos Eylül Ekim Kas�
 CAPITALS = "OCAK ŞUBAT MART NİSAN MAYIS HAZİRAN TEMMUZ AĞUSTOS EYLÜL EKİM KASIM ARALIK".split()
 
 
-@pytest.mark.parametrize("months", [MONTHS, CAPITALS], ids=["as written", "in capitals"])
+ASCII = "Ocak Subat Mart Nisan Mayis Haziran Temmuz Agustos Eylul Ekim Kasim Aralik".split()
+
+
+@pytest.mark.parametrize(
+    "months",
+    [MONTHS, CAPITALS, ASCII, [month.upper() for month in ASCII]],
+    ids=["as written", "in capitals", "in ASCII", "in ASCII capitals"],
+)
 def test_day_knows_every_turkish_month(months):
     assert [parsing.day(f"02 {month} 2022") for month in months] == [date(2022, month, 2) for month in range(1, 13)]
 
@@ -278,6 +288,10 @@ def test_day_knows_every_turkish_month(months):
     [
         "24 Şubat 2022",
         " 24 S\u0327ubat 2022 ",
+        "24  Şubat\u00a0 2022",
+        "24.02.2022",
+        "24.2.2022",
+        "24/02/2022",
         "2022-02-24",
         "2022-02-24 00:00:00",
         "2022-02-24T10:30:00+03:00",
@@ -293,6 +307,10 @@ def test_day_reads_texts_and_dates(cell):
     assert type(found) is date
 
 
+def test_of_two_numbers_the_first_is_the_day():
+    assert parsing.day("03.04.2022") == parsing.day("03/04/2022") == date(2022, 4, 3)
+
+
 @pytest.mark.parametrize(
     "cell",
     [
@@ -302,14 +320,21 @@ def test_day_reads_texts_and_dates(cell):
         "32 Ocak 2022",
         "24 Şubat 0000",
         "24 Foo 2022",
-        "24.02.2022",
+        "24 02 2022",
+        "24.02.22",
+        "24.02/2022",
+        "24..02.2022",
+        "02/24/2022",
+        "31.02.2022",
         "dün",
         "2022-13-01",
+        "2022-W08",
+        "2022W084",
         1.5,
         7,
     ],
 )
-def test_an_impossible_day_is_unusable(cell):
+def test_what_is_no_day_of_the_calendar_is_unusable(cell):
     with pytest.raises(Unusable, match="not a day such as '24 Şubat 2022' or '2022-02-24'"):
         parsing.day(cell)
 
@@ -426,7 +451,8 @@ def test_a_category_round_trips(text):
 @given(day=st.dates())
 def test_a_day_round_trips_in_every_form(day):
     turkish = f"{day.day:02d} {MONTHS[day.month - 1]} {day.year:04d}"
-    assert {parsing.day(form) for form in (day, day.isoformat(), turkish)} == {day}
+    numbers = [f"{day.day:02d}{mark}{day.month:02d}{mark}{day.year:04d}" for mark in "./"]
+    assert {parsing.day(form) for form in (day, day.isoformat(), turkish, *numbers)} == {day}
 
 
 NAMES = st.text(st.characters(categories=["L", "N", "Zs"], include_characters="'\"()"), min_size=1, max_size=12)

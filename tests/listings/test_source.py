@@ -99,6 +99,52 @@ def test_files_with_different_texts_are_put_together_as_categories(folder):
     assert raw.frame["source_file"].tolist() == [str(folder / "03" / "b.csv.gz"), str(folder / "a.csv")]
 
 
+@pytest.mark.parametrize("name", ["B.CSV", "b.Csv.GZ", "B.PARQUET"])
+def test_a_suffix_may_be_written_in_capitals(folder, name):
+    if name == "B.PARQUET":
+        ADS.to_parquet(folder / name)
+    else:
+        ADS.to_csv(folder / name, index=False, compression="gzip" if name.endswith("GZ") else None)
+    assert cells(read_listings(str(folder / name))) == ADS.to_numpy().tolist()
+    assert read_listings(str(folder)).rows_by_file[str(folder / name)] == 3
+
+
+UNFINISHED = [".ipynb_checkpoints/a.csv", "_temporary/0/part.csv", "03/.Trash/b.csv", "03/_d.parquet"]
+
+
+def add_unfinished(folder):
+    for name in UNFINISHED:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("half a fi", encoding="utf-8")
+
+
+@pytest.mark.parametrize("pattern", ["", "**/*", "**/.*/*"])
+def test_hidden_and_temporary_folders_below_the_named_one_are_not_read(tmp_path, folder, pattern):
+    add_unfinished(folder)
+    if pattern.endswith(".*/*"):
+        assert "no file ending in .csv" in refusal(folder / pattern)
+    else:
+        assert sorted(read_listings(str(folder / pattern)).rows_by_file.values()) == [1, 1, 1]
+
+
+@pytest.mark.parametrize("pattern", ["", "*.csv", "**/*"])
+def test_a_hidden_folder_is_read_where_it_is_the_one_that_is_named(tmp_path, pattern):
+    (tmp_path / ".scraped" / "_new").mkdir(parents=True)
+    ADS.to_csv(tmp_path / ".scraped" / "_new" / "a.csv", index=False)
+    assert len(read_listings(str(tmp_path / ".scraped" / "_new" / pattern)).frame) == 3
+
+
+def test_files_that_are_not_read_are_told_the_hidden_ones_last(folder):
+    add_unfinished(folder)
+    skipped = ["notes.txt", *sorted([*UNFINISHED, "_SUCCESS.csv", ".hidden.csv"])]
+    assert read_listings(str(folder)).skipped == tuple(str(folder / name) for name in skipped)
+    assert read_listings(str(folder / "*.csv")).skipped == (str(folder / "_SUCCESS.csv"),)
+
+
+def test_a_file_that_is_named_alone_skips_no_other(folder):
+    assert read_listings(str(folder / "a.csv")).skipped == ()
+
+
 def test_a_file_without_rows_among_others_is_counted_as_such(folder):
     frame().to_csv(folder / "empty.csv", index=False)
     raw = read_listings(str(folder))
@@ -116,6 +162,16 @@ def test_a_filtered_parquet_table_keeps_no_index(tmp_path):
     raw = read_listings(str(path))
     assert raw.frame["source_row"].tolist() == [1, 2]
     assert cleaned(raw).listings["row"].tolist() == [0]
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_ordered_categories_of_parquet_tables_are_texts_like_others(tmp_path, files):
+    for number, order in enumerate([["0 (Yeni)", "5-10"], ["5-10", "0 (Yeni)", "4"]][:files]):
+        ages = pd.Categorical(["5-10"] * 3, categories=order, ordered=True)
+        ADS.assign(BuildingAge=ages).to_parquet(tmp_path / f"{number}.parquet")
+    found = read_listings(str(tmp_path)).frame["BuildingAge"]
+    assert found.tolist() == ["5-10"] * 3 * files
+    assert not found.cat.ordered
 
 
 def test_clean_numbers_of_a_parquet_table_are_no_texts(tmp_path):
@@ -165,6 +221,33 @@ def test_an_s3_prefix_is_read_to_its_bottom(bucket):
         f"s3://{bucket}/scraped/c.parquet": 1,
     }
     assert sorted(cells(raw)) == sorted(ADS.to_numpy().tolist())
+
+
+def test_hidden_and_temporary_keys_below_the_prefix_are_not_read_and_told(s3, bucket):
+    for key in ("scraped/.tmp/a.csv", "scraped/03/_temporary/0/part.csv", "scraped/04/"):
+        s3.put_object(Bucket=bucket, Key=key)
+    for prefix in ("scraped", "scraped/", "scr"):
+        raw = read_listings(f"s3://{bucket}/{prefix}", ObjectStore().client)
+        assert sorted(raw.rows_by_file.values()) == [1, 1, 1]
+        assert raw.skipped == tuple(
+            f"s3://{bucket}/scraped/{name}"
+            for name in ("notes.txt", ".hidden.csv", ".tmp/a.csv", "03/_temporary/0/part.csv", "_SUCCESS.csv")
+        )
+
+
+@pytest.mark.parametrize("prefix", ["_new", "_new/", "_n", "_new/A.CSV"])
+def test_what_the_prefix_names_is_read_whatever_it_begins_with(s3, bucket, csv, prefix):
+    s3.upload_file(str(csv), bucket, "_new/A.CSV")
+    assert read_listings(f"s3://{bucket}/{prefix}", ObjectStore().client).rows_by_file == {
+        f"s3://{bucket}/_new/A.CSV": 3
+    }
+
+
+@pytest.mark.parametrize("key", ["a#1/x.csv", "a?b=1.csv", "a%20b/x.csv"])
+def test_marks_of_a_url_are_part_of_an_s3_key(s3, bucket, csv, key):
+    s3.upload_file(str(csv), bucket, key)
+    s3.put_object(Bucket=bucket, Key="a/other.csv")
+    assert read_listings(f"s3://{bucket}/{key}", ObjectStore().client).rows_by_file == {f"s3://{bucket}/{key}": 3}
 
 
 @pytest.mark.slow
@@ -385,6 +468,29 @@ def test_nested_cells_of_a_parquet_table_are_refused_by_column(tmp_path):
 def test_texts_in_one_file_and_numbers_in_another_are_refused_by_column(tmp_path, csv):
     ADS.assign(price=[3_100_000, 1_250_000, 650_000]).to_parquet(tmp_path / "ads.parquet")
     assert "column price holds int, str" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_a_nul_byte_in_a_cell_is_refused_by_row_and_column(tmp_path, csv, suffix):
+    text = csv.read_bytes().replace(b"650,000EUR", b"650\0,000EUR")
+    path = tmp_path / f"nul{suffix}"
+    path.write_bytes(gzip.compress(text) if suffix == ".csv.gz" else text)
+    assert "row 3 has a NUL byte in column price" in refusal(path)
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte order mark"])
+@pytest.mark.parametrize("name", ["district", "price"])
+def test_a_column_that_a_file_holds_twice_is_refused_by_name(csv, name, mark):
+    header, *rows = lines_of(csv)
+    again = [f"{mark}{header.rstrip()},{name}\n", *(f"{row.rstrip()},again\n" for row in rows)]
+    csv.write_text("".join(again), encoding="utf-8")
+    assert f"more than one column named {name}" in refusal(csv)
+
+
+def test_a_column_beside_the_declared_ones_may_be_there_twice(tmp_path):
+    path = tmp_path / "ads.csv"
+    ADS.assign(note=1, again=2).rename(columns={"again": "note"}).to_csv(path, index=False)
+    assert cells(read_listings(str(path))) == ADS.to_numpy().tolist()
 
 
 @pytest.mark.parametrize("row", [1, 3])

@@ -24,6 +24,7 @@ def launched(loop: Loop) -> int:
 
 def land(loop: Loop, name: str, text: str = "price\n1\n") -> Path:
     path = loop.folder / "landing" / name
+    path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     return path
 
@@ -36,7 +37,7 @@ def settle(loop: Loop, hours: float) -> None:
 
 
 def test_files_that_arrive_together_are_one_run_and_each_file_is_used_once(loop: Loop) -> None:
-    for name in ("a.csv", "b.csv.gz", "c.parquet", ".d.csv", "_e.csv", "f.csv.part", "g.txt"):
+    for name in ("a.csv", "b.csv.gz", "c.parquet", ".d.csv", "_e.csv", "f.csv.part", "g.txt", "H.CSV", ".i/j.csv"):
         land(loop, name)
     loop.tick()
     assert launched(loop) == 0, "they may still grow"
@@ -48,7 +49,7 @@ def test_files_that_arrive_together_are_one_run_and_each_file_is_used_once(loop:
 
     (run,) = loop.launched("new_listings")
     (decision,) = [one for one in loop.decisions(Log.NEW_LISTINGS) if one.outcome == "launch"]
-    assert [Path(name).name for name in decision.evidence["files"]] == ["a.csv", "b.csv.gz", "c.parquet"]
+    assert [Path(name).name for name in decision.evidence["files"]] == ["H.CSV", "a.csv", "b.csv.gz", "c.parquet"]
     assert run.tags["dagster/run_key"] == decision.run_key
 
 
