@@ -27,7 +27,7 @@ setup: .venv/installed $(DAGSTER_HOME)/dagster.yaml  ## make the environment fro
 	@touch $@
 
 $(DAGSTER_HOME)/dagster.yaml:  # only where there is none: a DAGSTER_HOME of your own keeps its configuration
-	@mkdir -p $(DAGSTER_HOME) && ln -s $(CURDIR)/dagster.yaml $@
+	@mkdir -p "$(DAGSTER_HOME)" && ln -sfn "$(CURDIR)/dagster.yaml" "$@"
 
 materialize: setup  ## materialize every asset from the settings (docs/settings.md)
 	$(BIN)/dg launch --assets 'key:"raw_listings"+'

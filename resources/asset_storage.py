@@ -1,12 +1,16 @@
 """Stores what assets hand to each other: frames as Parquet, other values by their own ``save`` and ``load``.
 
-Nothing is pickled. A folder for each asset, or partition of it, is written under a temporary name and swapped in whole,
-so that a run that dies leaves the last complete value.
+Nothing is pickled. The name of an asset, or partition of it, is a link to its newest value. Each value is written to a
+folder of its own, in a hidden folder beside the link, before the link is replaced in one step: a run that dies at any
+moment leaves the last complete value, and another that reads meanwhile finds one. The value before it is kept for those
+who have followed the link to it.
 """
 
+import os
+import shutil
+import time
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 from urllib.parse import quote
 
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLE = "table.parquet"
+
+PLAIN = "plain"
+"""Name of a value that was stored before there were links: the folder itself had the asset's name."""
 
 
 @runtime_checkable
@@ -46,19 +53,19 @@ class AssetStorage(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write a DataFrame or a ``Storable``; the materialization tells where, how large, and which pages to open."""
         target = self._path(context.asset_key, context.partition_key if context.has_asset_partitions else None)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as beside:
-            written = Path(beside) / "written"
-            written.mkdir()
+        written = _values_of(target) / f"{time.time_ns()}-{os.getpid()}"
+        written.mkdir(parents=True)
+        try:
             if isinstance(obj, Storable):
                 obj.save(written)
             else:
                 _write_table(obj, written / TABLE)
-            size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
-            pages = {page.stem: dg.MetadataValue.path(str(target / page.name)) for page in written.glob("*.html")}
-            if target.exists():
-                target.rename(Path(beside) / "retired")
-            written.rename(target)
+        except BaseException:
+            shutil.rmtree(written)
+            raise
+        size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
+        pages = {page.stem: dg.MetadataValue.path(str(target / page.name)) for page in written.glob("*.html")}
+        _point(target, written)
         context.add_output_metadata({"path": dg.MetadataValue.path(str(target)), "stored_bytes": size, **pages})
 
     def load_input(self, context: dg.InputContext) -> Any:
@@ -70,11 +77,12 @@ class AssetStorage(dg.ConfigurableIOManager):
         if len(sources) == 1:
             ((key, source),) = sources.items()
             return self._read(source, name, key)
-        stored = {key: source for key, source in sorted(sources.items()) if source.exists()}
+        stored = {key: source for key, source in sorted(sources.items()) if _stored(source).exists()}
         return {key: self._read(source, name, key) for key, source in stored.items()}
 
     def _read(self, source: Path, name: str, partition: str | None = None) -> Any:
-        if not source.exists():
+        stored = _stored(source)
+        if not stored.exists():
             only = f" --partition {partition}" if partition else ""
             raise dg.Failure(
                 f"{name} has no stored value in {source}: materialize it first (dg launch --assets {name}{only})"
@@ -82,14 +90,50 @@ class AssetStorage(dg.ConfigurableIOManager):
         if path := self.values.get(name):
             module, _, class_name = path.partition(":")
             value: type[Storable] = getattr(import_module(module), class_name)
-            return value.load(source)
+            return value.load(stored)
         import pandas as pd
 
-        return pd.read_parquet(source / TABLE)
+        return pd.read_parquet(stored / TABLE)
 
     def _path(self, key: dg.AssetKey, partition: str | None = None) -> Path:
         folder = Path(self.folder).joinpath(*key.path)
         return folder if partition is None else folder / quote(partition, safe=" ")
+
+
+def _values_of(target: Path) -> Path:
+    """Return the folder that holds the values a name has pointed to."""
+    return target.with_name(f".{target.name}")
+
+
+def _stored(target: Path) -> Path:
+    """Return the folder of the newest value, which a later write leaves where it is."""
+    return target.resolve() if target.exists() else _values_of(target) / PLAIN
+
+
+def _point(target: Path, written: Path) -> None:
+    """Let a name stand for a value, and remove those that nobody reads or writes any more."""
+    values = written.parent
+    if target.is_dir() and not target.is_symlink():
+        target.rename(values / PLAIN)  # a link cannot replace a folder; until there is one, readers look here
+    before = _stored(target).name
+    link = values / f"{written.name}.link"
+    link.symlink_to(Path(values.name) / written.name)  # relative to where it is moved: the storage may be moved, too
+    link.replace(target)
+    for other in values.iterdir():
+        if other.name in (before, written.name) or _is_of_another_writer(other):
+            continue
+        if other.is_symlink():
+            other.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(other, ignore_errors=True)  # two runs may remove the same
+
+
+def _is_of_another_writer(value: Path) -> bool:
+    """Tell whether a process other than this one lives that may still be writing a value."""
+    from psutil import pid_exists
+
+    pid = value.stem.rpartition("-")[2]
+    return pid.isdigit() and int(pid) != os.getpid() and pid_exists(int(pid))
 
 
 def _write_table(frame: "pd.DataFrame", path: Path) -> None:

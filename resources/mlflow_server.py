@@ -1,8 +1,8 @@
 """How a local MLflow server is started: tracking, the registry and its page, nothing else."""
 
 ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-"""Without its job execution, which evaluates language models, a server is 4 processes instead of 12, of 0.5 GB instead of
-2.4 GB, and starts with a quarter of the CPU time."""
+"""Without its job execution, which evaluates language models, a server is 4 processes instead of 12, of 0.5 GB instead
+of 2.4 GB, and starts with a quarter of the CPU time."""
 
 
 def server_command(database: str, port: int | str) -> list[str]:

@@ -1,5 +1,12 @@
 import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +47,22 @@ def materialize_edges(folder: Path, value: Edges, *, raise_on_error: bool = True
         return value
 
     return dg.materialize([edges], resources=storage_in(folder), raise_on_error=raise_on_error)
+
+
+def store_edges(folder: Path, value: Edges) -> None:
+    """Store a value without a run, which takes its time."""
+    AssetStorage(folder=str(folder)).handle_output(dg.build_output_context(asset_key="edges"), value)
+
+
+def read_edges(folder: Path) -> Edges:
+    """Return the value that a downstream asset gets."""
+    storage = storage_in(folder)["io_manager"]
+    return storage.load_input(dg.build_input_context(asset_key="edges"))
+
+
+def stored_values(folder: Path) -> list[Edges]:
+    """Return all that the storage holds of the asset, oldest first; it must be whole."""
+    return sorted((Edges.load(value) for value in (folder / ".edges").iterdir()), key=lambda value: value.low)
 
 
 def passed_on(frame: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -122,7 +145,115 @@ def test_a_new_value_replaces_the_old_one_whole(tmp_path: Path) -> None:
 
     assert [path.name for path in (tmp_path / "edges").iterdir()] == ["edges.json"]
     assert Edges.load(tmp_path / "edges") == Edges(3.0, 4.0)
-    assert [path.name for path in tmp_path.iterdir()] == ["edges"]
+
+
+def test_the_value_before_the_newest_is_kept_and_those_before_it_are_not(tmp_path: Path) -> None:
+    for low in (1.0, 2.0, 3.0, 4.0):
+        materialize_edges(tmp_path, Edges(low, 9.0))
+
+    assert stored_values(tmp_path) == [Edges(3.0, 9.0), Edges(4.0, 9.0)]
+
+
+def test_a_value_that_is_replaced_while_it_is_read_arrives_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    materialize_edges(tmp_path, Edges(1.0, 2.0))
+    load = Edges.load
+
+    def load_late(folder: Path) -> Edges:
+        materialize_edges(tmp_path, Edges(3.0, 4.0))
+        return load(folder)
+
+    monkeypatch.setattr(Edges, "load", load_late)
+
+    assert read_edges(tmp_path) == Edges(1.0, 2.0)
+
+
+def test_the_storage_can_be_moved(tmp_path: Path) -> None:
+    materialize_edges(tmp_path / "here", Edges(1.0, 2.0))
+    (tmp_path / "here").rename(tmp_path / "there")
+
+    assert read_edges(tmp_path / "there") == Edges(1.0, 2.0)
+
+
+def store_as_before_there_were_links(folder: Path, value: Edges) -> None:
+    (folder / "edges").mkdir(parents=True)
+    value.save(folder / "edges")
+
+
+def test_a_value_stored_before_there_were_links_is_read_replaced_and_one_day_removed(tmp_path: Path) -> None:
+    store_as_before_there_were_links(tmp_path, Edges(1.0, 2.0))
+    assert read_edges(tmp_path) == Edges(1.0, 2.0)
+
+    materialize_edges(tmp_path, Edges(3.0, 4.0))
+    assert read_edges(tmp_path) == Edges(3.0, 4.0)
+
+    materialize_edges(tmp_path, Edges(5.0, 6.0))
+    assert stored_values(tmp_path) == [Edges(3.0, 4.0), Edges(5.0, 6.0)]
+
+
+CHANGES = {"os.mkdir", "os.rename", "os.symlink", "os.remove", "os.rmdir"}
+
+
+def store_but_be_killed(folder: Path, value: Edges, change: int) -> None:
+    """Store a value in a process that is killed before it changes the disk for so many times."""
+    changes = count()
+
+    def die(event: str, arguments: tuple[Any, ...]) -> None:
+        written = event == "open" and str(arguments[0]).startswith(str(folder)) and arguments[1] not in ("r", "rb")
+        if (event in CHANGES or written) and next(changes) == change:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(die)
+    store_edges(folder, value)
+
+
+def store_in_a_process(folder: Path, value: Edges, killed_at: int) -> int | None:
+    """Return the exit code of a process that stores a value; at -1 it is not killed."""
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__, "dagster._core.storage.event_log", "psutil"])
+    writer = processes.Process(target=store_but_be_killed, args=(folder, value, killed_at))
+    writer.start()
+    writer.join()
+    return writer.exitcode
+
+
+@pytest.mark.parametrize("linked", [True, False], ids=["linked", "stored before there were links"])
+def test_a_process_killed_at_any_change_leaves_a_whole_value_and_nothing_for_ever(tmp_path: Path, linked: bool) -> None:
+    before = tmp_path / "before"
+    if linked:
+        for low in (0.0, 1.0):
+            assert store_in_a_process(before, Edges(low, 9.0), killed_at=-1) == 0
+    else:
+        store_as_before_there_were_links(before, Edges(1.0, 9.0))
+    for change in range(40):
+        folder = shutil.copytree(before, tmp_path / str(change), symlinks=True)
+        ended = store_in_a_process(folder, Edges(2.0, 9.0), killed_at=change)
+
+        left = read_edges(folder)
+        assert left in (Edges(1.0, 9.0), Edges(2.0, 9.0))
+        store_edges(folder, Edges(3.0, 9.0))
+        assert stored_values(folder) == [left, Edges(3.0, 9.0)]
+        if ended == 0:
+            break
+        assert ended == -signal.SIGKILL
+    assert left == Edges(2.0, 9.0)
+    assert change > 4
+
+
+def test_what_a_living_process_writes_is_left_alone_until_it_is_dead(tmp_path: Path) -> None:
+    materialize_edges(tmp_path, Edges(1.0, 2.0))
+    writer = subprocess.Popen(["sleep", "60"])
+    unfinished = tmp_path / ".edges" / f"1-{writer.pid}"
+    unfinished.mkdir()
+
+    materialize_edges(tmp_path, Edges(3.0, 4.0))
+    assert unfinished.exists()
+
+    writer.kill()
+    writer.wait()
+    materialize_edges(tmp_path, Edges(5.0, 6.0))
+    assert not unfinished.exists()
 
 
 def test_a_save_that_fails_leaves_the_old_value(tmp_path: Path) -> None:
@@ -136,7 +267,7 @@ def test_a_save_that_fails_leaves_the_old_value(tmp_path: Path) -> None:
 def test_a_save_that_failed_leaves_nothing_behind_and_can_be_repeated(tmp_path: Path) -> None:
     materialize_edges(tmp_path, Broken(3.0, 4.0), raise_on_error=False)
 
-    assert list(tmp_path.iterdir()) == []
+    assert stored_values(tmp_path) == []
     assert materialize_edges(tmp_path, Edges(1.0, 2.0)).success
 
 
@@ -168,7 +299,7 @@ def test_a_value_that_cannot_be_stored_without_pickle_is_refused(tmp_path: Path)
         return object()
 
     assert not dg.materialize([anything], resources=storage_in(tmp_path), raise_on_error=False).success
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / ".anything").iterdir()) == []
 
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-05")
@@ -192,7 +323,7 @@ def test_each_partition_has_a_folder_of_its_own_and_is_replaced_alone(tmp_path: 
 
     (stored,) = result.asset_materializations_for_node("daily")
     assert stored.metadata["path"].value == str(tmp_path / "daily" / "2026-01-02")
-    assert [path.name for path in sorted((tmp_path / "daily").iterdir())] == ["2026-01-01", "2026-01-02"]
+    assert sorted(path.name for path in (tmp_path / "daily").glob("[!.]*")) == ["2026-01-01", "2026-01-02"]
 
 
 def test_a_partition_is_read_as_the_value_of_its_day(tmp_path: Path) -> None:
