@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,9 @@ REPLACED = "replaced_version"
 
 ROLLED_BACK = "rolled_back"
 """Tag of a version: each time that production was taken from it, to which version and why."""
+
+DECISION, PROMOTED = "decision", "promoted"
+"""Tag of a version: what was decided about it. It says that it is promoted from when it has been in production on."""
 
 LINEAGE_CONTRACT = "price_bands"
 """Tag of a version: its price bands as JSON."""
@@ -134,6 +137,7 @@ class ModelRegistry(dg.ConfigurableResource):
         requirements: Sequence[str],
         example: "pd.DataFrame",
         answer: Mapping[str, str],
+        required: Collection[str] = (),
     ) -> Version:
         """Log a model artifact to an MLflow run, whose status stays as it is, and register it as a new version.
 
@@ -152,9 +156,12 @@ class ModelRegistry(dg.ConfigurableResource):
         requirements : sequence of str
             What must be installed to load it, as pip writes it.
         example : DataFrame
-            Input to predict from, stored with the model; each of its columns may be absent, and hold any type.
+            Input to predict from, stored with the model; each of its columns may hold any type, and a null.
         answer : mapping of str to str
             Columns of a prediction and their MLflow types.
+        required : collection of str
+            Columns that must not be absent, as misnamed ones are. MLflow drops those that it does not know, and has
+            no rows left of a frame without a known one.
         """
         import mlflow
         from mlflow.exceptions import MlflowException
@@ -178,7 +185,7 @@ class ModelRegistry(dg.ConfigurableResource):
             loader_module=loader_module,
             data_path=str(folder),
             signature=ModelSignature(
-                inputs=Schema([ColSpec(any_type, name, required=False) for name in example.columns]),
+                inputs=Schema([ColSpec(any_type, name, required=name in required) for name in example.columns]),
                 outputs=Schema([ColSpec(kind, name) for name, kind in answer.items()]),
             ),
             input_example=example,
@@ -200,12 +207,14 @@ class ModelRegistry(dg.ConfigurableResource):
         self.client().set_registered_model_alias(self.model_name, STAGING, str(version.number))
 
     def promote(self, version: Version) -> None:
-        """Point the alias ``production`` to a version, remembering the one it replaces."""
+        """Point the alias ``production`` to a version, remembering the one it replaces, and record that it is there."""
         replaced = self.with_alias(PRODUCTION)
         client = self.client()
         if replaced is not None and replaced.number != version.number:
             client.set_model_version_tag(self.model_name, str(version.number), REPLACED, str(replaced.number))
         client.set_registered_model_alias(self.model_name, PRODUCTION, str(version.number))
+        # Last, so that a process that dies before has not recorded what never happened.
+        client.set_model_version_tag(self.model_name, str(version.number), DECISION, PROMOTED)
 
     def rollback(
         self, to: int | None = None, reason: str = "", *, replacing: int | None = None

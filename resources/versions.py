@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from resources.model_registry import PRODUCTION, ModelRegistry, Version
 from resources.settings import Settings
 
-SHOWN_TAGS = ("lineage", "data_fingerprint", "git_commit", "decision", "reason", "rolled_back")
+SHOWN_TAGS = ("lineage", "data_fingerprint", "fine_tuned_from", "git_commit", "decision", "reason", "rolled_back")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """The whole graph, from synthetic ads to a version in production, and on to the next version."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from housing_assets.definitions import build_defs
 from housing_assets.features.bands import CATEGORIES
@@ -40,6 +42,10 @@ class Platform(NamedTuple):
 
     settings: Settings
     instance: dg.DagsterInstance
+
+    def with_rows(self, n_rows: int) -> "Platform":
+        """Return the same platform with other listings at its source."""
+        return self._replace(settings=self.settings.model_copy(update={"sample_rows": n_rows}))
 
     @property
     def registry(self) -> ModelRegistry:
@@ -162,6 +168,34 @@ def test_a_row_that_cannot_be_used_has_a_null_answer_and_the_reason(model: mlflo
     assert answers[PROBABILITIES].notna().all(axis=1).tolist() == [True, False, True]
 
 
+@pytest.mark.parametrize("name", ["district", "GrossSquareMeters"])
+def test_a_null_in_a_required_column_has_a_null_answer_and_the_reason(
+    model: mlflow.pyfunc.PyFuncModel, name: str
+) -> None:
+    raw = synthetic_listings(3, seed=0).astype(object)
+    raw.loc[raw.index[1], name] = None
+
+    answers = model.predict(raw)
+
+    assert answers["reason"].tolist() == [None, f"{name}: missing", None]
+    assert answers["price_category"].notna().tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("rename", [{"district": "District"}, {"GrossSquareMeters": "gross"}, str.upper, "{}_".format])
+def test_a_frame_whose_columns_are_misnamed_is_refused_by_name(
+    model: mlflow.pyfunc.PyFuncModel, rename: dict[str, str] | Callable[[str], str]
+) -> None:
+    raw = synthetic_listings(3, seed=0)
+    misnamed = raw.rename(columns=rename)
+    absent = {"district", "GrossSquareMeters"} - set(misnamed)
+
+    with pytest.raises(MlflowException, match="Model is missing inputs") as refusal:
+        model.predict(misnamed)
+
+    assert absent
+    assert all(f"'{name}'" in str(refusal.value) for name in absent)
+
+
 def test_clean_numbers_are_answered_as_the_texts_they_stand_for(model: mlflow.pyfunc.PyFuncModel) -> None:
     columns = ["district", "GrossSquareMeters", "NetSquareMeters", "BuildingAge"]
     texts = pd.DataFrame([["kadikoy", "120 m2", "100 m2", "4"]], columns=columns)
@@ -239,6 +273,10 @@ def run_later(platform: Platform, config: dict[str, dict[str, Any]], selection: 
     return Later(result, before, platform.production(), platform.registry.versions()[0])
 
 
+def failures(result: dg.ExecuteInProcessResult) -> str:
+    return "\n".join(str(event.event_specific_data) for event in result.all_events if event.is_step_failure)
+
+
 def test_each_version_is_stored_with_the_reference_of_its_own_forest(platform: Platform, registered: Version) -> None:
     reference = Reference.from_json(platform.registry.read_text(registered, "reference_profile.json"))
 
@@ -309,7 +347,70 @@ def test_a_forest_that_was_not_judged_with_these_features_is_not_registered(
 
     assert not run.result.success
     assert platform.registry.versions() == versions
+    stale = run_later(platform, {}, ["price_forest"])
+    assert "balanced_training_set was made of other features than are stored now" in failures(stale.result)
     assert run_later(platform, {}, ["hashed_features", *FROM_TRAINING_ON]).result.success
+
+
+def test_listings_that_came_after_the_features_are_not_judged_nor_registered_as_what_the_model_was_made_from(
+    platform: Platform, registered: Version
+) -> None:
+    newer, versions = platform.with_rows(ROWS - 40), platform.registry.versions()
+    refusal = "hashed_features were made of other listings than are stored now: materialize crossed_features"
+    assert run_later(newer, {}, ["raw_listings", "listings"]).result.success
+
+    assert refusal in failures(run_later(newer, {}, ["registered_model"]).result)
+
+    assert run_later(newer, {}, ["crossed_features"]).result.success
+    for asset in ("balanced_training_set", "model_evaluation"):
+        assert refusal in failures(run_later(newer, {}, [asset]).result)
+    assert platform.registry.versions() == versions
+    assert run_later(platform, {}).result.success
+
+
+def test_a_version_whose_promotion_was_broken_off_is_not_recorded_as_promoted(
+    platform: Platform, registered: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_alias = MlflowClient.set_registered_model_alias
+
+    def lose_connection(client: MlflowClient, name: str, alias: str, version: str) -> None:
+        if alias == PRODUCTION:
+            raise ConnectionError
+        set_alias(client, name, alias, version)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "set_registered_model_alias", lose_connection)
+        run = run_later(platform, {}, ["registered_model"])
+
+    assert not run.result.success
+    assert run.newest.number > run.before.number == run.after.number
+    assert run.newest.tags["decision"] == "to be promoted"
+    assert run_later(platform, {}, ["registered_model"]).newest.tags["decision"] == "promoted"
+
+
+def test_a_forest_is_fine_tuned_on_newer_listings_and_its_version_names_the_one_before(
+    platform: Platform, registered: Version
+) -> None:
+    parent = run_later(platform, {}, FROM_TRAINING_ON).newest
+    fine_tuning = {"price_forest": {"fine_tune": True, "n_trees": 20}}
+
+    run = run_later(platform.with_rows(ROWS + 60), fine_tuning)
+
+    assert run.result.success
+    shown = run.result.asset_materializations_for_node("price_forest")[0].metadata
+    assert (shown["trees"].value, shown["trees_from_checkpoint"].value) == (80, 60)
+    assert run.newest.tags["fine_tuned_from"] == parent.tags["forest_digest"] == shown["fine_tuned_from"].value
+    assert run.newest.tags["forest_lineage"] not in (parent.tags["forest_lineage"], None)
+    assert run.newest.tags["lineage"] == parent.tags["lineage"]
+    assert "fine_tuned_from" not in parent.tags
+
+
+def test_a_forest_is_not_fine_tuned_on_labels_of_other_price_bands(platform: Platform, registered: Version) -> None:
+    to_the_forest = ["price_bands", "crossed_features", "hashed_features", "balanced_training_set", "price_forest"]
+    run = run_later(platform, {"price_bands": {"reband": True}, "price_forest": {"fine_tune": True}}, to_the_forest)
+
+    assert "the last forest cannot be fine-tuned: trained for other price bands" in failures(run.result)
+    assert run_later(platform, {}).result.success
 
 
 def test_a_worse_challenger_is_registered_but_not_promoted_and_says_why(
@@ -352,7 +453,6 @@ def test_real_ads_are_not_trained_on_bands_of_synthetic_ones(
     run = run_later(platform, {"raw_listings": {"source": str(tmp_path / "ads.csv")}})
 
     assert not run.result.success
-    failure = next(event for event in run.result.all_events if event.is_step_failure)
-    assert "trained on synthetic ads and these are real" in str(failure.event_specific_data)
+    assert "trained on synthetic ads and these are real" in failures(run.result)
     assert run.after.number == run.before.number
     assert run_later(platform, {}).result.success

@@ -9,7 +9,7 @@ import numpy as np
 
 from housing_assets.features.bands import PriceBands, group_keys
 from housing_assets.features.encoder import ListingEncoder
-from housing_assets.listings.columns import TARGET
+from housing_assets.listings.columns import TARGET, values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,8 @@ class EncodedListings:
     encoder : ListingEncoder
         Fitted on the training rows.
     bands : PriceBands
+    listings_digest : str
+        Of the listings that were encoded; see ``digest_listings``.
     """
 
     X_train: "csr_matrix"
@@ -39,6 +41,7 @@ class EncodedListings:
     y_holdout: np.ndarray
     encoder: ListingEncoder
     bands: PriceBands
+    listings_digest: str
 
     @classmethod
     def encode(cls, crossed: "pd.DataFrame", bands: PriceBands, encoder: ListingEncoder) -> Self:
@@ -63,15 +66,33 @@ class EncodedListings:
             y_holdout=labels[held_out],
             encoder=encoder,
             bands=bands,
+            listings_digest=digest_listings(crossed),
         )
+
+    def require_listings(self, listings: "pd.DataFrame") -> None:
+        """Refuse listings, crossed or not, that are not those that were encoded, in their order.
+
+        A run that is broken off, or of some assets only, leaves newer listings than the features are made of.
+
+        Raises
+        ------
+        ValueError
+            That names what to materialize.
+        """
+        if digest_listings(listings) != self.listings_digest:
+            raise ValueError(
+                "hashed_features were made of other listings than are stored now: "
+                "materialize crossed_features and all below it"
+            )
 
     def columns_fingerprint(self) -> str:
         """Return a SHA-256 of the encoded columns: their names and order."""
         return hashlib.sha256("\n".join(self.encoder.column_names).encode()).hexdigest()
 
     def fit_digest(self) -> str:
-        """Return a SHA-256 of the fitted encoder and the bands: two fits of one declaration differ in it."""
-        return hashlib.sha256(f"{self.encoder.to_json()}{self.bands}".encode("utf-8", "surrogatepass")).hexdigest()
+        """Return a SHA-256 of the fitted encoder, the bands and the listings: two fits of one declaration differ."""
+        fit = f"{self.encoder.to_json()}{self.bands}{self.listings_digest}"
+        return hashlib.sha256(fit.encode("utf-8", "surrogatepass")).hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write the matrices, ``encoder.json`` and ``bands.json`` to a folder."""
@@ -79,7 +100,13 @@ class EncodedListings:
 
         save_npz(folder / "train.npz", self.X_train, compressed=False)
         save_npz(folder / "holdout.npz", self.X_holdout, compressed=False)
-        np.savez(folder / "labels.npz", train=self.y_train, holdout=self.y_holdout, groups=self.groups_train)
+        np.savez(
+            folder / "labels.npz",
+            train=self.y_train,
+            holdout=self.y_holdout,
+            groups=self.groups_train,
+            listings_digest=self.listings_digest,
+        )
         (folder / "encoder.json").write_text(self.encoder.to_json(), encoding="utf-8")
         self.bands.save(folder)
 
@@ -97,4 +124,13 @@ class EncodedListings:
                 y_holdout=labels["holdout"],
                 encoder=ListingEncoder.from_json((folder / "encoder.json").read_text(encoding="utf-8")),
                 bands=PriceBands.load(folder),
+                listings_digest=str(labels["listings_digest"]),
             )
+
+
+def digest_listings(listings: "pd.DataFrame") -> str:
+    """Return a SHA-256 of the declared values of listings, in their order; bins and crosses follow from them."""
+    import pandas as pd
+
+    rows = pd.util.hash_pandas_object(listings[[value.name for value in values()]], index=False)
+    return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()

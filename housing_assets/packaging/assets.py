@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from housing_assets.training.assets import FOREST_TAG
+from housing_assets.training.assets import FINE_TUNED_FROM, FOREST_LINEAGE, FOREST_TAG
 from resources.bento_store import BentoStore
 from resources.mlflow_tracking import MlflowTracking
-from resources.model_registry import PRODUCTION, ModelRegistry
+from resources.model_registry import DECISION, PRODUCTION, PROMOTED, ModelRegistry
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -63,6 +63,7 @@ def registered_model(
     from housing_assets.packaging.registration import (
         ANSWER,
         LOADER_MODULE,
+        REQUIRED,
         Registration,
         decide_promotion,
         provenance,
@@ -71,12 +72,17 @@ def registered_model(
 
     try:
         model_evaluation.require_judged(price_forest, hashed_features)
+        hashed_features.require_listings(listings)
     except ValueError as fault:
         raise dg.Failure(str(fault)) from fault
     judged = (model_evaluation.forest_digest, model_evaluation.fit_digest)
     if (reference_profile.forest_digest, reference_profile.fit_digest) != judged:
         raise dg.Failure("reference_profile is that of another forest or other features: materialize it")
-    made_from = provenance(listings, price_forest, hashed_features)
+    trained_in = tracking.run_tagged(FOREST_TAG, price_forest.digest())
+    grown_as = tracking.client().get_run(trained_in).data.tags
+    made_from = provenance(listings, price_forest, hashed_features) | {
+        name: grown_as[name] for name in (FOREST_LINEAGE, FINE_TUNED_FROM) if name in grown_as
+    }
     artifact = assemble(
         hashed_features.encoder,
         price_forest,
@@ -98,7 +104,7 @@ def registered_model(
         **made_from,
         "dagster_run_id": context.run.run_id,
         "macro_f1": f"{model_evaluation.metrics['macro_f1']:.4f}",
-        "decision": "promoted" if decision.promoted else "not promoted",
+        DECISION: "to be promoted" if decision.promoted else "not promoted",
         "reason": decision.reason,
     }
     with TemporaryDirectory() as temporary:
@@ -108,18 +114,20 @@ def registered_model(
         tags["artifact_sha256"] = sha256(folder / MANIFEST)
         version = registry.register(
             folder,
-            tracking.run_tagged(FOREST_TAG, price_forest.digest()),
+            trained_in,
             tags,
             hashed_features.bands.to_dict(),
             loader_module=LOADER_MODULE,
             requirements=requirements(),
             example=example_listings(2),
             answer=ANSWER,
+            required=REQUIRED,
         )
     registry.stage(version)
     if decision.promoted:
         registry.promote(version)
-    context.log.info(f"version {version.number} {tags['decision']}: {decision.reason}")
+        tags[DECISION] = PROMOTED
+    context.log.info(f"version {version.number} {tags[DECISION]}: {decision.reason}")
     return dg.MaterializeResult(
         value=Registration(version.number, decision.promoted, decision.reason),
         metadata={"version": version.number, "promoted": decision.promoted, **{f"tag/{k}": v for k, v in tags.items()}},

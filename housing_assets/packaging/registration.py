@@ -14,6 +14,7 @@ import numpy as np
 
 from housing_assets.features.bands import CATEGORIES
 from housing_assets.features.encoded import EncodedListings
+from housing_assets.listings.columns import COLUMNS, TARGET
 from housing_assets.training.flat_forest import FlatForest
 from housing_assets.training.promotion import MIN_FRESH, Decision, compare, decide
 from resources.model_registry import PRODUCTION, ModelRegistry
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 LOADER_MODULE = "housing_assets.packaging.pyfunc"
 ANSWER = {"price_category": "string"} | {f"probability_{name}": "double" for name in CATEGORIES} | {"reason": "string"}
 """Columns of the registered model's predictions and their MLflow types."""
+
+REQUIRED = tuple(column.raw for column in COLUMNS if column.required and column.values[0].name != TARGET)
+"""Raw columns that the registered model's input must have: without a value in them no listing is answered."""
 
 _DISTRIBUTION = "housing-price-platform"
 _LIBRARIES = ("mmh3", "numba", "numpy", "pandas", "scipy")

@@ -25,6 +25,12 @@ GROUP = "training"
 FOREST_TAG = "forest_digest"
 """Tag of the MLflow run that grew a forest; evaluation and registration log to the run that has it."""
 
+FINE_TUNED_FROM = "fine_tuned_from"
+"""Tag of a fine-tuned forest: the digest of the forest whose trees it keeps."""
+
+FOREST_LINEAGE = "forest_lineage"
+"""Tag of a forest: its line of forests, which every fine-tuning starts anew."""
+
 
 class BalancingConfig(dg.Config):
     """How the classes are balanced, and which columns the trees are offered."""
@@ -41,7 +47,9 @@ class ForestConfig(dg.Config, ForestParameters):
     """How the forest is grown."""
 
     fine_tune: bool = Field(
-        default=False, description="Keep the trees of the last forest and add n_trees grown on these rows."
+        default=False,
+        description="Keep the trees of the last forest and add n_trees grown on these rows, on the columns that it was "
+        "offered; starts a new lineage of forests.",
     )
 
 
@@ -66,7 +74,8 @@ def balanced_training_set(
     from housing_assets.training.strategies import balance, compare_strategies
 
     encoder, bands = hashed_features.encoder, hashed_features.bands
-    training = balance(
+    _require_listings(hashed_features, crossed_features)
+    balanced = balance(
         hashed_features.X_train,
         hashed_features.y_train,
         crossed_features[~bands.held_out(crossed_features)],
@@ -75,6 +84,7 @@ def balanced_training_set(
         min_rows=config.min_rows,
         seed=config.seed,
     )
+    training = replace(balanced, fit_digest=hashed_features.fit_digest())
     compared: dict[str, list[float]] = {}
     if config.compare:
         compared = compare_strategies(
@@ -113,21 +123,32 @@ def price_forest(
     checkpoints: Checkpoints,
 ) -> dg.MaterializeResult[FlatForest]:
     """The random forest, grown with a checkpoint every few trees and stored as flat arrays."""
-    from housing_assets.training.flat_forest import FlatForest
+    from housing_assets.training.checkpoint import CheckpointRefused
     from housing_assets.training.forest import grow_forest
 
-    grown = grow_forest(
-        balanced_training_set,
-        config,
-        checkpoints.path_of("price_forest"),
-        columns_fingerprint=hashed_features.columns_fingerprint(),
-        fine_tune=config.fine_tune,
-        report=lambda progress: context.log.info(str(progress)),
-    )
+    if balanced_training_set.fit_digest != hashed_features.fit_digest():
+        raise dg.Failure(
+            "balanced_training_set was made of other features than are stored now: materialize it and all below it"
+        )
+    try:
+        grown = grow_forest(
+            balanced_training_set,
+            config,
+            checkpoints.path_of("price_forest"),
+            columns_fingerprint=hashed_features.columns_fingerprint(),
+            price_bands=hashed_features.bands.lineage,
+            fine_tune=config.fine_tune,
+            report=lambda progress: context.log.info(str(progress)),
+        )
+    except CheckpointRefused as fault:
+        raise dg.Failure(
+            f"the last forest cannot be fine-tuned: {fault}. Grow a new one: price_forest without fine_tune"
+        ) from fault
     for refusal in grown.refusals:
         context.log.warning(f"checkpoint refused, growing clean: {refusal}")
-    forest = FlatForest.from_sklearn(grown.forest, balanced_training_set.columns, balanced_training_set.n_columns)
+    forest = grown.flatten()
     digest, fingerprint = forest.digest(), balanced_training_set.fingerprint()
+    parent = grown.ancestors[-1] if grown.ancestors else ""
     parameters = {
         **config.model_dump(),
         "balancing": balanced_training_set.strategy,
@@ -138,7 +159,13 @@ def price_forest(
     tracking.log(
         tracking.run_id,
         params=parameters,
-        tags={FOREST_TAG: digest, "training_fingerprint": fingerprint, "lineage": hashed_features.bands.lineage},
+        tags={
+            FOREST_TAG: digest,
+            FOREST_LINEAGE: grown.lineage,
+            **({FINE_TUNED_FROM: parent} if parent else {}),
+            "training_fingerprint": fingerprint,
+            "lineage": hashed_features.bands.lineage,
+        },
     )
     return dg.MaterializeResult(
         value=forest,
@@ -148,7 +175,9 @@ def price_forest(
             "columns_used": len(forest.columns),
             "trees_from_checkpoint": grown.n_resumed,
             "checkpoints_refused": dg.MetadataValue.json(grown.refusals),
-            "forest_digest": digest,
+            FOREST_TAG: digest,
+            FOREST_LINEAGE: grown.lineage,
+            FINE_TUNED_FROM: parent,
             "training_fingerprint": fingerprint,
             "parameters": dg.MetadataValue.json(parameters),
             "mlflow_run": tracking.run_id,
@@ -180,6 +209,7 @@ def model_evaluation(
     """How well the forest does on listings it has never seen, and whether it may go on to the registry."""
     from housing_assets.training.report import EvaluationReport
 
+    _require_listings(hashed_features, crossed_features)
     report = EvaluationReport.of(price_forest, hashed_features, crossed_features)
     metrics = report.metrics
     context.log.info(f"macro-F1 {metrics['macro_f1']:.4f}, ROC-AUC {metrics['roc_auc_ovr']:.4f}")
@@ -202,6 +232,14 @@ def model_evaluation(
         },
         check_results=gates,
     )
+
+
+def _require_listings(hashed_features: EncodedListings, crossed_features: DataFrame) -> None:
+    """Fail where a run that was broken off has left features of other listings than the crossed ones."""
+    try:
+        hashed_features.require_listings(crossed_features)
+    except ValueError as fault:
+        raise dg.Failure(str(fault)) from fault
 
 
 def _gate(name: str, value: float, lowest: float) -> dg.AssetCheckResult:

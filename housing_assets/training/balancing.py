@@ -4,9 +4,10 @@ Only training rows are ever resampled; what a strategy does to the score is judg
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from housing_assets.training.parameters import Strategy
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+    from sklearn.neighbors import NearestNeighbors
 
 MAX_GROWTH = 2
 """A class grows at most to this multiple of its own count: beyond that, more rows are made up than seen."""
@@ -31,35 +33,49 @@ class TrainingSet:
 
     Attributes
     ----------
-    X : csr_matrix of shape (n_rows, n_offered), float32
-        Encoded listings, the offered columns only.
+    encoded : csr_matrix of shape (n_rows, n_columns), float32
+        Encoded listings, those that there are and those made up, with all columns.
     y : ndarray of shape (n_rows,), int8
         Index into ``CATEGORIES``.
     weights : ndarray of shape (n_rows,), float64
         Ones unless the strategy is ``class_weight``.
     columns : ndarray of shape (n_offered,), int32
-        Which columns of the encoded matrix are offered, ascending.
-    n_columns : int
-        Columns of the encoded matrix.
+        Which of the encoded columns are offered, ascending.
     strategy : str
         How the classes were balanced.
     min_rows, seed : int
-        Rows that fill every offered column at least, and the seed of the synthetic rows.
+        Rows that had to fill a column for it to be offered, and the seed of the synthetic rows.
+    fit_digest : str
+        Of the ``EncodedListings`` that it was made of.
     """
 
-    X: "csr_matrix"
+    encoded: "csr_matrix"
     y: np.ndarray
     weights: np.ndarray
     columns: np.ndarray
-    n_columns: int
     strategy: Strategy
     min_rows: int = 1
     seed: int = 0
+    fit_digest: str = ""
+
+    @cached_property
+    def X(self) -> "csr_matrix":  # noqa: N802 - as scikit-learn has it
+        """The rows with the offered columns only: csr_matrix of shape (n_rows, n_offered), float32."""
+        return self.encoded[:, self.columns]
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the encoded rows."""
+        return int(self.encoded.shape[1])
+
+    def offering(self, columns: np.ndarray) -> Self:
+        """Return the same rows with other columns offered: those of a forest that is to be fine-tuned."""
+        return replace(self, columns=columns)
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 of rows, labels and weights."""
+        """Return a SHA-256 of rows, labels and weights, whichever columns are offered."""
         digest = hashlib.sha256()
-        for array in (self.X.indptr, self.X.indices, self.X.data, self.y, self.weights):
+        for array in (self.encoded.indptr, self.encoded.indices, self.encoded.data, self.y, self.weights):
             digest.update(str(array.dtype).encode() + np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
@@ -67,16 +83,16 @@ class TrainingSet:
         """Write ``rows.npz`` (CSR) and ``labels.npz`` to a folder."""
         from scipy.sparse import save_npz
 
-        save_npz(folder / "rows.npz", self.X, compressed=False)
+        save_npz(folder / "rows.npz", self.encoded, compressed=False)
         np.savez(
             folder / "labels.npz",
             y=self.y,
             weights=self.weights,
             columns=self.columns,
-            n_columns=self.n_columns,
             strategy=self.strategy,
             min_rows=self.min_rows,
             seed=self.seed,
+            fit_digest=self.fit_digest,
         )
 
     @classmethod
@@ -86,14 +102,14 @@ class TrainingSet:
 
         with np.load(folder / "labels.npz", allow_pickle=False) as labels:
             return cls(
-                X=load_npz(folder / "rows.npz"),
+                encoded=load_npz(folder / "rows.npz"),
                 y=labels["y"],
                 weights=labels["weights"],
                 columns=labels["columns"],
-                n_columns=int(labels["n_columns"]),
                 strategy=str(labels["strategy"]),  # type: ignore[arg-type]
                 min_rows=int(labels["min_rows"]),
                 seed=int(labels["seed"]),
+                fit_digest=str(labels["fit_digest"]),
             )
 
 
@@ -117,13 +133,15 @@ def supported_columns(X: "csr_matrix", min_rows: int) -> np.ndarray:
     return np.flatnonzero(np.bincount(X.indices[X.data != 0], minlength=X.shape[1]) >= min_rows).astype(np.int32)
 
 
-def oversample(X: "csr_matrix", y: np.ndarray, seed: int) -> "tuple[csr_matrix, np.ndarray]":
+def oversample(X: "csr_matrix", y: np.ndarray, columns: np.ndarray, seed: int) -> "tuple[csr_matrix, np.ndarray]":
     """Add synthetic rows by SMOTE (Chawla et al. 2002), without making the matrix dense.
 
     Parameters
     ----------
     X : csr_matrix of shape (n_rows, n_columns)
     y : ndarray of shape (n_rows,)
+    columns : ndarray of shape (n_offered,)
+        By which neighbours are sought; all columns are interpolated.
     seed : int
 
     Returns
@@ -139,9 +157,23 @@ def oversample(X: "csr_matrix", y: np.ndarray, seed: int) -> "tuple[csr_matrix, 
     from imblearn.over_sampling import SMOTE
 
     require_neighbours(y)
-    sampler = SMOTE(sampling_strategy=target_counts(y), k_neighbors=SMOTE_NEIGHBOURS, random_state=seed)
+    sampler = SMOTE(sampling_strategy=target_counts(y), k_neighbors=_neighbours_by(columns), random_state=seed)
     balanced_X, balanced_y = sampler.fit_resample(X, y)
     return balanced_X.tocsr().astype(np.float32, copy=False), balanced_y.astype(np.int8)
+
+
+def _neighbours_by(columns: np.ndarray) -> "NearestNeighbors":
+    """Return an estimator of neighbours that sees these columns only: rare ones would keep like listings apart."""
+    from sklearn.neighbors import NearestNeighbors
+
+    class NeighboursByColumns(NearestNeighbors):  # type: ignore[misc]
+        def fit(self, X: "csr_matrix", y: None = None) -> Self:
+            return super().fit(X[:, columns], y)
+
+        def kneighbors(self, X: "csr_matrix", n_neighbors: int | None = None, return_distance: bool = True) -> Any:
+            return super().kneighbors(X[:, columns], n_neighbors, return_distance)
+
+    return NeighboursByColumns(n_neighbors=SMOTE_NEIGHBOURS + 1)  # each row is the nearest to itself
 
 
 def balanced_weights(y: np.ndarray) -> np.ndarray:

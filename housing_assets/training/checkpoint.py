@@ -23,7 +23,7 @@ import numpy as np
 if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeClassifier
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "checkpoint.json"
 PREVIOUS_MANIFEST = "checkpoint.previous.json"
 
@@ -42,6 +42,8 @@ class TrainingIdentity:
         Of the training set's rows, labels and weights.
     columns : str
         Fingerprint of the feature columns and their order.
+    price_bands : str
+        Lineage of the price bands, which decides the edges that the labels follow from and which ads are held out.
     n_features, n_classes : int
     parameters : mapping
         Of the forest, without its size.
@@ -54,6 +56,7 @@ class TrainingIdentity:
 
     fingerprint: str
     columns: str
+    price_bands: str
     n_features: int
     n_classes: int
     parameters: Mapping[str, Any]
@@ -70,17 +73,23 @@ class CheckpointFolder:
         Created at the first ``save``.
     identity : TrainingIdentity
         Of the training that reads and writes here.
+    columns : ndarray of shape (n_features,)
+        Those that the trees are offered; kept for whoever fine-tunes the forest.
 
     Attributes
     ----------
     n_kept : int
         Trees of the forest that is fine-tuned; 0 for a forest that is grown anew.
+    ancestors : tuple of str
+        Digests of the forests that it goes back to by fine-tuning, oldest first; empty for one that is grown anew.
     """
 
-    def __init__(self, folder: Path, identity: TrainingIdentity):
+    def __init__(self, folder: Path, identity: TrainingIdentity, columns: np.ndarray):
         self.folder = folder
         self.identity = identity
+        self.columns = columns
         self.n_kept = 0
+        self.ancestors: tuple[str, ...] = ()
         self._parts: list[dict[str, Any]] = []
         self._newest_refused = False
 
@@ -111,6 +120,8 @@ class CheckpointFolder:
     def load_finished(self) -> "list[DecisionTreeClassifier]":
         """Return the trees of the newest checkpoint whatever rows it was trained on, to fine-tune them.
 
+        The rows alone may be others: labels by other price bands would teach the forest two meanings of a category.
+
         Raises
         ------
         CheckpointRefused
@@ -122,7 +133,7 @@ class CheckpointFolder:
         here = {"fingerprint": self.identity.fingerprint, "fine_tuned": self.identity.fine_tuned}
         self._require_identity({**manifest["identity"], **here})
         trees = self._read_parts(manifest)
-        self._parts, self.n_kept = manifest["parts"], len(trees)
+        self._parts, self.n_kept, self.ancestors = manifest["parts"], len(trees), tuple(manifest["ancestors"])
         return trees
 
     def save(self, trees: "Sequence[DecisionTreeClassifier]") -> None:
@@ -135,6 +146,8 @@ class CheckpointFolder:
             "format": FORMAT,
             "n_trees": len(trees),
             "n_kept": self.n_kept,
+            "ancestors": self.ancestors,
+            "offered": self.columns.tolist(),
             "identity": vars(self.identity),
             "parts": self._parts,
         }
@@ -153,26 +166,17 @@ class CheckpointFolder:
         if manifest["n_trees"] > n_kept + n_trees:
             raise CheckpointRefused(f"it has {manifest['n_trees']} trees, the forest is to have {n_kept + n_trees}")
         trees = self._read_parts(manifest)
-        self._parts, self.n_kept = manifest["parts"], n_kept
+        self._parts, self.n_kept, self.ancestors = manifest["parts"], n_kept, tuple(manifest["ancestors"])
         return trees
 
     def _read_manifest(self, name: str) -> dict[str, Any]:
-        try:
-            stored = json.loads((self.folder / name).read_bytes())
-            manifest: dict[str, Any] = stored["manifest"]
-            intact = _sha256(json.dumps(manifest, indent=1, sort_keys=True).encode()) == stored["sha256"]
-        except (ValueError, KeyError, TypeError) as fault:
-            raise CheckpointRefused(f"the manifest is damaged: {fault}") from None
-        if not intact:
-            raise CheckpointRefused("the manifest is damaged: its checksum differs")
-        if manifest["format"] != FORMAT:
-            raise CheckpointRefused(f"its format is {manifest['format']}, this version reads {FORMAT}")
-        return manifest
+        return _read_manifest(self.folder / name)
 
     def _require_identity(self, found: Mapping[str, Any]) -> None:
         labels = {
             "fingerprint": "trained on other data",
             "columns": "trained on other features",
+            "price_bands": "trained for other price bands",
             "n_features": "trained on other features",
             "n_classes": "trained for other classes",
             "parameters": "grown with other parameters",
@@ -218,12 +222,46 @@ class CheckpointFolder:
             try:
                 named |= {part["file"] for part in self._read_manifest(PREVIOUS_MANIFEST)["parts"]}
             except CheckpointRefused:
-                previous.unlink()
+                previous.unlink(missing_ok=True)
         for path in self.folder.glob("trees-*"):
             if path.name not in named:
-                path.unlink()
+                path.unlink(missing_ok=True)
         for unfinished in (*self.folder.glob(".trees-*"), *self.folder.glob(".checkpoint.*")):
-            unfinished.unlink()  # of a process that was killed while it wrote
+            if not _is_being_written(unfinished):  # by a process that was killed
+                unfinished.unlink(missing_ok=True)  # another training may remove the same
+
+
+def offered_columns(folder: Path) -> np.ndarray:
+    """Return the columns that the newest forest is offered, int32: fine-tuned, it must be offered the same.
+
+    Raises
+    ------
+    CheckpointRefused
+        If there is no checkpoint, or none whose manifest is whole.
+    """
+    refusals = []
+    for path in (folder / MANIFEST, folder / PREVIOUS_MANIFEST):
+        if not path.exists():
+            continue
+        try:
+            return np.array(_read_manifest(path)["offered"], dtype=np.int32)
+        except CheckpointRefused as refusal:
+            refusals.append(f"{path.name}: {refusal}")
+    raise CheckpointRefused("; ".join(refusals) or f"no checkpoint in {folder} to fine-tune")
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(path.read_bytes())
+        manifest: dict[str, Any] = stored["manifest"]
+        intact = _sha256(json.dumps(manifest, indent=1, sort_keys=True).encode()) == stored["sha256"]
+    except (ValueError, KeyError, TypeError) as fault:
+        raise CheckpointRefused(f"the manifest is damaged: {fault}") from None
+    if not intact:
+        raise CheckpointRefused("the manifest is damaged: its checksum differs")
+    if manifest["format"] != FORMAT:
+        raise CheckpointRefused(f"its format is {manifest['format']}, this version reads {FORMAT}")
+    return manifest
 
 
 def _sha256(content: bytes) -> str:
@@ -237,6 +275,14 @@ def _write_atomically(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def _is_being_written(temporary: Path) -> bool:
+    """Tell whether another process lives that a temporary file is named after."""
+    from psutil import pid_exists
+
+    pid = temporary.suffix.removeprefix(".")
+    return pid.isdigit() and int(pid) != os.getpid() and pid_exists(int(pid))
 
 
 def _arrays_from_trees(trees: "Sequence[DecisionTreeClassifier]") -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Grows the random forest, tree by tree with checkpoints, and the folds that judge a configuration."""
 
+import hashlib
+import json
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +13,8 @@ import numpy as np
 
 from housing_assets.features.bands import CATEGORIES
 from housing_assets.training.balancing import TrainingSet
-from housing_assets.training.checkpoint import CheckpointFolder, TrainingIdentity
+from housing_assets.training.checkpoint import CheckpointFolder, TrainingIdentity, offered_columns
+from housing_assets.training.flat_forest import FlatForest
 from housing_assets.training.parameters import ForestParameters
 
 if TYPE_CHECKING:
@@ -46,15 +49,29 @@ class Grown:
     Attributes
     ----------
     forest : RandomForestClassifier
+    training : TrainingSet
+        What its new trees are grown on; with ``fine_tune``, offering the columns of the forest that is fine-tuned.
     n_resumed : int
         Trees taken from a checkpoint.
     refusals : list of str
         Why checkpoints that were found were not continued.
+    ancestors : tuple of str
+        Digests of the forests that it goes back to by fine-tuning, oldest first; empty for one that is grown anew.
+    lineage : str
+        Id of its line of forests: every fine-tuning starts a new one, and so does growing anew on other rows or with
+        other parameters; more trees do not.
     """
 
     forest: "RandomForestClassifier"
+    training: TrainingSet
     n_resumed: int
     refusals: list[str]
+    ancestors: tuple[str, ...]
+    lineage: str
+
+    def flatten(self) -> FlatForest:
+        """Return what is stored, served and judged in place of the scikit-learn object."""
+        return FlatForest.from_sklearn(self.forest, self.training.columns, self.training.n_columns)
 
 
 def grow_forest(
@@ -63,6 +80,7 @@ def grow_forest(
     folder: Path,
     *,
     columns_fingerprint: str = "",
+    price_bands: str = "",
     fine_tune: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Grown:
@@ -76,9 +94,12 @@ def grow_forest(
         Of the checkpoints.
     columns_fingerprint : str
         Of the encoded columns that ``training.columns`` points into.
+    price_bands : str
+        Lineage of the price bands that the labels follow from.
     fine_tune : bool
-        Keep the trees of the newest checkpoint though it was grown on other rows, and add ``n_trees`` new ones. An
-        interrupted fine-tuning goes on where it stopped; a finished one is taken as it is.
+        Keep the trees of the newest checkpoint though it was grown on other rows, and add ``n_trees`` new ones that
+        are offered the columns that those were. An interrupted fine-tuning goes on where it stopped; a finished one is
+        taken as it is.
     report : callable
         Called after each checkpoint.
 
@@ -87,39 +108,52 @@ def grow_forest(
     CheckpointRefused
         If ``fine_tune`` is asked for and there is no forest that it can go on from.
     """
-    identity = training_identity(training, parameters, columns_fingerprint, fine_tuned=fine_tune)
-    checkpoints = CheckpointFolder(folder, identity)
+    if fine_tune:
+        training = training.offering(offered_columns(folder))
+    identity = training_identity(training, parameters, columns_fingerprint, price_bands, fine_tuned=fine_tune)
+    checkpoints = CheckpointFolder(folder, identity, training.columns)
+    forest = new_forest(parameters)
     trees, refusals = checkpoints.resume(parameters.n_trees)
     if fine_tune and not trees:
-        trees = checkpoints.load_finished()
+        trees, refusals = checkpoints.load_finished(), []
+        _adopt(forest, trees)
+        parent = FlatForest.from_sklearn(forest, training.columns, training.n_columns)
+        checkpoints.ancestors += (parent.digest(),)
         checkpoints.save(trees)
+    else:
+        _adopt(forest, trees)
+        if trees and refusals:  # of the checkpoint before the newest: from now on, theirs is the forest to fine-tune
+            checkpoints.save(trees)
     n_trees = checkpoints.n_kept + parameters.n_trees
     n_resumed = len(trees)
-    forest = new_forest(parameters)
     rows, started = splittable(training.X), time.monotonic()
-    _adopt(forest, trees)
     while len(trees) < n_trees:
         forest.n_estimators = min(n_trees, len(trees) + parameters.checkpoint_every)
         forest.fit(rows, training.y, sample_weight=training.weights)
         trees = forest.estimators_
         checkpoints.save(trees)
         report(Progress(len(trees), n_trees, len(trees) - n_resumed, time.monotonic() - started))
-    return Grown(forest, n_resumed, refusals)
+    ancestors = checkpoints.ancestors
+    return Grown(forest, training, n_resumed, refusals, ancestors, _lineage(identity, ancestors))
 
 
 def training_identity(
-    training: TrainingSet, parameters: ForestParameters, columns_fingerprint: str, *, fine_tuned: bool = False
+    training: TrainingSet,
+    parameters: ForestParameters,
+    columns_fingerprint: str,
+    price_bands: str,
+    *,
+    fine_tuned: bool = False,
 ) -> TrainingIdentity:
     """Return what a checkpoint of this training must have been written for."""
-    import hashlib
-
     import sklearn
 
     offered = hashlib.sha256(columns_fingerprint.encode() + training.columns.tobytes()).hexdigest()
     return TrainingIdentity(
         fingerprint=training.fingerprint(),
         columns=offered,
-        n_features=training.X.shape[1],
+        price_bands=price_bands,
+        n_features=len(training.columns),
         n_classes=len(CATEGORIES),
         parameters=parameters.growth(),
         versions={"scikit-learn": sklearn.__version__, "numpy": np.__version__, "machine": platform.machine()},
@@ -158,3 +192,8 @@ def _adopt(forest: "RandomForestClassifier", trees: "Sequence[DecisionTreeClassi
     forest.n_features_in_ = trees[0].n_features_in_
     forest.n_outputs_, forest.n_classes_ = 1, trees[0].n_classes_
     forest.classes_ = trees[0].classes_
+
+
+def _lineage(identity: TrainingIdentity, ancestors: Sequence[str]) -> str:
+    grown_on = json.dumps([vars(identity), ancestors], sort_keys=True)
+    return hashlib.sha256(grown_on.encode()).hexdigest()[:12]

@@ -71,15 +71,15 @@ def balance(
             f"no column is filled by {min_rows:,} of the {X.shape[0]:,} training rows: "
             "lower min_rows, or bring more listings"
         )
-    offered, labels = X[:, columns], y
+    rows, labels = X, y
     if strategy == "smote":
-        offered, labels = oversample(offered, y, seed)
+        rows, labels = oversample(X, y, columns, seed)
     elif strategy == "smotenc":
         synthetic, labels_added = synthesize_listings(crossed, y, seed)
-        encoded = encoder.transform(cross_frame(synthetic))[:, columns]
-        offered, labels = vstack([offered, encoded], format="csr"), np.concatenate([y, labels_added])
+        encoded = encoder.transform(cross_frame(synthetic))
+        rows, labels = vstack([X, encoded], format="csr"), np.concatenate([y, labels_added])
     weights = balanced_weights(y) if strategy == "class_weight" else np.ones(len(labels))
-    return TrainingSet(offered, labels, weights, columns, X.shape[1], strategy, min_rows, seed)
+    return TrainingSet(rows, labels, weights, columns, strategy, min_rows, seed)
 
 
 def synthesize_listings(listings: "pd.DataFrame", y: np.ndarray, seed: int) -> "tuple[pd.DataFrame, np.ndarray]":

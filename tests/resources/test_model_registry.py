@@ -7,8 +7,19 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
-from resources.model_registry import LINEAGE_CONTRACT, MODEL_NAME, PRODUCTION, REPLACED, STAGING, ModelRegistry
+from resources.model_registry import (
+    DECISION,
+    LINEAGE_CONTRACT,
+    MODEL_NAME,
+    PRODUCTION,
+    PROMOTED,
+    REPLACED,
+    STAGING,
+    ModelRegistry,
+)
 from tests.resources.registered import new_run, register, status_of
 
 
@@ -93,6 +104,33 @@ def test_a_registered_model_takes_texts_and_numbers_and_needs_no_column(
         assert answer.index.tolist() == frame.index.tolist()
 
 
+def test_a_required_column_may_hold_nulls_and_is_refused_by_name_where_it_is_absent(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    artifact = tmp_path / "artifact"
+    artifact.mkdir()
+    (artifact / "answer.json").write_text(json.dumps({"lineage": "first"}))
+    version = registry.register(
+        artifact,
+        new_run(registry, tmp_path),
+        {},
+        {"lineage": "first"},
+        loader_module="tests.resources.registered",
+        requirements=["pandas"],
+        example=pd.DataFrame({"district": ["şile"], "rooms": [3]}),
+        answer={"price_category": "string"},
+        required=["district"],
+    )
+    mlflow.set_tracking_uri(registry.tracking_uri)
+    model = mlflow.pyfunc.load_model(f"models:/{MODEL_NAME}/{version.number}")
+
+    for cells in (["şile", None], [None, None], [float("nan"), 3], pd.Categorical(["şile", None])):
+        assert len(model.predict(pd.DataFrame({"district": cells}))) == 2
+    for misnamed in (pd.DataFrame({"District": ["şile"], "rooms": [3]}), pd.DataFrame({"District": ["şile"]})):
+        with pytest.raises(MlflowException, match=r"missing inputs \['district'\].* extra inputs: \['District'\]"):
+            model.predict(misnamed)
+
+
 def test_registering_and_loading_warn_of_nothing(
     registry: ModelRegistry, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,6 +180,23 @@ def test_a_promoted_version_remembers_the_one_that_it_replaced(registry: ModelRe
     newest, oldest = registry.versions()
     assert newest.tags[REPLACED] == "1"
     assert REPLACED not in oldest.tags
+
+
+def test_a_version_is_recorded_as_promoted_once_it_is_in_production(
+    registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    version = register(registry, tmp_path, tags={DECISION: "to be promoted"})
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "set_registered_model_alias", die)
+        with pytest.raises(KeyboardInterrupt):
+            registry.promote(version)
+
+    assert registry.versions()[0].tags[DECISION] == "to be promoted"
+    registry.promote(version)
+    assert registry.versions()[0].tags[DECISION] == PROMOTED
 
 
 def test_the_bands_in_production_are_kept_before_those_of_newer_versions(

@@ -49,6 +49,20 @@ def test_versions_are_listed_newest_first_with_aliases_and_provenance(
     assert oldest.splitlines()[:2] == ["version 1", "  data_fingerprint  aa"]
 
 
+def test_a_fine_tuned_version_is_listed_with_the_forest_it_goes_back_to_and_what_became_of_its_promotion(
+    registry: ModelRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register(registry, tmp_path, tags={"fine_tuned_from": "cc", "decision": "to be promoted"})
+
+    versions.main([])
+
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        "version 3",
+        "  fine_tuned_from   cc",
+        "  decision          to be promoted",
+    ]
+
+
 def test_rollback_says_what_changed_and_the_list_shows_why(
     registry: ModelRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:

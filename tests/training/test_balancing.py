@@ -1,6 +1,7 @@
 """Balancing: how far classes grow, that SMOTE stays sparse, and what a training set keeps."""
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ from housing_assets.training.balancing import (
     supported_columns,
     target_counts,
 )
+
+
+def offered(encoded: EncodedListings) -> np.ndarray:
+    return supported_columns(encoded.X_train, 20)
 
 
 def labels_of(counts: list[int]) -> np.ndarray:
@@ -49,14 +54,14 @@ def test_weights_are_one_on_average_and_give_every_class_the_same_sum(counts: li
 
 
 def test_oversampling_brings_the_classes_to_their_target_counts(encoded: EncodedListings) -> None:
-    _, y = oversample(encoded.X_train, encoded.y_train, seed=0)
+    _, y = oversample(encoded.X_train, encoded.y_train, offered(encoded), seed=0)
     assert dict(enumerate(np.bincount(y).tolist())) == target_counts(encoded.y_train)
     assert y.dtype == np.int8
 
 
 def test_the_given_rows_come_first_and_unchanged(encoded: EncodedListings) -> None:
     n = len(encoded.y_train)
-    X, y = oversample(encoded.X_train, encoded.y_train, seed=0)
+    X, y = oversample(encoded.X_train, encoded.y_train, offered(encoded), seed=0)
     assert X.shape[0] > n
     assert (X[:n] != encoded.X_train).nnz == 0
     assert np.array_equal(y[:n], encoded.y_train)
@@ -64,7 +69,7 @@ def test_the_given_rows_come_first_and_unchanged(encoded: EncodedListings) -> No
 
 def test_synthetic_rows_lie_between_rows_of_their_class(encoded: EncodedListings) -> None:
     n = len(encoded.y_train)
-    X, y = oversample(encoded.X_train, encoded.y_train, seed=0)
+    X, y = oversample(encoded.X_train, encoded.y_train, offered(encoded), seed=0)
     for label in np.unique(y[n:]):
         real = encoded.X_train[encoded.y_train == label].toarray()
         made = X[n:][y[n:] == label].toarray()
@@ -77,9 +82,9 @@ def test_oversampling_needs_far_less_memory_than_a_dense_matrix(encoded: Encoded
     wide = csr_matrix(encoded.X_train, copy=True)
     wide.resize(wide.shape[0], 2**16)
     dense_bytes = wide.shape[0] * wide.shape[1] * wide.dtype.itemsize
-    oversample(encoded.X_train, encoded.y_train, seed=0)  # imports are not what is measured
+    oversample(encoded.X_train, encoded.y_train, offered(encoded), seed=0)  # imports are not what is measured
     tracemalloc.start()
-    X, _ = oversample(wide, encoded.y_train, seed=0)
+    X, _ = oversample(wide, encoded.y_train, offered(encoded), seed=0)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert issparse(X)
@@ -89,7 +94,9 @@ def test_oversampling_needs_far_less_memory_than_a_dense_matrix(encoded: Encoded
 
 
 def test_the_seed_decides_the_synthetic_rows(encoded: EncodedListings) -> None:
-    first, again, other = (oversample(encoded.X_train, encoded.y_train, seed)[0] for seed in (1, 1, 2))
+    first, again, other = (
+        oversample(encoded.X_train, encoded.y_train, offered(encoded), seed)[0] for seed in (1, 1, 2)
+    )
     assert (first != again).nnz == 0
     assert (first != other).nnz > 0
 
@@ -126,13 +133,30 @@ def test_a_training_set_survives_a_folder(training: TrainingSet, tmp_path: Path)
     assert (again.n_columns, again.strategy) == (training.n_columns, training.strategy)
 
 
-@pytest.mark.parametrize("changed", ["X", "y", "weights"])
+@pytest.mark.parametrize("changed", ["encoded", "y", "weights"])
 def test_the_fingerprint_changes_with_one_cell(training: TrainingSet, changed: str) -> None:
-    parts = {"X": training.X.copy(), "y": training.y.copy(), "weights": training.weights.copy()}
-    cells = parts["X"].data if changed == "X" else parts[changed]
+    parts = {"encoded": training.encoded.copy(), "y": training.y.copy(), "weights": training.weights.copy()}
+    cells = parts["encoded"].data if changed == "encoded" else parts[changed]
     cells[3] = cells[3] + 1
-    other = TrainingSet(**parts, columns=training.columns, n_columns=training.n_columns, strategy="smote")
-    assert other.fingerprint() != training.fingerprint()
+    assert replace(training, **parts).fingerprint() != training.fingerprint()
+
+
+def test_columns_offered_later_are_those_of_the_same_rows(training: TrainingSet) -> None:
+    columns = training.columns[::2]
+    again = training.offering(columns)
+    assert (training.X[:, ::2] != again.X).nnz == 0
+    assert again.fingerprint() == training.fingerprint()
+
+
+def test_neighbours_are_sought_by_the_offered_columns_alone(encoded: EncodedListings) -> None:
+    columns, n = offered(encoded), len(encoded.y_train)
+    others = np.setdiff1d(np.arange(encoded.X_train.shape[1]), columns)
+    noisy = encoded.X_train.tolil()
+    noisy[:, others[:5]] = np.random.default_rng(0).normal(scale=1e3, size=(n, 5))
+    plain, _ = oversample(encoded.X_train, encoded.y_train, columns, seed=0)
+    made, _ = oversample(noisy.tocsr(), encoded.y_train, columns, seed=0)
+    assert (made[:, columns] != plain[:, columns]).nnz == 0
+    assert made[n:, others].nnz > 0
 
 
 def test_a_class_too_large_to_search_is_refused_unless_it_keeps_its_size() -> None:

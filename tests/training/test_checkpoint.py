@@ -3,12 +3,13 @@
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix, hstack
 
 from housing_assets.training import checkpoint
 from housing_assets.training.balancing import TrainingSet
@@ -16,9 +17,10 @@ from housing_assets.training.checkpoint import MANIFEST, PREVIOUS_MANIFEST, Chec
 from housing_assets.training.flat_forest import FlatForest
 from housing_assets.training.forest import Grown, grow_forest, training_identity
 from housing_assets.training.parameters import ForestParameters
-from tests.training.conftest import SMALL
+from tests.training.conftest import SMALL, training_set
 
 COLUMNS = "fingerprint of the encoded columns"
+BANDS = "lineage of the price bands"
 
 
 class Killed(BaseException):
@@ -28,7 +30,9 @@ class Killed(BaseException):
 def grow(
     training: TrainingSet, folder: Path, parameters: ForestParameters = SMALL, *, fine_tune: bool = False
 ) -> Grown:
-    return grow_forest(training, parameters, folder, columns_fingerprint=COLUMNS, fine_tune=fine_tune)
+    return grow_forest(
+        training, parameters, folder, columns_fingerprint=COLUMNS, price_bands=BANDS, fine_tune=fine_tune
+    )
 
 
 def with_trees(n_trees: int) -> ForestParameters:
@@ -36,7 +40,8 @@ def with_trees(n_trees: int) -> ForestParameters:
 
 
 def digest(grown: Grown, training: TrainingSet) -> str:
-    return FlatForest.from_sklearn(grown.forest, training.columns, training.n_columns).digest()
+    assert np.array_equal(grown.training.columns, training.columns)
+    return grown.flatten().digest()
 
 
 def parts(folder: Path) -> list[Path]:
@@ -162,12 +167,12 @@ def test_a_missing_part_is_refused_by_name(training: TrainingSet, forest: FlatFo
 def test_a_flipped_bit_anywhere_in_the_manifest_never_changes_what_is_continued(
     training: TrainingSet, folder: Path
 ) -> None:
-    identity = training_identity(training, SMALL, COLUMNS)
+    identity = training_identity(training, SMALL, COLUMNS, BANDS)
     content, n_refused = (folder / MANIFEST).read_bytes(), 0
     for position in range(0, len(content), 11):
         (folder / MANIFEST).write_bytes(content)
         flip_bit(folder / MANIFEST, position)
-        trees, refusals = CheckpointFolder(folder, identity).resume(20)
+        trees, refusals = CheckpointFolder(folder, identity, training.columns).resume(20)
         n_refused += len(refusals)
         assert len(trees) == (15 if refusals else 20)
         assert all(refusal.startswith(f"{MANIFEST}: the manifest is damaged") for refusal in refusals)
@@ -201,9 +206,9 @@ def test_a_damaged_newest_manifest_does_not_replace_the_previous_whole_one(
 
 
 def test_other_data_of_the_same_shape_is_refused(training: TrainingSet, folder: Path) -> None:
-    X = training.X.copy()
-    X.data[0] += 1
-    changed = TrainingSet(X, training.y, training.weights, training.columns, training.n_columns, "smote")
+    encoded = training.encoded.copy()
+    encoded.data[0] += 1
+    changed = replace(training, encoded=encoded)
     grown = grow(changed, folder)
     assert grown.n_resumed == 0
     assert "trained on other data: fingerprint is" in grown.refusals[0]
@@ -221,34 +226,38 @@ def test_a_finished_forest_of_other_rows_does_not_pass_for_one_of_these(
 
 
 def test_other_weights_are_other_data(training: TrainingSet, folder: Path) -> None:
-    weights = training.weights * 2
-    changed = TrainingSet(training.X, training.y, weights, training.columns, training.n_columns, "class_weight")
+    changed = replace(training, weights=training.weights * 2)
     assert "trained on other data" in grow(changed, folder).refusals[0]
 
 
 def test_other_encoded_columns_are_refused(training: TrainingSet, folder: Path) -> None:
-    grown = grow_forest(training, SMALL, folder, columns_fingerprint="others")
+    grown = grow_forest(training, SMALL, folder, columns_fingerprint="others", price_bands=BANDS)
     assert grown.n_resumed == 0
     assert "trained on other features: columns is" in grown.refusals[0]
 
 
-def test_other_offered_columns_are_refused(training: TrainingSet, folder: Path) -> None:
-    moved = training.columns + 1
-    changed = TrainingSet(training.X, training.y, training.weights, moved, training.n_columns + 1, "smote")
-    assert "trained on other features: columns is" in grow(changed, folder).refusals[0]
+def columns_like(training: TrainingSet, kind: str) -> np.ndarray:
+    fewer, unused = training.columns[1:], np.setdiff1d(np.arange(training.n_columns), training.columns)[:1]
+    return {"fewer": fewer, "more": np.sort(np.append(training.columns, unused)), "others": np.append(fewer, unused)}[
+        kind
+    ].astype(np.int32)
 
 
-def test_another_number_of_columns_is_refused_though_the_rows_hold_the_same_numbers(
-    training: TrainingSet, folder: Path
+@pytest.mark.parametrize("kind", ["fewer", "more", "others"])
+def test_other_offered_columns_are_refused_though_the_rows_are_the_same(
+    training: TrainingSet, folder: Path, kind: str
 ) -> None:
-    n_rows, n_columns = training.X.shape
-    wider = hstack([training.X, csr_matrix((n_rows, 1), dtype=np.float32)], format="csr")
-    wider.indices, wider.indptr = training.X.indices, training.X.indptr
-    changed = TrainingSet(wider, training.y, training.weights, training.columns, training.n_columns, "smote")
+    changed = training.offering(columns_like(training, kind))
     assert changed.fingerprint() == training.fingerprint()
     grown = grow(changed, folder)
     assert grown.n_resumed == 0
-    assert f"trained on other features: n_features is {n_columns}, expected {n_columns + 1}" in grown.refusals[0]
+    assert "trained on other features: columns is" in grown.refusals[0]
+
+
+def test_other_price_bands_are_refused(training: TrainingSet, folder: Path) -> None:
+    grown = grow_forest(training, SMALL, folder, columns_fingerprint=COLUMNS, price_bands="others")
+    assert grown.n_resumed == 0
+    assert f"trained for other price bands: price_bands is {BANDS}, expected others" in grown.refusals[0]
 
 
 @pytest.mark.parametrize("changed", [{"seed": 1}, {"max_depth": 3}, {"min_samples_leaf": 2}, {"max_features": "log2"}])
@@ -375,12 +384,20 @@ def test_a_process_killed_at_any_write_leaves_a_checkpoint_that_ends_in_the_same
     assert last > 4 * 4
 
 
-def test_what_a_killed_process_left_half_written_is_removed(training: TrainingSet, tmp_path: Path) -> None:
-    left = [tmp_path / ".trees-00000-00005-0badc0de.npz.1", tmp_path / ".checkpoint.json.1"]
-    for path in left:
+def test_what_a_killed_process_left_half_written_is_removed_and_what_another_training_writes_is_not(
+    training: TrainingSet, tmp_path: Path
+) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+
+    def unfinished_of(pid: int) -> list[Path]:
+        return [tmp_path / f".trees-00000-00005-0badc0de.npz.{pid}", tmp_path / f".checkpoint.json.{pid}"]
+
+    for path in (*unfinished_of(ended.pid), *unfinished_of(os.getppid())):
         path.write_bytes(b"half")
     grow(training, tmp_path)
-    assert not any(path.exists() for path in left)
+    assert not any(path.exists() for path in unfinished_of(ended.pid))
+    assert all(path.exists() for path in unfinished_of(os.getppid()))
 
 
 def test_fine_tuning_keeps_the_trees_and_adds_new_ones_of_the_new_rows(
@@ -400,10 +417,11 @@ def test_fine_tuning_keeps_the_trees_and_adds_new_ones_of_the_new_rows(
 @pytest.fixture(scope="module")
 def narrowed(training: TrainingSet) -> TrainingSet:
     """Newer rows on the same columns."""
-    rows = np.arange(0, len(training.y), 2)
-    return TrainingSet(
-        training.X[rows], training.y[rows], training.weights[rows], training.columns, training.n_columns, "smote"
-    )
+    return rows_of(training, np.arange(0, len(training.y), 2))
+
+
+def rows_of(training: TrainingSet, rows: np.ndarray) -> TrainingSet:
+    return replace(training, encoded=training.encoded[rows], y=training.y[rows], weights=training.weights[rows])
 
 
 @pytest.mark.parametrize("n_before", [1, 2, 3, 5, 8, 11])
@@ -455,6 +473,79 @@ def test_a_forest_can_be_fine_tuned_again(training: TrainingSet, narrowed: Train
     assert [len(np.load(path)["node_count"]) for path in parts(folder)] == [5] * 6
 
 
+@pytest.mark.parametrize(("n_rows", "seed"), [(590, 5), (610, 5), (600, 6)])
+def test_a_forest_is_fine_tuned_on_new_listings_that_fill_other_columns(
+    training: TrainingSet, folder: Path, n_rows: int, seed: int
+) -> None:
+    new = training_set(n_rows, seed=seed)
+    assert not np.array_equal(new.columns, training.columns)
+    kept = grow(training, folder).forest.estimators_
+    tuned = grow(new, folder, with_trees(10), fine_tune=True)
+    assert tuned.refusals == []
+    assert np.array_equal(tuned.training.columns, training.columns)
+    assert len(tuned.forest.estimators_) == 30
+    for before, after in zip(kept, tuned.forest.estimators_, strict=False):
+        old, now = before.tree_.__getstate__(), after.tree_.__getstate__()
+        assert np.array_equal(old["nodes"], now["nodes"])
+        assert np.array_equal(old["values"], now["values"])
+    again = grow(new, folder, with_trees(10), fine_tune=True)
+    assert again.n_resumed == 30
+    assert again.flatten().digest() == tuned.flatten().digest()
+
+
+def test_a_fine_tuning_on_new_listings_goes_on_where_it_was_interrupted(training: TrainingSet, folder: Path) -> None:
+    new = training_set(590, seed=5)
+    whole = Path(shutil.copytree(folder, folder / "whole"))
+    uninterrupted = grow(new, whole, with_trees(10), fine_tune=True)
+    stopped = grow(new, folder, with_trees(5), fine_tune=True)
+    tuned = grow(new, folder, with_trees(10), fine_tune=True)
+    assert (tuned.n_resumed, tuned.refusals) == (25, [])
+    assert tuned.flatten().digest() == uninterrupted.flatten().digest()
+    assert tuned.ancestors == stopped.ancestors == uninterrupted.ancestors
+    assert tuned.lineage == stopped.lineage == uninterrupted.lineage
+
+
+def test_a_fine_tuned_forest_names_the_forests_that_it_goes_back_to(
+    training: TrainingSet, narrowed: TrainingSet, folder: Path
+) -> None:
+    clean = grow(training, folder)
+    once = grow(narrowed, folder, with_trees(5), fine_tune=True)
+    twice = grow(training, folder, with_trees(5), fine_tune=True)
+    assert clean.ancestors == ()
+    assert once.ancestors == (digest(clean, training),)
+    assert twice.ancestors == (digest(clean, training), digest(once, narrowed))
+    assert len({clean.lineage, once.lineage, twice.lineage}) == 3
+    assert grow(training, folder / "fresh", with_trees(5)).lineage == clean.lineage
+
+
+def test_the_forest_that_is_fine_tuned_is_the_last_one_though_a_larger_one_was_there(
+    training: TrainingSet, narrowed: TrainingSet, folder: Path
+) -> None:
+    last = grow(training, folder, with_trees(15))
+    assert last.n_resumed == 15
+    tuned = grow(narrowed, folder, with_trees(5), fine_tune=True)
+    assert len(tuned.forest.estimators_) == 20
+    assert tuned.ancestors == (digest(last, training),)
+
+
+def test_labels_by_other_price_bands_are_not_fine_tuned_on(
+    training: TrainingSet, narrowed: TrainingSet, folder: Path
+) -> None:
+    with pytest.raises(CheckpointRefused, match=f"trained for other price bands: price_bands is {BANDS}, expected new"):
+        grow_forest(narrowed, SMALL, folder, columns_fingerprint=COLUMNS, price_bands="new", fine_tune=True)
+    assert grow(training, folder).n_resumed == 20
+
+
+def test_a_fine_tuning_whose_newest_manifest_is_damaged_goes_on_from_the_one_before(
+    narrowed: TrainingSet, folder: Path
+) -> None:
+    first = grow(narrowed, folder, with_trees(10), fine_tune=True)
+    (folder / MANIFEST).write_bytes(b"torn")
+    again = grow(narrowed, folder, with_trees(10), fine_tune=True)
+    assert again.n_resumed == 25
+    assert (digest(again, narrowed), again.ancestors) == (digest(first, narrowed), first.ancestors)
+
+
 def test_fine_tuning_without_a_forest_is_refused(training: TrainingSet, tmp_path: Path) -> None:
     with pytest.raises(CheckpointRefused, match=r"no checkpoint in .* to fine-tune"):
         grow(training, tmp_path, fine_tune=True)
@@ -464,7 +555,7 @@ def test_fine_tuning_on_other_columns_or_with_other_parameters_is_refused(
     training: TrainingSet, narrowed: TrainingSet, folder: Path
 ) -> None:
     with pytest.raises(CheckpointRefused, match="trained on other features"):
-        grow_forest(narrowed, SMALL, folder, columns_fingerprint="others", fine_tune=True)
+        grow_forest(narrowed, SMALL, folder, columns_fingerprint="others", price_bands=BANDS, fine_tune=True)
     with pytest.raises(CheckpointRefused, match="grown with other parameters"):
         grow(narrowed, folder, SMALL.model_copy(update={"max_depth": 3}), fine_tune=True)
     assert grow(training, folder).n_resumed == 20

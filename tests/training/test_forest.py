@@ -1,5 +1,6 @@
 """Growing: checkpoints, threads and stops do not change the forest."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,8 +40,7 @@ def test_the_seed_changes_the_forest(training: TrainingSet, forest: FlatForest, 
 
 
 def test_weights_change_the_forest(training: TrainingSet, forest: FlatForest, tmp_path: Path) -> None:
-    weights = np.where(training.y == 2, 5.0, 1.0)
-    weighted = TrainingSet(training.X, training.y, weights, training.columns, training.n_columns, "class_weight")
+    weighted = replace(training, weights=np.where(training.y == 2, 5.0, 1.0))
     assert digest(grow_forest(weighted, SMALL, tmp_path).forest, training) != forest.digest()
 
 
