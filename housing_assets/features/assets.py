@@ -34,7 +34,7 @@ class EncoderConfig(dg.Config):
     """How listings are encoded."""
 
     n_folds: int = Field(default=5, ge=2, le=20, description="Folds of the out-of-fold scores.")
-    inverse_penalty: float = Field(default=0.5, gt=0, le=1e3, description="C of the linear scores' regression.")
+    inverse_penalty: float = Field(default=0.5, gt=0, le=1e3, description="C of the linear scores' regressions.")
 
 
 @dg.asset(group_name=GROUP, kinds={"python"})

@@ -112,6 +112,14 @@ class PriceBands:
         """Return the index of each price's category in ``CATEGORIES``, int8; an edge belongs to the lower band."""
         return np.searchsorted(self.edges, prices, side="left").astype(np.int8)
 
+    def log_prices(self, prices: np.ndarray) -> np.ndarray:
+        """Return natural logs of prices over the lower edge, float64, from -1 to the upper edge's.
+
+        What lies beyond is cut off (winsorized): far from the edges an amount says nothing more of a category, and the
+        dearest homes would rule a regression.
+        """
+        return np.clip(np.log(prices / self.edges[0]), -1.0, np.log(self.edges[1] / self.edges[0]))
+
     def held_out(self, listings: "pd.DataFrame") -> np.ndarray:
         """Return which listings are kept for evaluation: a boolean mask, the same for all copies of one ad."""
         return _is_held_out(group_keys(listings), self.holdout_salt)

@@ -53,13 +53,16 @@ class EncodedListings:
             If a band has too few training rows for the encoder's folds.
         """
         held_out = bands.held_out(crossed)
-        labels = bands.labels(crossed[TARGET].to_numpy())
+        prices = crossed[TARGET].to_numpy()
+        labels, log_prices = bands.labels(prices), bands.log_prices(prices)
         groups = group_keys(crossed)
         fewest = np.bincount(labels[~held_out], minlength=len(bands.edges) + 1).min()
         if fewest < encoder.n_folds:
             raise ValueError(f"a price band has {fewest} training listings: at least {encoder.n_folds} are needed")
         return cls(
-            X_train=encoder.fit_transform(crossed[~held_out], labels[~held_out], groups[~held_out]),
+            X_train=encoder.fit_transform(
+                crossed[~held_out], labels[~held_out], log_prices[~held_out], groups[~held_out]
+            ),
             y_train=labels[~held_out],
             groups_train=groups[~held_out],
             X_holdout=encoder.transform(crossed[held_out]),

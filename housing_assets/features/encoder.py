@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_matrix
 
-FORMAT = 2
+FORMAT = 3
 EPOCH_YEAR = 2000
 """Clocks are encoded as months since January of this year; older ads count as of then."""
 
@@ -40,7 +40,7 @@ MONTHS_PER_YEAR = 12
 MAX_ENCODED = 1e10
 """Above every declared number; only a quotient by next to nothing is cut off here, before float32 makes it infinite."""
 
-SCORES = tuple(f"score_above_{edge}" for edge in ("low", "medium"))
+SCORES = ("score_above_low", "score_above_medium", "score_price")
 
 
 class EncodedListing(NamedTuple):
@@ -82,7 +82,7 @@ class ListingEncoder:
 
     Examples
     --------
-    >>> encoder = ListingEncoder().fit(crossed, labels)  # doctest: +SKIP
+    >>> encoder = ListingEncoder().fit(crossed, labels, bands.log_prices(prices))  # doctest: +SKIP
     >>> encoder.transform(crossed).shape[1] == encoder.n_columns  # doctest: +SKIP
     True
     """
@@ -106,7 +106,7 @@ class ListingEncoder:
         """Return a new encoder with the same parameters, to be fitted on other rows."""
         return ListingEncoder(**self.parameters())
 
-    def fit(self, crossed: "pd.DataFrame", labels: np.ndarray) -> Self:
+    def fit(self, crossed: "pd.DataFrame", labels: np.ndarray, log_prices: np.ndarray) -> Self:
         """Learn the scores from training rows.
 
         Parameters
@@ -114,12 +114,16 @@ class ListingEncoder:
         crossed : DataFrame of shape (n_rows, n_values)
         labels : ndarray of shape (n_rows,)
             Index into ``CATEGORIES``.
+        log_prices : ndarray of shape (n_rows,)
+            ``PriceBands.log_prices``.
         """
-        self.scores_ = self._learn(self._hash(crossed), labels)
+        self.scores_ = self._learn(self._hash(crossed), labels, log_prices)
         self.known_ = _known_tokens(crossed)
         return self
 
-    def fit_transform(self, crossed: "pd.DataFrame", labels: np.ndarray, groups: np.ndarray) -> "csr_matrix":
+    def fit_transform(
+        self, crossed: "pd.DataFrame", labels: np.ndarray, log_prices: np.ndarray, groups: np.ndarray
+    ) -> "csr_matrix":
         """Fit, and return the training rows with scores that were learned without them.
 
         It differs from ``fit(...).transform(...)`` on purpose: there, a row's score has seen its own label.
@@ -128,15 +132,16 @@ class ListingEncoder:
         ----------
         crossed : DataFrame of shape (n_rows, n_values)
         labels : ndarray of shape (n_rows,)
+        log_prices : ndarray of shape (n_rows,)
         groups : ndarray of shape (n_rows,)
             Copies of one ad share a group, and a fold.
         """
         hashed = self._hash(crossed)
-        self.scores_ = self._learn(hashed, labels)
+        self.scores_ = self._learn(hashed, labels, log_prices)
         self.known_ = _known_tokens(crossed)
         scores = np.zeros((len(labels), N_SCORES), dtype=np.float32)
         for learn, apply in grouped_folds(labels, groups, self.n_folds, self.seed):
-            scores[apply] = self._learn(hashed[learn], labels[learn]).score(hashed[apply])
+            scores[apply] = self._learn(hashed[learn], labels[learn], log_prices[learn]).score(hashed[apply])
         return self._stack(crossed, scores, hashed)
 
     def transform(self, crossed: "pd.DataFrame") -> "csr_matrix":
@@ -222,8 +227,8 @@ class ListingEncoder:
                 commonest[column] = max(commonest.get(column, (0, "")), (int(count), token(name, str(text))))
         return {column: named for column, (_, named) in commonest.items()}
 
-    def _learn(self, hashed: "csr_matrix", labels: np.ndarray) -> LinearScores:
-        return LinearScores.learn(hashed, labels, inverse_penalty=self.inverse_penalty, seed=self.seed)
+    def _learn(self, hashed: "csr_matrix", labels: np.ndarray, log_prices: np.ndarray) -> LinearScores:
+        return LinearScores.learn(hashed, labels, log_prices, inverse_penalty=self.inverse_penalty, seed=self.seed)
 
     def _hash(self, crossed: "pd.DataFrame") -> "csr_matrix":
         from scipy.sparse import csr_matrix

@@ -1,4 +1,4 @@
-"""Linear price scores of the hashed tokens: what many rare crosses say together, in one number for each band edge.
+"""Linear price scores of the hashed tokens: what many rare crosses say together, in a number each for edges and price.
 
 A tree sees one column at a time and cannot add up hundreds of weak indicators; a linear model can. The scores are
 learned out-of-fold for the training rows, as scikit-learn's ``TargetEncoder`` does, so that the forest sees them as
@@ -16,7 +16,11 @@ from housing_assets.features.bands import CATEGORIES
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-N_SCORES = len(CATEGORIES) - 1
+N_EDGES = len(CATEGORIES) - 1
+N_SCORES = N_EDGES + 1
+
+LOG_PRICE_SCALE = 1 / 3
+"""Unit of the price's score, in natural logs: with it, SMOTE's distances weigh it like the other two."""
 
 MAX_ROWS = 200_000
 """Rows that the coefficients are learned from; more of them move a coefficient by less than its rounding matters."""
@@ -28,7 +32,10 @@ request and another machine's arithmetic give the same bits."""
 
 @dataclass(frozen=True)
 class LinearScores:
-    """Log-odds that a listing lies above each band edge (cumulative ordinal logistic regression, McCullagh 1980).
+    """Log-odds that a listing lies above each band edge, and its expected log price.
+
+    The former by cumulative ordinal logistic regression (McCullagh 1980), the latter by ridge regression: it learns
+    from how near to an edge a price lies, of which its category says nothing.
 
     Attributes
     ----------
@@ -42,35 +49,44 @@ class LinearScores:
     intercepts: np.ndarray
 
     @classmethod
-    def learn(cls, hashed: "csr_matrix", labels: np.ndarray, *, inverse_penalty: float, seed: int) -> Self:
-        """Fit one logistic regression for each edge.
+    def learn(
+        cls, hashed: "csr_matrix", labels: np.ndarray, log_prices: np.ndarray, *, inverse_penalty: float, seed: int
+    ) -> Self:
+        """Fit one logistic regression for each edge, and the price's regression.
 
         Parameters
         ----------
         hashed : csr_matrix of shape (n_rows, n_buckets)
         labels : ndarray of shape (n_rows,)
             Index into ``CATEGORIES``.
+        log_prices : ndarray of shape (n_rows,)
+            ``PriceBands.log_prices``.
         inverse_penalty : float
-            ``C`` of the L2-penalised regression.
+            ``C`` of the L2-penalised logistic regressions, 1 / ``alpha`` of the other.
         seed : int
             Draws the ``MAX_ROWS`` rows where there are more.
         """
-        from sklearn.linear_model import LogisticRegression
+        from sklearn.linear_model import LogisticRegression, Ridge
         from threadpoolctl import threadpool_limits
 
         if hashed.shape[0] > MAX_ROWS:
             rows = np.random.default_rng(seed).choice(hashed.shape[0], MAX_ROWS, replace=False)
-            hashed, labels = hashed[np.sort(rows)], labels[np.sort(rows)]
+            rows.sort()
+            hashed, labels, log_prices = hashed[rows], labels[rows], log_prices[rows]
         coefficients = np.zeros((hashed.shape[1], N_SCORES), dtype=np.int64)
         intercepts = np.zeros(N_SCORES, dtype=np.int64)
         rows_as_double = hashed.astype(np.float64)
         # The solver's dense vectors are short: there BLAS threads wait for each other, on busy cores 45 times as long.
         with threadpool_limits(1, user_api="blas"):
-            for edge in range(N_SCORES):
+            for edge in range(N_EDGES):
                 model = LogisticRegression(C=inverse_penalty, max_iter=300, tol=1e-3)
                 model.fit(rows_as_double, labels > edge)
                 coefficients[:, edge] = np.round(model.coef_[0] * _UNITS)
                 intercepts[edge] = round(model.intercept_[0] * _UNITS)
+            price = Ridge(alpha=1 / inverse_penalty, solver="sparse_cg", tol=1e-3)
+            price.fit(rows_as_double, log_prices / LOG_PRICE_SCALE)
+            coefficients[:, N_EDGES] = np.round(price.coef_ * _UNITS)
+            intercepts[N_EDGES] = round(price.intercept_ * _UNITS)
         return cls(coefficients, intercepts)
 
     def score(self, hashed: "csr_matrix") -> np.ndarray:

@@ -143,11 +143,12 @@ def compare_strategies(
     from housing_assets.training.flat_forest import FlatForest
     from housing_assets.training.forest import new_forest, splittable
 
-    labels, groups = bands.labels(crossed[TARGET].to_numpy()), group_keys(crossed)
+    prices, groups = crossed[TARGET].to_numpy(), group_keys(crossed)
+    labels, log_prices = bands.labels(prices), bands.log_prices(prices)
     scores: dict[str, list[float]] = {strategy: [] for strategy in strategies}
     for number, (learn, judge) in enumerate(grouped_folds(labels, groups, N_FOLDS, seed), 1):
         fold_encoder = encoder.unfitted()
-        X = fold_encoder.fit_transform(crossed[learn], labels[learn], groups[learn])
+        X = fold_encoder.fit_transform(crossed[learn], labels[learn], log_prices[learn], groups[learn])
         judged = fold_encoder.transform(crossed[judge])
         for strategy in strategies:
             training = balance(

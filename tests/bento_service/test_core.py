@@ -76,7 +76,7 @@ def test_in_the_shadow_the_champion_answers_and_both_are_recorded(predict: Predi
     assert answer["model_version"] == "1"
     assert [(record["role"], record["model_version"]) for record in records] == [("answer", "1"), ("shadow", "2")]
     assert {record["prediction_id"] for record in records} == {answer["prediction_id"]}
-    assert records[0]["probability_low"] != records[1]["probability_low"]
+    assert records[0]["probability_medium"] != records[1]["probability_medium"]
 
 
 def test_a_challenger_that_fails_in_the_shadow_fails_no_request(predict: Predict) -> None:

@@ -31,10 +31,20 @@ def crossed(listings: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def labels(listings: pd.DataFrame) -> np.ndarray:
-    return PriceBands.learn(listings).labels(listings[TARGET].to_numpy())
+def bands(listings: pd.DataFrame) -> PriceBands:
+    return PriceBands.learn(listings)
 
 
 @pytest.fixture(scope="session")
-def encoder(crossed: pd.DataFrame, labels: np.ndarray) -> ListingEncoder:
-    return ListingEncoder(n_buckets=FEW_BUCKETS).fit(crossed, labels)
+def labels(listings: pd.DataFrame, bands: PriceBands) -> np.ndarray:
+    return bands.labels(listings[TARGET].to_numpy())
+
+
+@pytest.fixture(scope="session")
+def log_prices(listings: pd.DataFrame, bands: PriceBands) -> np.ndarray:
+    return bands.log_prices(listings[TARGET].to_numpy())
+
+
+@pytest.fixture(scope="session")
+def encoder(crossed: pd.DataFrame, labels: np.ndarray, log_prices: np.ndarray) -> ListingEncoder:
+    return ListingEncoder(n_buckets=FEW_BUCKETS).fit(crossed, labels, log_prices)

@@ -144,3 +144,11 @@ def test_bands_survive_a_file(bands: PriceBands, tmp_path: Path) -> None:
     bands.save(tmp_path)
     assert PriceBands.load(tmp_path) == bands
     assert PriceBands.from_dict(json.loads(json.dumps(bands.to_dict()))) == bands
+
+
+def test_log_prices_are_cut_off_far_below_and_above_the_edges() -> None:
+    bands = PriceBands("a lineage", (1_000_000.0, 4_000_000.0), 0)
+
+    logs = bands.log_prices(np.array([1_000.0, 500_000.0, 1_000_000.0, 2_000_000.0, 4_000_000.0, 1e11]))
+
+    np.testing.assert_allclose(logs, [-1, -np.log(2), 0, np.log(2), np.log(4), np.log(4)])

@@ -18,7 +18,7 @@ from housing_assets.features.bands import group_keys
 from housing_assets.features.crossing import cross_frame, cross_listing
 from housing_assets.features.encoder import ListingEncoder, declared_features, text_names
 from housing_assets.features.hashing import hash_token, token
-from housing_assets.features.linear import LinearScores
+from housing_assets.features.linear import N_SCORES, LinearScores
 from housing_assets.listings.cleaning import parse_frame
 from housing_assets.listings.columns import COLUMNS, parse_listing
 from tests.features.drawn_listings import frame_of, raw_ads, typed_listings
@@ -129,56 +129,61 @@ def test_the_hashed_block_equals_feature_hasher_on_the_same_tokens(
 
 
 def test_training_rows_are_scored_without_having_been_seen(
-    encoder: ListingEncoder, crossed: pd.DataFrame, labels: np.ndarray
+    encoder: ListingEncoder, crossed: pd.DataFrame, labels: np.ndarray, log_prices: np.ndarray
 ) -> None:
     groups = group_keys(crossed)
-    out_of_fold = encoder.unfitted().fit_transform(crossed, labels, groups)
-    seen = encoder.unfitted().fit(crossed, labels).transform(crossed)
+    out_of_fold = encoder.unfitted().fit_transform(crossed, labels, log_prices, groups)
+    seen = encoder.unfitted().fit(crossed, labels, log_prices).transform(crossed)
     changed = np.flatnonzero((out_of_fold != seen).sum(axis=0))
-    scores = [encoder.column_names.index(f"score_above_{edge}") for edge in ("low", "medium")]
+    scores = [encoder.column_names.index(f"score_{name}") for name in ("above_low", "above_medium", "price")]
     assert changed.tolist() == scores
     assert (out_of_fold[:, scores].toarray() != seen[:, scores].toarray()).mean() > 0.99
 
 
+@pytest.mark.parametrize("name", ["score_above_low", "score_price"])
 def test_scores_of_training_rows_know_nothing_of_labels_drawn_by_lot(
-    encoder: ListingEncoder, crossed: pd.DataFrame
+    encoder: ListingEncoder, crossed: pd.DataFrame, name: str
 ) -> None:
     lot = np.random.default_rng(0).integers(0, 3, len(crossed)).astype(np.int8)
-    score = encoder.column_names.index("score_above_low")
+    score = encoder.column_names.index(name)
 
     def agreement(encoded: csr_matrix) -> float:
         return float(np.corrcoef(encoded[:, score].toarray().ravel(), lot)[0, 1])
 
     one_group_each = np.arange(len(lot), dtype=np.uint64)
-    assert agreement(encoder.unfitted().fit(crossed, lot).transform(crossed)) > 0.5
-    assert abs(agreement(encoder.unfitted().fit_transform(crossed, lot, one_group_each))) < 0.15
+    assert agreement(encoder.unfitted().fit(crossed, lot, lot).transform(crossed)) > 0.5
+    assert abs(agreement(encoder.unfitted().fit_transform(crossed, lot, lot, one_group_each))) < 0.15
 
 
 def test_copies_of_one_ad_are_scored_from_the_same_fold(encoder: ListingEncoder, crossed: pd.DataFrame) -> None:
     twice = crossed.iloc[np.repeat(np.arange(300), 2)]
     labels = np.arange(600).astype(np.int8) % 3
-    encoded = encoder.unfitted().fit_transform(twice, labels, group_keys(twice)).toarray()
+    encoded = encoder.unfitted().fit_transform(twice, labels, labels, group_keys(twice)).toarray()
     assert np.array_equal(encoded[::2], encoded[1::2])
 
 
 def test_fitting_twice_gives_the_same_bits(encoder: ListingEncoder, crossed: pd.DataFrame, labels: np.ndarray) -> None:
     groups = group_keys(crossed)
     first, second = (encoder.unfitted() for _ in range(2))
-    assert bits(first.fit_transform(crossed, labels, groups)) == bits(second.fit_transform(crossed, labels, groups))
+    assert bits(first.fit_transform(crossed, labels, labels, groups)) == bits(
+        second.fit_transform(crossed, labels, labels, groups)
+    )
     assert first.to_json() == second.to_json()
 
 
 def test_the_seed_draws_the_folds(encoder: ListingEncoder, crossed: pd.DataFrame, labels: np.ndarray) -> None:
     groups = group_keys(crossed)
     other = ListingEncoder(encoder.n_buckets, seed=1)
-    assert bits(encoder.unfitted().fit_transform(crossed, labels, groups)) != bits(
-        other.fit_transform(crossed, labels, groups)
+    assert bits(encoder.unfitted().fit_transform(crossed, labels, labels, groups)) != bits(
+        other.fit_transform(crossed, labels, labels, groups)
     )
 
 
 def test_values_never_seen_in_training_are_encoded_and_fill_their_own_buckets() -> None:
     encoder = ListingEncoder()
-    encoder.scores_ = LinearScores(np.zeros((encoder.n_buckets, 2), dtype=np.int64), np.zeros(2, dtype=np.int64))
+    encoder.scores_ = LinearScores(
+        np.zeros((encoder.n_buckets, N_SCORES), dtype=np.int64), np.zeros(N_SCORES, dtype=np.int64)
+    )
     encoder.known_ = frozenset([hash_token("district=kadikoy")])
     known, unknown = ({"district": district, "gross_m2": 90.0} for district in ("kadikoy", "a district never seen"))
     known_row, unknown_row = (encode_one(encoder, listing) for listing in (known, unknown))
@@ -205,7 +210,7 @@ def test_texts_of_the_training_rows_are_known_and_others_are_marked_as_unseen(
 def test_a_text_of_a_left_out_row_is_not_known(crossed: pd.DataFrame) -> None:
     left_out = crossed["district"] == crossed["district"].iloc[0]
     labels = np.arange(len(crossed)) % 3
-    fitted = ListingEncoder(n_buckets=64).fit(crossed[~left_out], labels[~left_out])
+    fitted = ListingEncoder(n_buckets=64).fit(crossed[~left_out], labels[~left_out], labels[~left_out])
     assert hash_token(f"district={crossed['district'].iloc[0]}") not in fitted.known_
     assert hash_token(f"district={crossed['district'][~left_out].iloc[0]}") in fitted.known_
 
@@ -214,6 +219,7 @@ def test_an_empty_listing_has_scores_alone(encoder: ListingEncoder) -> None:
     assert {encoder.column_names[column] for column in encode_one(encoder, {})} == {
         "score_above_low",
         "score_above_medium",
+        "score_price",
     }
 
 
@@ -253,7 +259,7 @@ def test_columns_in_another_order_are_refused(encoder: ListingEncoder) -> None:
 
 def test_an_encoder_of_another_format_is_refused(encoder: ListingEncoder) -> None:
     stored = json.loads(encoder.to_json())
-    with pytest.raises(ValueError, match="format is 99, this version reads 2"):
+    with pytest.raises(ValueError, match="format is 99, this version reads 3"):
         ListingEncoder.from_json(json.dumps({**stored, "format": 99}))
 
 

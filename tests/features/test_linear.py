@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from housing_assets.features import linear
-from housing_assets.features.linear import LinearScores
+from housing_assets.features.linear import LOG_PRICE_SCALE, N_SCORES, LinearScores
 
 UNIT = 2.0**-20
 
 
 def random_scores(n_buckets: int, seed: int = 0) -> LinearScores:
     rng = np.random.default_rng(seed)
-    return LinearScores(rng.integers(-(2**24), 2**24, (n_buckets, 2)), rng.integers(-(2**24), 2**24, 2))
+    return LinearScores(rng.integers(-(2**24), 2**24, (n_buckets, N_SCORES)), rng.integers(-(2**24), 2**24, N_SCORES))
 
 
 def noise(n_rows: int, seed: int = 0) -> tuple[csr_matrix, np.ndarray]:
@@ -38,9 +38,9 @@ def test_a_score_has_the_same_bits_in_any_order_and_in_a_batch(counts: dict[int,
     )
     assert again == one
     exact = [
-        (int(scores.intercepts[edge]) + sum(count * int(scores.coefficients[b, edge]) for b, count in counts.items()))
+        (int(scores.intercepts[each]) + sum(count * int(scores.coefficients[b, each]) for b, count in counts.items()))
         * UNIT
-        for edge in range(2)
+        for each in range(N_SCORES)
     ]
     assert one == exact
     assert scores.score(csr_matrix(row)).tolist() == [np.float32(exact).tolist()]
@@ -56,28 +56,36 @@ def test_scores_survive_json_and_leave_out_buckets_without_weight() -> None:
     assert np.array_equal(again.intercepts, scores.intercepts)
 
 
-def test_an_obvious_signal_is_learned_for_both_edges() -> None:
+def test_an_obvious_signal_is_learned_for_both_edges_and_the_price() -> None:
     labels = np.arange(300) % 3
     hashed = csr_matrix(np.eye(3)[labels])
-    scores = LinearScores.learn(hashed, labels, inverse_penalty=10.0, seed=0)
-    above_low, above_medium = scores.score(csr_matrix(np.eye(3))).T
+    scores = LinearScores.learn(hashed, labels, labels, inverse_penalty=10.0, seed=0)
+    above_low, above_medium, price = scores.score(csr_matrix(np.eye(3))).T
     assert above_low[0] < 0 < above_low[1]
     assert above_low[2] > 0
     assert above_medium[1] < 0 < above_medium[2]
+    assert price[0] < price[1] < price[2]
 
 
 def test_a_smaller_inverse_penalty_shrinks_the_coefficients() -> None:
     labels = np.arange(300) % 3
     hashed = csr_matrix(np.eye(3)[labels])
-    loose, tight = (LinearScores.learn(hashed, labels, inverse_penalty=each, seed=0) for each in (10.0, 0.01))
-    assert np.abs(tight.coefficients).max() < np.abs(loose.coefficients).max() / 10
+    loose, tight = (
+        np.abs(LinearScores.learn(hashed, labels, labels, inverse_penalty=each, seed=0).coefficients).max(axis=0)
+        for each in (10.0, 0.001)
+    )
+    assert (tight < loose / 5).all()
 
 
 def test_coefficients_are_those_of_the_regression_rounded_to_the_unit() -> None:
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression, Ridge
 
     hashed, labels = noise(200)
-    scores = LinearScores.learn(hashed, labels, inverse_penalty=0.5, seed=0)
+    log_prices = np.random.default_rng(1).normal(size=200)
+    scores = LinearScores.learn(hashed, labels, log_prices, inverse_penalty=0.5, seed=0)
+    ridge = Ridge(alpha=2, solver="sparse_cg", tol=1e-3).fit(hashed, log_prices / LOG_PRICE_SCALE)
+    assert np.abs(scores.coefficients[:, 2] * UNIT - ridge.coef_).max() <= UNIT
+    assert abs(scores.intercepts[2] * UNIT - ridge.intercept_) <= UNIT
     model = LogisticRegression(C=0.5, max_iter=300, tol=1e-3).fit(hashed, labels > 1)
     assert np.abs(scores.coefficients[:, 1] * UNIT - model.coef_[0]).max() <= UNIT
     assert scores.coefficients.dtype == np.int64
@@ -87,8 +95,8 @@ def test_more_rows_than_the_cap_are_sampled_by_the_seed(monkeypatch: pytest.Monk
     hashed, labels = noise(400)
     monkeypatch.setattr(linear, "MAX_ROWS", 150)
     drawn = np.sort(np.random.default_rng(7).choice(400, 150, replace=False))
-    sampled = LinearScores.learn(hashed, labels, inverse_penalty=0.5, seed=7)
-    expected = LinearScores.learn(hashed[drawn], labels[drawn], inverse_penalty=0.5, seed=0)
-    other = LinearScores.learn(hashed, labels, inverse_penalty=0.5, seed=8)
+    sampled = LinearScores.learn(hashed, labels, labels, inverse_penalty=0.5, seed=7)
+    expected = LinearScores.learn(hashed[drawn], labels[drawn], labels[drawn], inverse_penalty=0.5, seed=0)
+    other = LinearScores.learn(hashed, labels, labels, inverse_penalty=0.5, seed=8)
     assert np.array_equal(sampled.coefficients, expected.coefficients)
     assert not np.array_equal(sampled.coefficients, other.coefficients)

@@ -201,7 +201,7 @@ def test_a_file_of_another_model_is_refused_by_name(folder: Path, artifact: Mode
     [
         ("encoder.json", b"{}", "format"),
         ("encoder.json", b"no json", "Expecting value"),
-        ("encoder.json", b'{"format": 2, "columns": []}', "fitted on other columns"),
+        ("encoder.json", b'{"format": 3, "columns": []}', "fitted on other columns"),
         ("forest.npz", b"PK", "forest.npz: not a stored forest"),
         ("bands.json", b'{"lineage": "x", "edges": [1]}', "index out of range"),
         ("bands.json", b"[]", "list indices"),

@@ -30,9 +30,11 @@ class RecordingEncoder(ListingEncoder):
         self.fold_encoders.append(RecordingEncoder(self.n_buckets))
         return self.fold_encoders[-1]
 
-    def fit_transform(self, crossed: pd.DataFrame, labels: np.ndarray, groups: np.ndarray) -> csr_matrix:
+    def fit_transform(
+        self, crossed: pd.DataFrame, labels: np.ndarray, log_prices: np.ndarray, groups: np.ndarray
+    ) -> csr_matrix:
         self.learned = crossed["row"].to_numpy()
-        return super().fit_transform(crossed, labels, groups)
+        return super().fit_transform(crossed, labels, log_prices, groups)
 
     def transform(self, crossed: pd.DataFrame) -> csr_matrix:
         self.encoded.append(crossed["row"].to_numpy())
