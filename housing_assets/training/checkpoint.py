@@ -20,6 +20,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from housing_assets.training.tree_arrays import from_arrays, to_arrays
+
 if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeClassifier
 
@@ -197,7 +199,7 @@ class CheckpointFolder:
                 raise CheckpointRefused(f"{part['file']} is damaged: its checksum differs")
             try:
                 with np.load(path, allow_pickle=False) as arrays:
-                    trees.extend(_trees_from_arrays(arrays, self.identity))
+                    trees.extend(from_arrays(arrays, self.identity.n_features, self.identity.n_classes))
             except (BadZipFile, KeyError, IndexError, TypeError, ValueError, OSError) as fault:
                 raise CheckpointRefused(f"{part['file']} is damaged: {fault}") from None
         if len(trees) != manifest["n_trees"]:
@@ -208,7 +210,7 @@ class CheckpointFolder:
         import io
 
         buffer = io.BytesIO()
-        np.savez(buffer, **_arrays_from_trees(trees))
+        np.savez(buffer, **to_arrays(trees))
         content = buffer.getvalue()
         digest = _sha256(content)
         file = f"trees-{first:05d}-{first + len(trees):05d}-{digest[:8]}.npz"
@@ -283,47 +285,3 @@ def _is_being_written(temporary: Path) -> bool:
 
     pid = temporary.suffix.removeprefix(".")
     return pid.isdigit() and int(pid) != os.getpid() and pid_exists(int(pid))
-
-
-def _arrays_from_trees(trees: "Sequence[DecisionTreeClassifier]") -> dict[str, Any]:
-    states = [tree.tree_.__getstate__() for tree in trees]
-    return {
-        "node_count": np.array([state["node_count"] for state in states], dtype=np.int64),
-        "max_depth": np.array([state["max_depth"] for state in states], dtype=np.int64),
-        "nodes": np.concatenate([state["nodes"] for state in states]),
-        "values": np.concatenate([state["values"] for state in states]),
-    }
-
-
-def _trees_from_arrays(arrays: Mapping[str, np.ndarray], identity: TrainingIdentity) -> "list[DecisionTreeClassifier]":
-    nodes, values = arrays["nodes"], arrays["values"]
-    ends = np.cumsum(arrays["node_count"])
-    if len(ends) == 0 or ends[-1] != len(nodes) or values.shape != (len(nodes), 1, identity.n_classes):
-        raise ValueError("node counts and arrays disagree")
-    return [
-        _tree(nodes[end - count : end], values[end - count : end], int(depth), identity)
-        for end, count, depth in zip(ends, arrays["node_count"], arrays["max_depth"], strict=True)
-    ]
-
-
-def _tree(nodes: np.ndarray, values: np.ndarray, depth: int, identity: TrainingIdentity) -> "DecisionTreeClassifier":
-    from sklearn.tree import DecisionTreeClassifier
-    from sklearn.tree._tree import Tree
-
-    inner = nodes["left_child"] >= 0
-    position = np.arange(len(nodes))[inner]
-    children = np.stack([nodes["left_child"][inner], nodes["right_child"][inner]])
-    features = nodes["feature"][inner]
-    if (children <= position).any() or (children >= len(nodes)).any():
-        raise ValueError("a tree's child is out of bounds")
-    if (features < 0).any() or (features >= identity.n_features).any():
-        raise ValueError("a tree's feature is out of bounds")
-    tree = Tree(identity.n_features, np.array([identity.n_classes], dtype=np.intp), 1)
-    state = {"max_depth": depth, "node_count": len(nodes), "nodes": nodes.copy(), "values": values.copy()}
-    tree.__setstate__(state)
-    estimator = DecisionTreeClassifier()
-    estimator.tree_ = tree
-    estimator.n_features_in_, estimator.n_outputs_ = identity.n_features, 1
-    estimator.n_classes_ = identity.n_classes
-    estimator.classes_ = np.arange(identity.n_classes)
-    return estimator

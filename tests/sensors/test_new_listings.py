@@ -18,6 +18,11 @@ pytestmark = pytest.mark.slow
 SENSOR = "materialize_on_new_listings"
 
 
+@pytest.fixture(autouse=True)
+def no_other_sensor(loop: Loop) -> None:
+    loop.only(SENSOR)
+
+
 def launched(loop: Loop) -> int:
     return len(loop.launched("new_listings"))
 

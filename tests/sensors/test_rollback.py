@@ -16,6 +16,11 @@ pytestmark = pytest.mark.slow
 SENSOR = "roll_back_on_worse_performance"
 
 
+@pytest.fixture(autouse=True)
+def no_other_sensor(loop: Loop) -> None:
+    loop.only(SENSOR, "alert_on_failures")
+
+
 def verdict(version: int, replaced: int, *, worse: bool, **more: Any) -> dict[str, Any]:
     told = {"passed": not worse, "model_version": version, "replaced_version": replaced, "worse_than_replaced": worse}
     return {PERFORMANCE: {**told, "counts_toward_retraining": False, **more}}
