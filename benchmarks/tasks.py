@@ -74,7 +74,7 @@ def usual_balancing(folder: Path) -> Work:
 
 
 def our_balancing(folder: Path) -> Work:
-    """SMOTE on the sparse matrix of the offered columns."""
+    """SMOTE on the sparse matrix, whose neighbours are sought by the offered columns."""
     import imblearn.over_sampling  # noqa: F401
 
     from housing_assets.features.encoded import EncodedListings

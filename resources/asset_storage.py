@@ -90,7 +90,13 @@ class AssetStorage(dg.ConfigurableIOManager):
         if path := self.values.get(name):
             module, _, class_name = path.partition(":")
             value: type[Storable] = getattr(import_module(module), class_name)
-            return value.load(stored)
+            try:
+                return value.load(stored)
+            except (KeyError, ValueError) as fault:
+                raise dg.Failure(
+                    f"{name} in {source} cannot be read ({fault}); if another version of the platform stored it, "
+                    f"materialize it anew (dg launch --assets {name})"
+                ) from fault
         import pandas as pd
 
         return pd.read_parquet(stored / TABLE)
@@ -114,6 +120,7 @@ def _point(target: Path, written: Path) -> None:
     """Let a name stand for a value, and remove those that nobody reads or writes any more."""
     values = written.parent
     if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(values / PLAIN, ignore_errors=True)  # older than the folder
         target.rename(values / PLAIN)  # a link cannot replace a folder; until there is one, readers look here
     before = _stored(target).name
     link = values / f"{written.name}.link"

@@ -9,6 +9,7 @@ are one batch.
 """
 
 import hashlib
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,8 @@ def _in_folder(folder: Path) -> Iterator[Landed]:
                 status = path.stat()
             except FileNotFoundError:  # renamed or removed since it was listed
                 continue
-            yield Landed(str(path), _fingerprint(path, status.st_size, status.st_mtime_ns))
+            if stat.S_ISREG(status.st_mode):
+                yield Landed(str(path), _fingerprint(path, status.st_size, status.st_mtime_ns))
 
 
 def _in_bucket(location: str, s3_client: Callable[[], "S3Client"]) -> Iterator[Landed]:

@@ -82,6 +82,7 @@ class Platform(NamedTuple):
         return version
 
 
+UP_TO_THE_FOREST = ["price_bands", "hashed_features", "balanced_training_set", "price_forest"]
 FROM_TRAINING_ON = [
     "balanced_training_set",
     "price_forest",
@@ -347,6 +348,8 @@ def test_a_forest_that_was_not_judged_with_these_features_is_not_registered(
 
     assert not run.result.success
     assert platform.registry.versions() == versions
+    judged_anew = run_later(platform, {}, ["model_evaluation"])
+    assert "price_forest was grown on other features than are stored now" in failures(judged_anew.result)
     stale = run_later(platform, {}, ["price_forest"])
     assert "balanced_training_set was made of other features than are stored now" in failures(stale.result)
     assert run_later(platform, {}, ["hashed_features", *FROM_TRAINING_ON]).result.success
@@ -406,8 +409,9 @@ def test_a_forest_is_fine_tuned_on_newer_listings_and_its_version_names_the_one_
 
 
 def test_a_forest_is_not_fine_tuned_on_labels_of_other_price_bands(platform: Platform, registered: Version) -> None:
-    to_the_forest = ["price_bands", "crossed_features", "hashed_features", "balanced_training_set", "price_forest"]
-    run = run_later(platform, {"price_bands": {"reband": True}, "price_forest": {"fine_tune": True}}, to_the_forest)
+    run = run_later(
+        platform.with_rows(ROWS + 60), {"price_bands": {"reband": True}, "price_forest": {"fine_tune": True}}
+    )
 
     assert "the last forest cannot be fine-tuned: trained for other price bands" in failures(run.result)
     assert run_later(platform, {}).result.success
@@ -443,6 +447,19 @@ def test_new_bands_start_a_new_lineage_and_say_so(platform: Platform, registered
     assert later.result.success
     assert later.after.number == later.before.number == run.before.number
     assert "from which production was taken back" in later.newest.tags["reason"]
+
+
+def test_a_training_goes_on_though_bands_of_the_same_terms_were_learned_again(
+    platform: Platform, registered: Version
+) -> None:
+    first, again = (
+        platform.materialize({"price_bands": {"reband": True}}, selection=UP_TO_THE_FOREST) for _ in range(2)
+    )
+
+    lineages = [run.asset_materializations_for_node("price_bands")[0].metadata["lineage"] for run in (first, again)]
+    assert lineages[0] != lineages[1]
+    grown = again.asset_materializations_for_node("price_forest")[0].metadata
+    assert grown["trees_from_checkpoint"].value == grown["trees"].value
 
 
 def test_real_ads_are_not_trained_on_bands_of_synthetic_ones(

@@ -99,6 +99,10 @@ class PriceBands:
         """Return the contract as JSON types."""
         return asdict(self)
 
+    def terms(self) -> str:
+        """Return what labels and the split follow from; two lineages may have the same."""
+        return json.dumps({"edges": self.edges, "currency": self.currency, "holdout_salt": self.holdout_salt})
+
     def save(self, folder: Path) -> None:
         """Write ``bands.json`` to a folder."""
         (folder / "bands.json").write_text(json.dumps(self.to_dict(), indent=1))

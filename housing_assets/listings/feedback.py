@@ -127,6 +127,8 @@ def _like(column: pd.Series, cells: list[Any]) -> pd.Series:
 
 def _concatenate(front: pd.Series, back: pd.Series) -> pd.Series:
     if isinstance(front.dtype, pd.CategoricalDtype):
+        if pd.api.types.is_numeric_dtype(front.cat.categories):  # whose type another number need not fit
+            return pd.concat([front.astype(np.float64), back.astype(np.float64)], ignore_index=True)
         same = back.cat.set_categories(back.cat.categories.astype(front.cat.categories.dtype))
         return pd.Series(pd.api.types.union_categoricals([front, same]))
     return pd.concat([front, back], ignore_index=True)

@@ -25,6 +25,9 @@ GROUP = "training"
 FOREST_TAG = "forest_digest"
 """Tag of the MLflow run that grew a forest; evaluation and registration log to the run that has it."""
 
+FIT_DIGEST = "fit_digest"
+"""Tag of the MLflow run that grew a forest: of the features that it was grown on."""
+
 FINE_TUNED_FROM = "fine_tuned_from"
 """Tag of a fine-tuned forest: the digest of the forest whose trees it keeps."""
 
@@ -136,7 +139,7 @@ def price_forest(
             config,
             checkpoints.path_of("price_forest"),
             columns_fingerprint=hashed_features.columns_fingerprint(),
-            price_bands=hashed_features.bands.lineage,
+            price_bands=hashed_features.bands.terms(),
             fine_tune=config.fine_tune,
             report=lambda progress: context.log.info(str(progress)),
         )
@@ -164,6 +167,7 @@ def price_forest(
             FOREST_LINEAGE: grown.lineage,
             **({FINE_TUNED_FROM: parent} if parent else {}),
             "training_fingerprint": fingerprint,
+            FIT_DIGEST: hashed_features.fit_digest(),
             "lineage": hashed_features.bands.lineage,
         },
     )
@@ -210,10 +214,15 @@ def model_evaluation(
     from housing_assets.training.report import EvaluationReport
 
     _require_listings(hashed_features, crossed_features)
+    run_id = tracking.run_tagged(FOREST_TAG, price_forest.digest())
+    if tracking.client().get_run(run_id).data.tags.get(FIT_DIGEST) != hashed_features.fit_digest():
+        raise dg.Failure(
+            "price_forest was grown on other features than are stored now: materialize balanced_training_set and all "
+            "below it"
+        )
     report = EvaluationReport.of(price_forest, hashed_features, crossed_features)
     metrics = report.metrics
     context.log.info(f"macro-F1 {metrics['macro_f1']:.4f}, ROC-AUC {metrics['roc_auc_ovr']:.4f}")
-    run_id = tracking.run_tagged(FOREST_TAG, price_forest.digest())
     tracking.log(run_id, metrics=metrics)
     for name, png in report.pictures.items():
         tracking.log_picture(run_id, name, png)

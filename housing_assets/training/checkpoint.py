@@ -91,6 +91,7 @@ class CheckpointFolder:
         self.identity = identity
         self.columns = columns
         self.n_kept = 0
+        self._n_wanted = 0
         self.ancestors: tuple[str, ...] = ()
         self._parts: list[dict[str, Any]] = []
         self._newest_refused = False
@@ -106,6 +107,7 @@ class CheckpointFolder:
         n_trees : int
             Trees that the finished forest is to have, beside the kept ones.
         """
+        self._n_wanted = n_trees
         refusals = []
         for name in (MANIFEST, PREVIOUS_MANIFEST):
             if not (self.folder / name).exists():
@@ -127,11 +129,15 @@ class CheckpointFolder:
         Raises
         ------
         CheckpointRefused
-            If there is none, it is damaged, or anything but the rows differs.
+            If there is none, it is damaged or unfinished, or anything but the rows differs.
         """
         if not (self.folder / MANIFEST).exists():
             raise CheckpointRefused(f"no checkpoint in {self.folder} to fine-tune")
         manifest = self._read_manifest(MANIFEST)
+        if manifest["n_trees"] < manifest["n_wanted"]:
+            raise CheckpointRefused(
+                f"its training was broken off at {manifest['n_trees']} of {manifest['n_wanted']} trees"
+            )
         here = {"fingerprint": self.identity.fingerprint, "fine_tuned": self.identity.fine_tuned}
         self._require_identity({**manifest["identity"], **here})
         trees = self._read_parts(manifest)
@@ -148,6 +154,7 @@ class CheckpointFolder:
             "format": FORMAT,
             "n_trees": len(trees),
             "n_kept": self.n_kept,
+            "n_wanted": self.n_kept + self._n_wanted,
             "ancestors": self.ancestors,
             "offered": self.columns.tolist(),
             "identity": vars(self.identity),

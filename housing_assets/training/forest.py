@@ -95,7 +95,7 @@ def grow_forest(
     columns_fingerprint : str
         Of the encoded columns that ``training.columns`` points into.
     price_bands : str
-        Lineage of the price bands that the labels follow from.
+        ``PriceBands.terms`` of those that the labels follow from.
     fine_tune : bool
         Keep the trees of the newest checkpoint though it was grown on other rows, and add ``n_trees`` new ones that
         are offered the columns that those were. An interrupted fine-tuning goes on where it stopped; a finished one is

@@ -146,6 +146,16 @@ def test_bands_survive_a_file(bands: PriceBands, tmp_path: Path) -> None:
     assert PriceBands.from_dict(json.loads(json.dumps(bands.to_dict()))) == bands
 
 
+def test_lineages_of_the_same_listings_have_the_same_terms() -> None:
+    listings = clean(synthetic_listings(500, seed=1)).listings
+
+    first, second = PriceBands.learn(listings), PriceBands.learn(listings)
+
+    assert first.lineage != second.lineage
+    assert first.terms() == second.terms()
+    assert PriceBands.learn(listings.iloc[:400]).terms() != first.terms()
+
+
 def test_log_prices_are_cut_off_far_below_and_above_the_edges() -> None:
     bands = PriceBands("a lineage", (1_000_000.0, 4_000_000.0), 0)
 

@@ -80,6 +80,14 @@ def test_what_cannot_be_written_as_the_source_has_it_is_left_out_and_counted() -
     assert (appended.labelled, appended.left_out) == (1, 1)
 
 
+def test_numbers_behind_categories_of_whole_numbers_keep_their_fractions() -> None:
+    raw = RAW.assign(NumberOfRooms=pd.Categorical([3, 4]))
+
+    appended = append_labelled(raw, labelled({"price": 9e5, "NumberOfRooms": 2}, {"price": 9e5, "NumberOfRooms": 2.5}))
+
+    assert appended.frame["NumberOfRooms"].tolist() == [3.0, 4.0, 2.0, 2.5]
+
+
 GAPS_IN = {
     "days": ("AdCreationDate", pa.date32(), date(2022, 2, 24), "01 Mart 2022", date(2022, 3, 1)),
     "decimals": ("NetSquareMeters", pa.decimal128(12, 2), Decimal("120.50"), "2.250,125 m2", Decimal("2250.125")),

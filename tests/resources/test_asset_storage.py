@@ -390,3 +390,22 @@ def test_pages_of_a_value_are_named_in_the_metadata(tmp_path: Path) -> None:
 
     (stored,) = result.asset_materializations_for_node("page")
     assert stored.metadata["told"].value == str(tmp_path / "page" / "told.html")
+
+
+def test_a_folder_of_an_older_platform_is_replaced_though_there_was_one_before(tmp_path: Path) -> None:
+    for low in (1.0, 2.0):
+        shutil.rmtree(tmp_path / "edges", ignore_errors=True)
+        (tmp_path / "edges").unlink(missing_ok=True)
+        (tmp_path / "edges").mkdir()
+        Edges(low, 9.0).save(tmp_path / "edges")
+        store_edges(tmp_path, Edges(low + 0.5, 9.0))
+
+    assert read_edges(tmp_path) == Edges(2.5, 9.0)
+
+
+def test_a_value_that_cannot_be_read_says_what_to_materialize(tmp_path: Path) -> None:
+    (tmp_path / "edges").mkdir()
+    (tmp_path / "edges" / "edges.json").write_text("of another form")
+
+    with pytest.raises(dg.Failure, match=r"materialize it anew \(dg launch --assets edges\)"):
+        read_edges(tmp_path)

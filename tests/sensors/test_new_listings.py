@@ -42,7 +42,18 @@ def settle(loop: Loop, hours: float) -> None:
 
 
 def test_files_that_arrive_together_are_one_run_and_each_file_is_used_once(loop: Loop) -> None:
-    for name in ("a.csv", "b.csv.gz", "c.parquet", ".d.csv", "_e.csv", "f.csv.part", "g.txt", "H.CSV", ".i/j.csv"):
+    for name in (
+        "a.csv",
+        "b.csv.gz",
+        "c.parquet",
+        ".d.csv",
+        "_e.csv",
+        "f.csv.part",
+        "g.txt",
+        "H.CSV",
+        ".i/j.csv",
+        "k.csv/l",
+    ):
         land(loop, name)
     loop.tick()
     assert launched(loop) == 0, "they may still grow"

@@ -20,7 +20,7 @@ from housing_assets.training.parameters import ForestParameters
 from tests.training.conftest import SMALL, training_set
 
 COLUMNS = "fingerprint of the encoded columns"
-BANDS = "lineage of the price bands"
+BANDS = "terms of the price bands"
 
 
 class Killed(BaseException):
@@ -544,6 +544,23 @@ def test_a_fine_tuning_whose_newest_manifest_is_damaged_goes_on_from_the_one_bef
     again = grow(narrowed, folder, with_trees(10), fine_tune=True)
     assert again.n_resumed == 25
     assert (digest(again, narrowed), again.ancestors) == (digest(first, narrowed), first.ancestors)
+
+
+def test_a_forest_whose_training_was_broken_off_is_not_fine_tuned(
+    training: TrainingSet, narrowed: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = CheckpointFolder.save
+
+    def save_once(self: CheckpointFolder, trees: list) -> None:
+        save(self, trees)
+        raise Killed
+
+    monkeypatch.setattr(CheckpointFolder, "save", save_once)
+    with pytest.raises(Killed):
+        grow(training, tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(CheckpointRefused, match=r"broken off at \d+ of 20 trees"):
+        grow(narrowed, tmp_path, fine_tune=True)
 
 
 def test_fine_tuning_without_a_forest_is_refused(training: TrainingSet, tmp_path: Path) -> None:
