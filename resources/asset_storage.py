@@ -17,6 +17,8 @@ from urllib.parse import quote
 import dagster as dg
 from pydantic import Field
 
+from resources.processes import is_another_living
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -127,20 +129,12 @@ def _point(target: Path, written: Path) -> None:
     link.symlink_to(Path(values.name) / written.name)  # relative to where it is moved: the storage may be moved, too
     link.replace(target)
     for other in values.iterdir():
-        if other.name in (before, written.name) or _is_of_another_writer(other):
+        if other.name in (before, written.name) or is_another_living(other.stem.rpartition("-")[2]):
             continue
         if other.is_symlink():
             other.unlink(missing_ok=True)
         else:
             shutil.rmtree(other, ignore_errors=True)  # two runs may remove the same
-
-
-def _is_of_another_writer(value: Path) -> bool:
-    """Tell whether a process other than this one lives that may still be writing a value."""
-    from psutil import pid_exists
-
-    pid = value.stem.rpartition("-")[2]
-    return pid.isdigit() and int(pid) != os.getpid() and pid_exists(int(pid))
 
 
 def _write_table(frame: "pd.DataFrame", path: Path) -> None:

@@ -129,7 +129,8 @@ def price_forest(
     from housing_assets.training.checkpoint import CheckpointRefused
     from housing_assets.training.forest import grow_forest
 
-    if balanced_training_set.fit_digest != hashed_features.fit_digest():
+    fit_digest = hashed_features.fit_digest()
+    if balanced_training_set.fit_digest != fit_digest:
         raise dg.Failure(
             "balanced_training_set was made of other features than are stored now: materialize it and all below it"
         )
@@ -167,7 +168,7 @@ def price_forest(
             FOREST_LINEAGE: grown.lineage,
             **({FINE_TUNED_FROM: parent} if parent else {}),
             "training_fingerprint": fingerprint,
-            FIT_DIGEST: hashed_features.fit_digest(),
+            FIT_DIGEST: fit_digest,
             "lineage": hashed_features.bands.lineage,
         },
     )

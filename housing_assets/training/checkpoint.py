@@ -21,6 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from housing_assets.training.tree_arrays import from_arrays, to_arrays
+from resources.processes import is_another_living
 
 if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeClassifier
@@ -45,7 +46,7 @@ class TrainingIdentity:
     columns : str
         Fingerprint of the feature columns and their order.
     price_bands : str
-        Lineage of the price bands, which decides the edges that the labels follow from and which ads are held out.
+        ``PriceBands.terms``: the edges that the labels follow from, and which ads are held out.
     n_features, n_classes : int
     parameters : mapping
         Of the forest, without its size.
@@ -236,7 +237,7 @@ class CheckpointFolder:
             if path.name not in named:
                 path.unlink(missing_ok=True)
         for unfinished in (*self.folder.glob(".trees-*"), *self.folder.glob(".checkpoint.*")):
-            if not _is_being_written(unfinished):  # by a process that was killed
+            if not is_another_living(unfinished.suffix.removeprefix(".")):  # of a process that was killed
                 unfinished.unlink(missing_ok=True)  # another training may remove the same
 
 
@@ -284,11 +285,3 @@ def _write_atomically(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-
-
-def _is_being_written(temporary: Path) -> bool:
-    """Tell whether another process lives that a temporary file is named after."""
-    from psutil import pid_exists
-
-    pid = temporary.suffix.removeprefix(".")
-    return pid.isdigit() and int(pid) != os.getpid() and pid_exists(int(pid))
