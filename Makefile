@@ -16,6 +16,8 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo
+	@echo 'They work for the market that HOUSING_MARKET names (default: istanbul); $(BIN)/housing --help lists more.'
 
 setup: .venv/installed $(DAGSTER_HOME)/dagster.yaml  ## make the environment from the lock file
 
@@ -29,13 +31,12 @@ setup: .venv/installed $(DAGSTER_HOME)/dagster.yaml  ## make the environment fro
 $(DAGSTER_HOME)/dagster.yaml:  # only where there is none: a DAGSTER_HOME of your own keeps its configuration
 	@mkdir -p "$(DAGSTER_HOME)" && ln -sfn "$(CURDIR)/dagster.yaml" "$@"
 
-materialize: setup  ## materialize every asset from the settings (docs/settings.md)
-	$(BIN)/dg launch --assets 'key:"raw_listings"+'
-	@$(BIN)/python -m housing_assets.summary
+materialize: setup  ## materialize every asset from the settings (docs/settings.md), and show what was built
+	@$(BIN)/housing materialize
 
 demo: .venv/installed  ## the whole story on synthetic ads: train, serve, drift, retrain, follow; with a summary
-	@$(BIN)/python -m housing_assets.demo --storage $(DEMO)
-	@HOUSING_SOURCE= HOUSING_STORAGE=$(DEMO) DAGSTER_HOME=$(DEMO)/dagster $(BIN)/python -m housing_assets.summary
+	@$(BIN)/python -m demo --storage $(DEMO)
+	@HOUSING_MARKET= HOUSING_SOURCE= HOUSING_STORAGE=$(DEMO) DAGSTER_HOME=$(DEMO)/dagster $(BIN)/housing summary
 
 # One process more than there are processors: some tests wait for what they have started.
 PYTEST = $(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + 1)) --dist loadfile --no-loadscope-reorder
@@ -58,42 +59,30 @@ check: setup  ## format, lint, types, rules of import
 	$(BIN)/lint-imports
 
 dev: setup  ## lineage page on :3000 (webserver and daemon), MLflow on :5000 (but where MLFLOW_TRACKING_URI is a server)
-	@trap 'trap - EXIT INT TERM; kill 0' EXIT INT TERM; \
-	case "$$MLFLOW_TRACKING_URI" in http*) ;; *) $(BIN)/mlflow server --backend-store-uri "$$MLFLOW_TRACKING_URI" \
-		--port 5000 --workers 1 & esac; \
-	$(BIN)/dg dev --port 3000 & wait
+	@$(BIN)/housing dev
 
-MLFLOW_PORT ?= 5000
-ANSWERS = $(BIN)/python -c 'import socket, sys; sys.exit(socket.socket().connect_ex(("127.0.0.1", $(MLFLOW_PORT))))'
-serve: export BENTOML_HOME := $(HOUSING_STORAGE)/bentoml
 serve: setup  ## serve the version in production: HTTP on :3100, gRPC on :3101 (follows the registry)
-	@trap 'trap - EXIT INT TERM; kill 0' EXIT INT TERM; \
-	case "$$MLFLOW_TRACKING_URI" in http*) ;; *) \
-		$(ANSWERS) || $(BIN)/mlflow server --backend-store-uri "$$MLFLOW_TRACKING_URI" --port $(MLFLOW_PORT) --workers 1 & \
-		for second in $$(seq 60); do $(ANSWERS) && break; sleep 1; done; \
-		export MLFLOW_TRACKING_URI=http://127.0.0.1:$(MLFLOW_PORT);; esac; \
-	$(BIN)/bentoml serve bento_service.service:HousingPriceClassifier --port $${HOUSING_PORT:-3100} & wait $$!
+	@$(BIN)/housing serve
 
 # BentoML 1.4.39 renders the Dockerfile in the temporary folder, and refuses one that is not below the working directory.
-container: export BENTOML_HOME := $(HOUSING_STORAGE)/bentoml
 container: IMAGE ?= housing_price_classifier
 container: setup  ## make the image housing_price_classifier of the bento that was built last (needs docker)
-	@version=$$($(BIN)/python -c 'import bentoml; print(bentoml.get("housing_price_classifier:latest").tag.version)') && \
+	@export BENTOML_HOME="$$($(BIN)/housing settings get market_storage)/bentoml" && \
+	version=$$($(BIN)/python -c 'import bentoml; print(bentoml.get("housing_price_classifier:latest").tag.version)') && \
 	cd "$${TMPDIR:-/tmp}" && $(abspath $(BIN))/bentoml containerize housing_price_classifier:$$version \
 		--image-tag $(IMAGE):$$version --image-tag $(IMAGE):latest --opt network=host
 
 judge: setup  ## judge a day of production as the daemon does each night (DAY=2026-03-01, default: yesterday)
-	$(BIN)/dg launch --job daily_monitoring --partition \
-		$(or $(DAY),$$($(BIN)/python -c 'from datetime import *; print(datetime.now(UTC).date() - timedelta(1))'))
+	@$(BIN)/housing judge $(DAY)
 
 versions: setup  ## registered versions with their audit trail
-	@$(BIN)/python -m resources.versions
+	@$(BIN)/housing versions
 
 decisions: setup  ## what the sensors decided by themselves, and why
-	@$(BIN)/python -m sensors.decisions
+	@$(BIN)/housing decisions
 
 rollback: setup  ## point production at the version before (TO=version REASON=text)
-	@$(BIN)/python -m resources.versions rollback $(if $(TO),--to $(TO)) $(if $(REASON),--reason "$(REASON)")
+	@$(BIN)/housing rollback $(if $(TO),--to $(TO)) $(if $(REASON),--reason "$(REASON)")
 
 bench: setup  ## compare with the usual ways; writes the pages README.md below benchmarks (needs wrk)
 	$(BIN)/python -m benchmarks.training

@@ -72,13 +72,14 @@ def measure_size(rows: int) -> list[Step]:
     import sklearn.linear_model
     import sklearn.model_selection  # noqa: F401
 
-    from housing_assets.features.bands import PriceBands
     from housing_assets.features.crossing import cross_frame
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.features.encoder import ListingEncoder
+    from housing_assets.features.split import HELD_OUT, held_out, learn_labels
     from housing_assets.listings.cleaning import clean
-    from housing_assets.listings.sample import synthetic_listings
     from housing_assets.listings.source import RawListings
+    from housing_assets.markets.istanbul import MARKET
+    from housing_assets.markets.istanbul_sample import synthetic_listings
 
     steps: list[Step] = []
 
@@ -89,11 +90,14 @@ def measure_size(rows: int) -> list[Step]:
         steps.append(Step(name, time.perf_counter() - started, peak_bytes()))
         return result
 
-    ads = RawListings.of_sample(synthetic_listings(rows)).frame
-    listings = measured("clean", lambda: clean(ads).listings)
-    bands = measured("learn bands", lambda: PriceBands.learn(listings))
-    crossed = measured("cross", lambda: cross_frame(listings))
-    measured("encode", lambda: EncodedListings.encode(crossed, bands, ListingEncoder()))
+    ads = RawListings.of_sample(MARKET, synthetic_listings(rows)).frame
+    listings = measured("clean", lambda: clean(MARKET, ads).listings)
+    labels = measured("learn bands", lambda: learn_labels(MARKET, listings))
+    crossed = measured(
+        "cross",
+        lambda: cross_frame(MARKET, listings).assign(**{HELD_OUT: held_out(MARKET, labels, listings)}),
+    )
+    measured("encode", lambda: EncodedListings.encode(crossed, labels, ListingEncoder(MARKET)))
     return steps
 
 

@@ -37,44 +37,53 @@ def write_inputs(folder: Path, rows: int, source: str | None) -> dict[str, float
     from imblearn.over_sampling import SMOTE
     from scipy.sparse import save_npz
 
-    from housing_assets.features.bands import PriceBands
     from housing_assets.features.crossing import cross_frame
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.features.encoder import ListingEncoder
+    from housing_assets.features.split import HELD_OUT, held_out, label_rows, learn_labels
     from housing_assets.listings.cleaning import clean
-    from housing_assets.listings.columns import COLUMNS, TARGET
-    from housing_assets.listings.sample import synthetic_listings, write_listings
+    from housing_assets.listings.files import write_listings
     from housing_assets.listings.source import read_listings
+    from housing_assets.markets.istanbul import MARKET
+    from housing_assets.markets.istanbul_sample import synthetic_listings
     from housing_assets.training.balancing import target_counts
     from housing_assets.training.strategies import balance
 
     if source is None:
         write_listings(synthetic_listings(rows), folder / ADS)
     else:
-        read_listings(source).frame[[column.raw for column in COLUMNS]].to_csv(folder / ADS, index=False)
-    ads = read_listings(str(folder / ADS)).frame
-    listings = clean(ads).listings
-    crossed = cross_frame(listings)
-    bands = PriceBands.learn(listings)
+        raw = read_listings(MARKET, source).frame
+        raw[[column.raw for column in MARKET.columns]].to_csv(folder / ADS, index=False)
+    ads = read_listings(MARKET, str(folder / ADS)).frame
+    listings = clean(MARKET, ads).listings
+    labels = learn_labels(MARKET, listings)
+    kept_out = held_out(MARKET, labels, listings)
+    crossed = cross_frame(MARKET, listings).assign(**{HELD_OUT: kept_out})
     listings.to_pickle(folder / LISTINGS)
     crossed.to_pickle(folder / CROSSED)
 
-    encoded = EncodedListings.encode(crossed, bands, ListingEncoder())
+    encoded = EncodedListings.encode(crossed, labels, ListingEncoder(MARKET))
     (folder / ENCODED).mkdir()
     encoded.save(folder / ENCODED)
     training = balance(
-        encoded.X_train, encoded.y_train, crossed, encoded.encoder, strategy="smote", min_rows=MIN_ROWS, seed=usual.SEED
+        encoded.X_train,
+        encoded.y_train,
+        crossed[~kept_out],
+        encoded.encoder,
+        strategy="smote",
+        min_rows=MIN_ROWS,
+        seed=usual.SEED,
     )
     (folder / BALANCED).mkdir()
     training.save(folder / BALANCED)
 
-    held_out = bands.held_out(listings)
-    X, y = usual.encode(usual.cross_listings(listings), ~held_out), bands.labels(listings[TARGET].to_numpy())
+    X, y = usual.encode(usual.cross_listings(listings), ~kept_out), label_rows(MARKET, labels, listings)
     save_npz(folder / USUAL_ROWS, X, compressed=False)
-    np.savez(folder / USUAL_LABELS, y=y, held_out=held_out)
+    np.savez(folder / USUAL_LABELS, y=y, held_out=kept_out)
     # What the usual way's SMOTE makes of the dense matrix, in a tenth of the time; here only the rows are wanted.
-    smote = SMOTE(sampling_strategy=target_counts(y[~held_out]), k_neighbors=usual.SMOTE_NEIGHBOURS, random_state=0)
-    balanced_X, balanced_y = smote.fit_resample(X[~held_out], y[~held_out])
+    counts = target_counts(y[~kept_out], len(labels.categories))
+    smote = SMOTE(sampling_strategy=counts, k_neighbors=usual.SMOTE_NEIGHBOURS, random_state=0)
+    balanced_X, balanced_y = smote.fit_resample(X[~kept_out], y[~kept_out])
     save_npz(folder / USUAL_BALANCED, balanced_X.tocsr(), compressed=False)
     np.savez(folder / USUAL_BALANCED_LABELS, y=balanced_y)
     return {"ads": len(ads), "numba_seconds": _compile(folder, encoded, training)}
@@ -82,12 +91,13 @@ def write_inputs(folder: Path, rows: int, source: str | None) -> dict[str, float
 
 def _compile(folder: Path, encoded: "EncodedListings", training: "TrainingSet") -> float:
     """Have numba compile the walk down the trees into its cache; return the seconds that took."""
-    from housing_assets.training.flat_forest import FlatForest
+    from housing_assets.inference.forest import FlatForest
+    from housing_assets.training.flattening import flatten
     from housing_assets.training.forest import new_forest, splittable
     from housing_assets.training.parameters import ForestParameters
 
     grown = new_forest(ForestParameters(n_trees=1)).fit(splittable(training.X), training.y)
-    forest = FlatForest.from_sklearn(grown, training.columns, training.n_columns)
+    forest = flatten(grown, training.columns, training.n_columns)
     forest.save(folder)
     started = time.perf_counter()
     FlatForest.load(folder).predict_proba(encoded.X_holdout)

@@ -23,7 +23,9 @@ from benchmarks.inputs import (
     USUAL_ROWS,
 )
 from benchmarks.measure import Work
-from housing_assets.features.encoder import ListingEncoder, text_names
+from housing_assets.features.encoder import hash_frame
+from housing_assets.inference.hashing import N_BUCKETS
+from housing_assets.markets.istanbul import MARKET
 
 
 def usual_cleaning(folder: Path) -> Work:
@@ -37,8 +39,8 @@ def our_cleaning(folder: Path) -> Work:
     from housing_assets.listings.cleaning import clean
     from housing_assets.listings.source import read_listings
 
-    ads = read_listings(str(folder / ADS)).frame
-    return Work(lambda: clean(ads), lambda cleaned: _cleaning_outcome(cleaned.listings, cleaned.quarantined))
+    ads = read_listings(MARKET, str(folder / ADS)).frame
+    return Work(lambda: clean(MARKET, ads), lambda cleaned: _cleaning_outcome(cleaned.listings, cleaned.quarantined))
 
 
 def usual_hashing(folder: Path) -> Work:
@@ -46,17 +48,17 @@ def usual_hashing(folder: Path) -> Work:
     import sklearn.feature_extraction  # noqa: F401
 
     crossed = pd.read_pickle(folder / CROSSED)
-    crossed[text_names()] = crossed[text_names()].astype(object)
-    n_buckets = ListingEncoder().n_buckets
-    return Work(lambda: usual.hash_tokens(crossed, n_buckets), _matrix_outcome)
+    names = list(MARKET.encoded_texts)
+    crossed[names] = crossed[names].astype(object)
+    return Work(lambda: usual.hash_tokens(crossed, N_BUCKETS), _matrix_outcome)
 
 
 def our_hashing(folder: Path) -> Work:
     """Hash distinct tokens and take them by code."""
     import scipy.sparse  # noqa: F401
 
-    crossed, encoder = pd.read_pickle(folder / CROSSED), ListingEncoder()
-    return Work(lambda: encoder._hash(crossed), _matrix_outcome)
+    crossed = pd.read_pickle(folder / CROSSED)
+    return Work(lambda: hash_frame(MARKET, crossed, N_BUCKETS), _matrix_outcome)
 
 
 def usual_balancing(folder: Path) -> Work:
@@ -70,7 +72,8 @@ def usual_balancing(folder: Path) -> Work:
         training = ~labels["held_out"]
         y = labels["y"][training]
     X = load_npz(folder / USUAL_ROWS)[training]
-    return Work(lambda: usual.balance(X, y, target_counts(y)), lambda balanced: _counts_outcome(balanced[1]))
+    targets = target_counts(y, len(MARKET.categories))
+    return Work(lambda: usual.balance(X, y, targets), lambda balanced: _counts_outcome(balanced[1]))
 
 
 def our_balancing(folder: Path) -> Work:
@@ -123,7 +126,6 @@ def our_forest(folder: Path) -> Work:
 
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.training.balancing import TrainingSet
-    from housing_assets.training.flat_forest import FlatForest
     from housing_assets.training.forest import grow_forest
     from housing_assets.training.parameters import ForestParameters
 
@@ -133,8 +135,7 @@ def our_forest(folder: Path) -> Work:
     shutil.rmtree(checkpoints, ignore_errors=True)
 
     def outcome(grown: Any) -> dict[str, Any]:
-        forest = FlatForest.from_sklearn(grown.forest, training.columns, training.n_columns)
-        return _forest_outcome(encoded.y_holdout, forest.predict_proba(encoded.X_holdout))
+        return _forest_outcome(encoded.y_holdout, grown.flatten().predict_proba(encoded.X_holdout))
 
     return Work(lambda: grow_forest(training, parameters, checkpoints), outcome)
 

@@ -15,22 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from housing_assets.features.bands import PriceBands
-from housing_assets.features.crossing import SEPARATOR
-from housing_assets.features.encoder import text_names
-from housing_assets.listings.columns import (
-    BINS,
-    COLUMNS,
-    CROSSES,
-    NUMBERS,
-    QUOTIENTS,
-    TARGET,
-    TEXTS,
-    Column,
-    Role,
-    values,
-)
-from housing_assets.listings.parsing import Unusable
+from housing_assets.features.split import held_out, label_rows, learn_labels
+from housing_assets.inference.cells import Unusable
+from housing_assets.inference.declaration import FEATURE_NUMBERS, Column, Role, Value
+from housing_assets.inference.market import SEPARATOR
+from housing_assets.markets.istanbul import MARKET
 
 N_BUCKETS = 2**14
 N_TREES = 200
@@ -46,10 +35,10 @@ def read_ads(path: Path) -> pd.DataFrame:
 
 def clean_ads(ads: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return typed listings, and the rows that cannot be used with the first reason; copies are left out."""
-    kept = ads.drop_duplicates([column.raw for column in COLUMNS])
+    kept = ads.drop_duplicates([column.raw for column in MARKET.columns])
     listings = pd.DataFrame({"row": kept.index})
     reasons = pd.DataFrame(index=kept.index)
-    for column in COLUMNS:
+    for column in MARKET.columns:
         cells = kept[column.raw].apply(_read_cell, column=column)
         unusable = cells.apply(isinstance, args=(Unusable,))
         if unusable.any():
@@ -57,7 +46,7 @@ def clean_ads(ads: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             nothing = (None,) * len(column.values)
             cells = cells.apply(lambda cell, nothing=nothing: nothing if isinstance(cell, Unusable) else cell)
         for value, typed in zip(column.values, zip(*cells, strict=True), strict=True):
-            listings[value.name] = _typed(typed, value.role)
+            listings[value.name] = _typed(typed, value)
     faulty = reasons.notna().any(axis="columns").to_numpy()
     found: pd.DataFrame = reasons.loc[faulty]
     first = found.bfill(axis="columns").iloc[:, 0] if len(found.columns) else pd.Series(dtype=object)
@@ -73,10 +62,10 @@ def _read_cell(cell: str, column: Column) -> Any:
         return fault
 
 
-def _typed(found: Sequence[Any], role: Role) -> pd.Series:
-    if role in NUMBERS:
+def _typed(found: Sequence[Any], value: Value) -> pd.Series:
+    if value.is_number:
         return pd.Series(found, dtype=np.float64)
-    if role in TEXTS:
+    if value.is_text:
         return pd.Series(found, dtype=object).astype("category")
     return pd.to_datetime(pd.Series(found)).astype("datetime64[s]")
 
@@ -84,14 +73,14 @@ def _typed(found: Sequence[Any], role: Role) -> pd.Series:
 def cross_listings(listings: pd.DataFrame) -> pd.DataFrame:
     """Add bins, crosses and quotients."""
     crossed = listings.copy()
-    for bin_ in BINS:
+    for bin_ in MARKET.bins:
         crossed[bin_.name] = listings[bin_.of].astype(object).where(listings[bin_.of].notna(), None).apply(bin_.text)
-    for names in CROSSES:
+    for names in MARKET.crosses:
         joined = crossed[names[0]].astype(object)
         for name in names[1:]:
             joined = joined + SEPARATOR + crossed[name].astype(object)
         crossed[SEPARATOR.join(names)] = joined
-    for quotient in QUOTIENTS:
+    for quotient in MARKET.quotients:
         crossed[quotient.name] = listings[quotient.dividend] / listings[quotient.divisor].where(
             listings[quotient.divisor] != 0
         )
@@ -102,7 +91,7 @@ def hash_tokens(crossed: pd.DataFrame, n_buckets: int = N_BUCKETS) -> Any:
     """Return the signed counts of ``column=value`` tokens: csr_matrix of shape (n_rows, n_buckets)."""
     from sklearn.feature_extraction import FeatureHasher
 
-    names = text_names()
+    names = list(MARKET.encoded_texts)
     texts = crossed[names].astype(object)
     texts = texts.where(texts.notna(), None)
     rows = [
@@ -119,10 +108,10 @@ def encode(crossed: pd.DataFrame, is_training: np.ndarray) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    categories = [value.name for value in values(Role.CATEGORY)]
+    categories = [value.name for value in MARKET.values(Role.CATEGORY)]
     one_hot = OneHotEncoder(handle_unknown="ignore").fit(crossed.loc[is_training, categories])
-    numbers = [value.name for value in values() if value.role in NUMBERS and value.name != TARGET]
-    numbers += [quotient.name for quotient in QUOTIENTS]
+    numbers = [value.name for value in MARKET.values(*FEATURE_NUMBERS)]
+    numbers += [quotient.name for quotient in MARKET.quotients]
     scaled = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
     scaled.fit(crossed.loc[is_training, numbers])
     blocks = [one_hot.transform(crossed[categories]), csr_matrix(scaled.transform(crossed[numbers]))]
@@ -162,11 +151,11 @@ def features_script(folder: Path) -> None:
     from scipy.sparse import save_npz
 
     listings = pd.read_parquet(folder / "listings.parquet")
-    bands = PriceBands.learn(listings)
-    held_out = bands.held_out(listings)
-    X = encode(cross_listings(listings), ~held_out)
+    labels = learn_labels(MARKET, listings)
+    kept_out = held_out(MARKET, labels, listings)
+    X = encode(cross_listings(listings), ~kept_out)
     save_npz(folder / "features.npz", X, compressed=False)
-    np.savez(folder / "labels.npz", y=bands.labels(listings[TARGET].to_numpy()), held_out=held_out)
+    np.savez(folder / "labels.npz", y=label_rows(MARKET, labels, listings), held_out=kept_out)
 
 
 def train_script(folder: Path) -> None:
@@ -178,12 +167,13 @@ def train_script(folder: Path) -> None:
 
     X = load_npz(folder / "features.npz")
     with np.load(folder / "labels.npz") as labels:
-        y, held_out = labels["y"], labels["held_out"]
-    rows, row_labels = balance(X[~held_out], y[~held_out], target_counts(y[~held_out]))
+        y, kept_out = labels["y"], labels["held_out"]
+    targets = target_counts(y[~kept_out], len(MARKET.categories))
+    rows, row_labels = balance(X[~kept_out], y[~kept_out], targets)
     forest = grow_forest(csr_matrix(rows), row_labels, folder)
-    predicted = forest.predict(X[held_out])
-    print(classification_report(y[held_out], predicted))
-    metrics = {"macro_f1": float(f1_score(y[held_out], predicted, average="macro"))}
+    predicted = forest.predict(X[kept_out])
+    print(classification_report(y[kept_out], predicted))
+    metrics = {"macro_f1": float(f1_score(y[kept_out], predicted, average="macro"))}
     (folder / "metrics.json").write_text(json.dumps(metrics))
 
 

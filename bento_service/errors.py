@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
+from bento_service.answers import FieldProblem, Problem
+
 MAX_SHOWN = 100
 """Characters of an offending field and its value that an error repeats."""
 
@@ -15,21 +17,26 @@ class Kind(Enum):
     INVALID = ("The request cannot be used", 422, "INVALID_ARGUMENT")
     UNSUPPORTED_MEDIA_TYPE = ("The request is not JSON", 415, "INVALID_ARGUMENT")
     TOO_LARGE = ("The request is too large", 413, "RESOURCE_EXHAUSTED")
-    TOO_SLOW = ("The request arrived too slowly", 408, "DEADLINE_EXCEEDED")
+    REQUEST_TIMEOUT = ("The request did not arrive in time", 408, "DEADLINE_EXCEEDED")
     UNAUTHENTICATED = ("A valid API key is needed", 401, "UNAUTHENTICATED")
     NOT_FOUND = ("There is no such path", 404, "NOT_FOUND")
-    METHOD_NOT_ALLOWED = ("The path knows no such method", 405, "UNIMPLEMENTED")
+    METHOD_NOT_ALLOWED = ("The path does not support this method", 405, "UNIMPLEMENTED")
     OVERLOADED = ("The service is overloaded", 503, "UNAVAILABLE")
-    ENDING = ("The service is ending", 503, "UNAVAILABLE")
+    SHUTTING_DOWN = ("The service is shutting down", 503, "UNAVAILABLE")
     NO_MODEL = ("No model is loaded", 503, "UNAVAILABLE")
     JOURNAL_FULL = ("Predictions cannot be recorded", 503, "UNAVAILABLE")
-    TOO_LATE = ("The deadline has passed", 504, "DEADLINE_EXCEEDED")
+    DEADLINE_EXCEEDED = ("The deadline has passed", 504, "DEADLINE_EXCEEDED")
     INTERNAL = ("The service failed", 500, "INTERNAL")
 
     def __init__(self, title: str, http_status: int, grpc_status: str):
         self.title = title
         self.http_status = http_status
         self.grpc_status = grpc_status
+
+    @property
+    def urn(self) -> str:
+        """What identifies the kind to programs."""
+        return f"urn:housing-price-platform:{self.name.lower().replace('_', '-')}"
 
 
 class FieldError(NamedTuple):
@@ -39,8 +46,8 @@ class FieldError(NamedTuple):
     value: Any
     expected: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON types, with its value as the text that a person would recognise."""
+    def to_problem(self) -> FieldProblem:
+        """Return it with its value as a text that its sender recognises."""
         value = self.value if isinstance(self.value, str) else reprlib.repr(self.value)  # repr fails on deep nesting
         return {"field": _cut(self.field), "value": _cut(value), "expected": self.expected}
 
@@ -56,7 +63,7 @@ class ServiceError(Exception):
     ----------
     kind : Kind
     detail : str
-        For this request, in a sentence.
+        What is wrong with this request, in a sentence.
     fields : sequence of FieldError
     retry_after : int, optional
         Seconds after which the same request may succeed.
@@ -69,18 +76,23 @@ class ServiceError(Exception):
         self.fields = fields
         self.retry_after = retry_after
 
-    def to_problem(self) -> dict[str, Any]:
+    def to_problem(self) -> Problem:
         """Return the error as a problem details object (RFC 9457)."""
         return {
-            "type": f"urn:housing-price-platform:{self.kind.name.lower().replace('_', '-')}",
+            "type": self.kind.urn,
             "title": self.kind.title,
             "status": self.kind.http_status,
             "detail": self.detail,
-            "errors": [each.to_dict() for each in self.fields],
+            "errors": [each.to_problem() for each in self.fields],
         }
 
 
+def no_model() -> ServiceError:
+    """Return the error of a service that has no model yet."""
+    return ServiceError(Kind.NO_MODEL, "no model could be loaded yet: see /health/deep", retry_after=5)
+
+
 def unusable_listing(reasons: Mapping[str, str], cells: Mapping[str, Any]) -> ServiceError:
-    """Return the error for a listing with cells that cannot be used, given the reasons by raw column."""
+    """Return the error for a listing with fields that cannot be used, given the reasons by raw column."""
     fields = [FieldError(column, cells.get(column), reason) for column, reason in reasons.items()]
     return ServiceError(Kind.INVALID, f"{len(fields)} of the listing's fields cannot be used", fields)

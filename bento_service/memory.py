@@ -1,4 +1,4 @@
-"""How a worker treats memory: what loading a model takes, and what garbage collection walks."""
+"""How a worker manages memory: freeing what loading a model took, and what garbage collection visits."""
 
 import ctypes
 import gc
@@ -8,18 +8,18 @@ _LARGE = 256 * 1024
 
 
 def return_large_blocks() -> None:
-    """Make blocks of loading go back to the system when they are freed; to be called before anything is loaded.
+    """Return large blocks to the system when they are freed; call it before anything is loaded.
 
-    glibc raises its threshold for blocks of their own to the largest one that was freed, and keeps all below it: with
-    a forest of 20 MB that is 20 MB more for good.
+    glibc raises its mmap threshold to the largest block that was freed, and keeps smaller ones for itself: with a
+    forest of 20 MB the process stays 20 MB larger for ever.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc
     if set_option is not None:
         set_option(_M_MMAP_THRESHOLD, _LARGE)
 
 
-def keep_what_is_loaded() -> None:
-    """Take what has been loaded out of garbage collection, which would make every hundredth request wait for it."""
+def freeze_loaded_objects() -> None:
+    """Exclude everything loaded so far from garbage collection: every hundredth request would wait for it."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

@@ -1,7 +1,7 @@
 """What the service counts, for Prometheus. Every label has a bounded set of values.
 
-The process may be one of several workers: ``bentoml serve`` names a folder that they share their counts in, and
-whichever worker is asked answers for all.
+The process may be one of several workers: they share their counts in a folder that ``bentoml serve`` names, and each of
+them answers for all.
 """
 
 import os
@@ -11,17 +11,25 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from housing_assets.inference.declaration import MAX_CATEGORIES
+
 _SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+MAX_CATEGORY_LABELS = 2 * MAX_CATEGORIES
+"""Categories with a label of their own: those of a champion and a challenger. A process that outlives several versions
+with new categories counts further ones as ``other``."""
+
+OTHER = "other"
 
 
 class Metrics:
     """The service's metrics."""
 
     def __init__(self) -> None:
-        # In a folder of several processes the collector below reads every process's file; a registry of one process's
-        # own metrics beside it would count that one twice.
+        # The collector below reads the files of all workers, this one's included; registering this process's metrics in
+        # the same registry would count them twice.
         self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self._registry = CollectorRegistry()
         own = CollectorRegistry() if self._shared else self._registry
@@ -50,7 +58,8 @@ class Metrics:
             name: Gauge(f"housing_{name}", meaning, registry=own, multiprocess_mode="livemax")
             for name, meaning in STATES.items()
         }
-        self._remembered: dict[tuple[str, ...], Any] = {}
+        self._children: dict[tuple[str, ...], Any] = {}
+        self._categories: set[str] = set()
 
     def count_request(self, endpoint: str, protocol: str, status: str, seconds: float) -> None:
         """Count an answered request."""
@@ -59,35 +68,43 @@ class Metrics:
 
     def count_prediction(self, tier: str, category: str, unseen: bool, seconds: float) -> None:
         """Count a classified listing."""
-        self._child(self._predictions, tier, category).inc()
+        self._child(self._predictions, tier, self._category_label(category)).inc()
         self._model_seconds.inc(seconds)
         if unseen:
             self._unseen.inc()
 
     def expose(self, read_states: Callable[[], Mapping[str, float]]) -> bytes:
-        """Return all metrics in Prometheus' text format, with the gauges read anew."""
+        """Return all metrics in Prometheus' text format; ``read_states`` gives the gauges' current values."""
         for name, value in read_states().items():
             self._states[name].set(value)
         return generate_latest(self._registry)
 
     def close(self) -> None:
-        """Take this process's gauges out of those of all workers."""
+        """Remove this process's gauges from those of all workers."""
         if self._shared:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
+    def _category_label(self, category: str) -> str:
+        if category in self._categories:
+            return category
+        if len(self._categories) >= MAX_CATEGORY_LABELS:
+            return OTHER
+        self._categories.add(category)
+        return category
+
     def _child(self, metric: Counter | Histogram, *labels: str) -> Any:
-        """Return a metric's child; looking one up costs more than counting."""
+        """Return a metric's child; looking one up in the library costs more than counting."""
         key = (metric._name, *labels)
-        child = self._remembered.get(key)
+        child = self._children.get(key)
         if child is None:
-            child = self._remembered[key] = metric.labels(*labels)
+            child = self._children[key] = metric.labels(*labels)
         return child
 
 
 STATES = {
-    "model_tier": "What answers: 0 production, 1 staging, 2 baked, 3 rule, 4 nothing.",
+    "model_tier": "Which model answers: 0 production, 1 staging, 2 baked, 3 rule, 4 none.",
     "registry_age_seconds": "Time since the registry last answered.",
     "journal_pending_bytes": "Records that are not in the prediction store yet.",
     "store_lag_seconds": "Age of the oldest record that is not in the prediction store yet.",
 }
-"""The gauges and what they mean."""
+"""The gauges and their help texts."""

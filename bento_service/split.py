@@ -1,4 +1,4 @@
-"""Champion and challenger: which of the two versions answers a request."""
+"""Champion and challenger: which of the two answers a request."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class TrafficSplit:
     challenger_share : float
         Share of the request keys, 0 to 1, that the challenger answers: the same keys every time, in every process.
     shadow : bool
-        Whether the challenger predicts what the champion answers, too, without being answered.
+        Whether the challenger also predicts what the champion answers, without its prediction being returned.
     """
 
     challenger_share: float = 0.0
@@ -24,7 +24,7 @@ class TrafficSplit:
 
     @property
     def needs_challenger(self) -> bool:
-        """Whether a challenger is of any use."""
+        """Whether a challenger must be loaded."""
         return self.shadow or self.challenger_share > 0
 
     def goes_to_challenger(self, key: str) -> bool:

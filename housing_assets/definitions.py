@@ -1,4 +1,8 @@
-"""Where everything meets: the code location that Dagster loads."""
+"""Where everything meets: the code location that Dagster loads, of the market that ``HOUSING_MARKET`` names.
+
+A workspace with several markets loads this module once for each, by its attribute of the market's name; see
+``docs/markets.md``.
+"""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -7,25 +11,27 @@ from typing import Any
 
 import dagster as dg
 
+from housing_assets.asset_policies import apply_policies, apply_policies_to_specs, prefixed_keys
 from housing_assets.features import assets as features
+from housing_assets.inference.market import Market
 from housing_assets.listings import assets as listings
 from housing_assets.listings import checks as listing_checks
+from housing_assets.market_loading import load_market, market_names
 from housing_assets.monitoring import assets as monitoring
 from housing_assets.monitoring import checks as monitoring_checks
-from housing_assets.monitoring.options import MonitoredDays
 from housing_assets.packaging import assets as packaging
 from housing_assets.training import assets as training
 from resources.alerts import AlertLog, Webhook
 from resources.asset_storage import AssetStorage
 from resources.bento_store import BentoStore
 from resources.checkpoints import Checkpoints
-from resources.decision_log import decision_assets
+from resources.decision_log import DecisionLogs
 from resources.listing_source import ListingSource
 from resources.mlflow_tracking import MlflowTracking
 from resources.model_registry import ModelRegistry
 from resources.object_store import ObjectStore
 from resources.prediction_store import PredictionStore
-from resources.settings import Settings
+from resources.settings import PREFIX, Settings
 from sensors.drift_retraining import retraining_sensor
 from sensors.failure_alerts import alert_sensor
 from sensors.mlflow_runs import mlflow_run_sensors
@@ -35,115 +41,168 @@ from sensors.rollback import rollback_sensor
 from sensors.schedules import daily_monitoring_schedule, weekly_retraining_schedule
 
 VALUES = {
-    "price_bands": "housing_assets.features.bands:PriceBands",
+    "price_bands": "housing_assets.inference.labels:LabelScheme",
     "hashed_features": "housing_assets.features.encoded:EncodedListings",
     "balanced_training_set": "housing_assets.training.balancing:TrainingSet",
-    "price_forest": "housing_assets.training.flat_forest:FlatForest",
+    "price_forest": "housing_assets.inference.forest:FlatForest",
     "model_evaluation": "housing_assets.training.report:EvaluationReport",
-    "reference_profile": "housing_assets.monitoring.reference:Reference",
-    "production_predictions": "housing_assets.monitoring.frames:Frames",
-    "production_profile": "housing_assets.monitoring.production:DayProfiles",
-    "production_labels": "housing_assets.monitoring.frames:Frames",
+    "reference_profile": "housing_assets.monitoring.profiles.reference:Reference",
+    "production_predictions": "housing_assets.monitoring.production.frames:Frames",
+    "production_profile": "housing_assets.monitoring.production.days:DayProfiles",
+    "production_labels": "housing_assets.monitoring.production.frames:Frames",
     "registered_model": "housing_assets.packaging.registration:Registration",
 }
 """Types of the assets that are no frames."""
 
-TRAINING = dg.AssetSelection.assets("raw_listings").downstream()
-"""What a retraining materializes."""
+START = "raw_listings"
+"""The asset from which on everything is trained."""
+
+PREDICTION_STORE = dg.AssetSpec(
+    "prediction_store",
+    group_name="serving",
+    kinds={"sqlalchemy"},
+    description="What the service answered, and the prices that came back: written by it, not by a run.",
+)
 
 
 def build_defs(
+    market: Market,
     *,
     settings: Settings | None = None,
     resource_overrides: Mapping[str, Any] | None = None,
 ) -> dg.Definitions:
-    """Return the definitions.
+    """Return the definitions of a market's code location.
 
     Parameters
     ----------
+    market : Market
     settings : Settings, optional
-        By default those of the environment.
+        By default those of the environment, for this market.
     resource_overrides : mapping, optional
         Resources that replace the ones of the same name.
     """
-    settings = settings or Settings()
-    resources = {**_local_resources(settings), **(resource_overrides or {})}
-    daily = monitoring.daily_assets(MonitoredDays(settings.monitoring_start, settings.monitoring_window_days))
+    settings = settings or Settings(market=market.name)
+    prefix = settings.key_prefix
+    resources = {**_local_resources(market, settings), **(resource_overrides or {})}
+    found = dg.load_assets_from_modules([listings, features, training, packaging, monitoring])
+    loaded = apply_policies([asset for asset in found if isinstance(asset, dg.AssetsDefinition)])
+    keys = prefixed_keys(loaded, [PREDICTION_STORE], prefix)
+    assets = [asset.with_attributes(asset_key_replacements=keys) for asset in loaded] if keys else loaded
+    contract = listing_checks.contract_check(dg.AssetKey([*prefix, "listings"]))
+    specs = apply_policies_to_specs(
+        [
+            PREDICTION_STORE.replace_attributes(key=dg.AssetKey([*prefix, *PREDICTION_STORE.key.path])),
+            *DecisionLogs(prefix).assets(),
+        ]
+    )
+    daily = [asset for asset in assets if asset.partitions_def is not None]
+    train = dg.AssetSelection.assets(dg.AssetKey([*prefix, START])).downstream()
     return dg.Definitions(
-        assets=[
-            *dg.load_assets_from_modules([listings, features, training, packaging, monitoring]),
-            *daily,
-            *decision_assets(),
+        assets=[*assets, *specs],
+        asset_checks=[contract],
+        sensors=[
+            *mlflow_run_sensors(resources["tracking"]),
+            *_loop_sensors(market, settings, daily, train),
         ],
-        asset_checks=[listing_checks.listings_contract],
-        sensors=[*mlflow_run_sensors(resources["tracking"]), *_loop_sensors(settings, daily)],
         schedules=[
-            daily_monitoring_schedule(monitoring=dg.AssetSelection.assets(*daily)),
-            weekly_retraining_schedule(training=TRAINING),
+            daily_monitoring_schedule(monitoring=dg.AssetSelection.assets(*daily), market=market.name),
+            weekly_retraining_schedule(training=train, market=market.name),
         ],
         resources=resources,
         executor=dg.in_process_executor,
     )
 
 
-def _loop_sensors(settings: Settings, daily: Sequence[dg.AssetsDefinition]) -> list[dg.SensorDefinition]:
+def _loop_sensors(
+    market: Market, settings: Settings, daily: Sequence[dg.AssetsDefinition], training: dg.AssetSelection
+) -> list[dg.SensorDefinition]:
     """Return the sensors by which the platform acts on what it finds."""
     checks = [key for assets in daily for key in assets.check_keys]
-    every = settings.sensor_seconds
+    every, prefix = settings.sensor_seconds, settings.key_prefix
     webhook = settings.alert_webhook
     return [
         retraining_sensor(
             checks=checks,
-            training=TRAINING,
+            training=training,
             rule=RetrainingRule(
                 windows_needed=settings.retrain_windows_needed,
                 windows_seen=settings.retrain_windows_seen,
                 cooldown=timedelta(hours=settings.retrain_cooldown_hours),
                 attempts_a_week=settings.retrain_attempts_a_week,
             ),
+            market=market.name,
+            prefix=prefix,
             interval_seconds=every,
         ),
         new_listings_sensor(
             landing=settings.landing,
-            training=TRAINING,
+            training=training,
             object_store=ObjectStore(),
+            market=market.name,
+            prefix=prefix,
             settle_seconds=settings.landing_settle_seconds,
             interval_seconds=every,
         ),
         alert_sensor(
             checks=checks,
-            log=AlertLog(settings.storage / "alerts.log"),
+            log=AlertLog(settings.market_storage / "alerts.log"),
             webhook=Webhook(webhook.get_secret_value()) if webhook else None,
+            market=market.name,
+            prefix=prefix,
             interval_seconds=every,
         ),
         rollback_sensor(
-            check=dg.AssetCheckKey(dg.AssetKey("performance_report"), monitoring_checks.PERFORMANCE_CHECK),
+            check=dg.AssetCheckKey(dg.AssetKey([*prefix, "performance_report"]), monitoring_checks.PERFORMANCE_CHECK),
+            prefix=prefix,
             interval_seconds=every,
         ),
     ]
 
 
-def _local_resources(settings: Settings) -> dict[str, Any]:
-    storage = settings.storage
-    tracking_uri = _unshown("MLFLOW_TRACKING_URI", settings.mlflow_uri)
+def _local_resources(market: Market, settings: Settings) -> dict[str, Any]:
+    storage, prefix = settings.market_storage, settings.key_prefix
+    tracking_uri = _unshown(settings.mlflow_uri, "MLFLOW_TRACKING_URI")
     return {
-        "io_manager": AssetStorage(folder=str(storage / "assets"), values=VALUES),
+        "market": market,
+        "io_manager": AssetStorage(
+            folder=str(settings.storage / "assets"),
+            declaration=market.fingerprint,
+            values={"/".join((*prefix, name)): value for name, value in VALUES.items()},
+        ),
         "source": ListingSource(
-            location=_unshown("HOUSING_SOURCE", settings.listings_location),
+            location=_unshown(settings.listings_location, *_variables(settings, "SOURCE")),
             sample_rows=settings.sample_rows,
             object_store=ObjectStore(),
         ),
         "checkpoints": Checkpoints(folder=str(storage / "checkpoints")),
-        "tracking": MlflowTracking(tracking_uri=tracking_uri, artifact_folder=str(storage / "mlartifacts")),
-        "registry": ModelRegistry(tracking_uri=tracking_uri),
-        "predictions": PredictionStore(url=_unshown("HOUSING_PREDICTION_STORE", settings.prediction_store_url)),
+        "tracking": MlflowTracking(
+            tracking_uri=tracking_uri,
+            experiment_name=settings.experiment_name,
+            artifact_folder=str(storage / "mlartifacts"),
+        ),
+        "registry": ModelRegistry(tracking_uri=tracking_uri, model_name=settings.model_name),
+        "predictions": PredictionStore(
+            url=_unshown(settings.prediction_store_url, *_variables(settings, "PREDICTION_STORE"))
+        ),
         "bentos": BentoStore(folder=str(storage / "bentoml")),
     }
 
 
-def _unshown(name: str, value: str) -> Any:
+def _unshown(value: str, *variables: str) -> Any:
     """Return a setting by its variable's name where it comes from there: the lineage page shows values of resources."""
-    return dg.EnvVar(name) if value and os.environ.get(name) == value else value
+    return next((dg.EnvVar(name) for name in variables if value and os.environ.get(name) == value), value)
 
 
-defs = build_defs()
+def _variables(settings: Settings, name: str) -> tuple[str, str]:
+    """Return where the environment has a setting: for the market alone, or for all."""
+    return f"{PREFIX}{settings.market_name}_{name}".upper(), f"{PREFIX}{name}"
+
+
+def __getattr__(name: str) -> dg.Definitions:
+    """Return the code location of a market of the package by its name, for workspaces with several."""
+    if name not in market_names():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; markets are {', '.join(market_names())}")
+    return build_defs(load_market(name))
+
+
+defs = build_defs(load_market(Settings().market), settings=Settings())

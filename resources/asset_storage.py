@@ -4,6 +4,9 @@ Nothing is pickled. The name of an asset, or partition of it, is a link to its n
 folder of its own, in a hidden folder beside the link, before the link is replaced in one step: a run that dies at any
 moment leaves the last complete value, and another that reads meanwhile finds one. The value before it is kept for those
 who have followed the link to it.
+
+Beside each value lies what it was made of. A step whose inputs were made of different values of one asset, or by
+another declaration of the data, is refused with the command that makes them anew.
 """
 
 import os
@@ -13,19 +16,26 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from resources.ancestry import (
+    IncoherentInputs,
+    OtherDeclaration,
+    Provenance,
+    StepInputs,
+    StoredValue,
+    make_anew,
+    remedy,
+)
 from resources.processes import is_another_living
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TABLE = "table.parquet"
-
-PLAIN = "plain"
-"""Name of a value that was stored before there were links: the folder itself had the asset's name."""
 
 
 @runtime_checkable
@@ -47,48 +57,63 @@ class AssetStorage(dg.ConfigurableIOManager):
 
     ``values`` names, as ``module:class``, the type of each asset that is no frame. It is imported when the value is
     read: the code location would otherwise import numpy to load, which takes as long as all else of it.
+    ``declaration`` is the fingerprint of what the data are declared to be.
     """
 
     folder: str
+    declaration: str = ""
     values: dict[str, str] = Field(default_factory=dict)
+
+    _loaded: WeakKeyDictionary[object, StepInputs] = PrivateAttr(default_factory=WeakKeyDictionary)
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write a DataFrame or a ``Storable``; the materialization tells where, how large, and which pages to open."""
         target = self._path(context.asset_key, context.partition_key if context.has_asset_partitions else None)
         written = _values_of(target) / f"{time.time_ns()}-{os.getpid()}"
         written.mkdir(parents=True)
+        provenance = self._inputs_of(context).provenance()
         try:
             if isinstance(obj, Storable):
                 obj.save(written)
             else:
                 _write_table(obj, written / TABLE)
+            _provenance_file(written).write_text(provenance.to_json(), encoding="utf-8")
         except BaseException:
             shutil.rmtree(written)
             raise
         size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
         pages = {page.stem: dg.MetadataValue.path(str(target / page.name)) for page in written.glob("*.html")}
         _point(target, written)
-        context.add_output_metadata({"path": dg.MetadataValue.path(str(target)), "stored_bytes": size, **pages})
+        context.add_output_metadata(
+            {
+                "path": dg.MetadataValue.path(str(target)),
+                "stored_bytes": size,
+                "value_id": written.name,
+                "made_of": dg.MetadataValue.json(provenance.input_ids()),
+                **pages,
+            }
+        )
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """Read the value of an upstream asset, or those of its partitions."""
-        name = context.asset_key.to_user_string()
+        """Read the value of an upstream asset, or those of its partitions, if it fits what the step has loaded."""
         if not context.has_asset_partitions:
-            return self._read(self._path(context.asset_key), name)
-        sources = {key: self._path(context.asset_key, key) for key in context.asset_partition_keys}
-        if len(sources) == 1:
-            ((key, source),) = sources.items()
-            return self._read(source, name, key)
-        stored = {key: source for key, source in sorted(sources.items()) if _stored(source).exists()}
-        return {key: self._read(source, name, key) for key, source in stored.items()}
+            return self._read(context, None)
+        partitions = context.asset_partition_keys
+        if len(partitions) == 1:
+            return self._read(context, partitions[0])
+        stored = [one for one in sorted(partitions) if _newest(self._path(context.asset_key, one))]
+        return {one: self._read(context, one) for one in stored}
 
-    def _read(self, source: Path, name: str, partition: str | None = None) -> Any:
-        stored = _stored(source)
-        if not stored.exists():
+    def _read(self, context: dg.InputContext, partition: str | None) -> Any:
+        name = context.asset_key.to_user_string()
+        source = self._path(context.asset_key, partition)
+        stored = _newest(source)
+        if stored is None:
             only = f" --partition {partition}" if partition else ""
             raise dg.Failure(
                 f"{name} has no stored value in {source}: materialize it first (dg launch --assets {name}{only})"
             )
+        self._take_in(context, _as_stored(f"{name}|{partition}" if partition else name, stored))
         if path := self.values.get(name):
             module, _, class_name = path.partition(":")
             value: type[Storable] = getattr(import_module(module), class_name)
@@ -103,9 +128,39 @@ class AssetStorage(dg.ConfigurableIOManager):
 
         return pd.read_parquet(stored / TABLE)
 
+    def _take_in(self, context: dg.InputContext, value: StoredValue) -> None:
+        """Note that a step loads a value, or fail where it does not fit those that it has loaded before."""
+        try:
+            self._inputs_of(context).add(value)
+        except IncoherentInputs as fault:
+            raise dg.Failure(f"{fault}: {remedy(fault.values, self._lookup)}", allow_retries=False) from fault
+        except OtherDeclaration as fault:
+            raise dg.Failure(f"{fault}: {make_anew(fault.sources)}", allow_retries=False) from fault
+
+    def _inputs_of(self, context: dg.InputContext | dg.OutputContext) -> StepInputs:
+        """Return what the step of a context has loaded so far."""
+        try:
+            step = context.step_context
+        except dg.DagsterInvariantViolationError:  # outside of a step, each value is read for itself
+            return StepInputs(self.declaration)
+        # Dagster makes one such object for each attempt at a step: with it goes what was loaded.
+        return self._loaded.setdefault(step, StepInputs(self.declaration))
+
+    def _lookup(self, name: str) -> StoredValue | None:
+        asset, _, partition = name.partition("|")
+        stored = _newest(self._path(dg.AssetKey.from_user_string(asset), partition or None))
+        return _as_stored(name, stored) if stored else None
+
     def _path(self, key: dg.AssetKey, partition: str | None = None) -> Path:
         folder = Path(self.folder).joinpath(*key.path)
-        return folder if partition is None else folder / quote(partition, safe=" ")
+        target = folder if partition is None else folder / quote(partition, safe=" ")
+        if target.is_dir() and not target.is_symlink():
+            name = key.to_user_string()
+            raise dg.Failure(
+                f"{target} is a folder, and a link to a stored value is expected: move it away and materialize {name} "
+                f"(dg launch --assets {name})"
+            )
+        return target
 
 
 def _values_of(target: Path) -> Path:
@@ -113,28 +168,38 @@ def _values_of(target: Path) -> Path:
     return target.with_name(f".{target.name}")
 
 
-def _stored(target: Path) -> Path:
-    """Return the folder of the newest value, which a later write leaves where it is."""
-    return target.resolve() if target.exists() else _values_of(target) / PLAIN
+def _newest(target: Path) -> Path | None:
+    """Return the folder of the newest value, which a later write leaves where it is; None where there is none."""
+    return target.resolve() if target.exists() else None
+
+
+def _provenance_file(value: Path) -> Path:
+    """Return where a value's provenance is: beside its folder, in which the value looks for files of its own."""
+    return value.with_name(f"{value.name}.json")
+
+
+def _as_stored(name: str, value: Path) -> StoredValue:
+    """Return a value with its provenance; one that was stored before there was any knows of nothing."""
+    file = _provenance_file(value)
+    known = file.exists()
+    return StoredValue(name, value.name, Provenance.from_json(file.read_text("utf-8")) if known else Provenance())
 
 
 def _point(target: Path, written: Path) -> None:
     """Let a name stand for a value, and remove those that nobody reads or writes any more."""
     values = written.parent
-    if target.is_dir() and not target.is_symlink():
-        shutil.rmtree(values / PLAIN, ignore_errors=True)  # older than the folder
-        target.rename(values / PLAIN)  # a link cannot replace a folder; until there is one, readers look here
-    before = _stored(target).name
+    before = _newest(target)
+    kept = {written.name, before.name if before else ""}
     link = values / f"{written.name}.link"
     link.symlink_to(Path(values.name) / written.name)  # relative to where it is moved: the storage may be moved, too
     link.replace(target)
     for other in values.iterdir():
-        if other.name in (before, written.name) or is_another_living(other.stem.rpartition("-")[2]):
+        if other.stem in kept or is_another_living(other.stem.rpartition("-")[2]):
             continue
-        if other.is_symlink():
-            other.unlink(missing_ok=True)
-        else:
+        if other.is_dir() and not other.is_symlink():
             shutil.rmtree(other, ignore_errors=True)  # two runs may remove the same
+        else:
+            other.unlink(missing_ok=True)
 
 
 def _write_table(frame: "pd.DataFrame", path: Path) -> None:

@@ -6,7 +6,7 @@ or PostgreSQL), show in the lineage page, and outlive the machine that the senso
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -63,20 +63,6 @@ class Decision:
         parts = [self.outcome, self.reason, self.evidence, self.run_key, self.needs_person]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
-    def as_event(self, log: Log) -> dg.AssetObservation:
-        """Return the event that records the decision."""
-        return dg.AssetObservation(
-            asset_key=log.value,
-            description=self.reason,
-            metadata={
-                "outcome": dg.MetadataValue.text(self.outcome),
-                "reason": dg.MetadataValue.text(self.reason),
-                "evidence": dg.MetadataValue.json(dict(self.evidence)),
-                "run_key": dg.MetadataValue.text(self.run_key),
-                "needs_person": dg.MetadataValue.bool(self.needs_person),
-            },
-        )
-
 
 @dataclass(frozen=True)
 class Recorded:
@@ -88,33 +74,61 @@ class Recorded:
     at: datetime
 
 
-def read_decisions(
-    instance: dg.DagsterInstance, log: Log, limit: int = 20, *, since: float | None = None
-) -> list[Recorded]:
-    """Return the decisions of a log, newest first.
+@dataclass(frozen=True)
+class DecisionLogs:
+    """The logs of one code location; those of two markets do not mix.
 
-    Parameters
+    Attributes
     ----------
-    instance : DagsterInstance
-    log : Log
-    limit : int
-    since : float, optional
-        Seconds since 1970: those that were recorded later.
+    prefix : tuple of str
+        Of the keys of the code location's assets; empty where they are bare.
     """
-    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(log.value), after_timestamp=since)
-    records = instance.fetch_observations(wanted, limit=limit).records
-    return [_recorded(log, record) for record in records]
 
+    prefix: tuple[str, ...] = ()
 
-def last_fingerprint(instance: dg.DagsterInstance, log: Log) -> str:
-    """Return the fingerprint of the newest decision, empty if there is none."""
-    newest = read_decisions(instance, log, limit=1)
-    return newest[0].decision.fingerprint if newest else ""
+    def key(self, log: Log) -> dg.AssetKey:
+        """Return the asset that is a log."""
+        return dg.AssetKey([*self.prefix, log.value])
 
+    def assets(self) -> list[dg.AssetSpec]:
+        """Return the assets under which the decisions show in the lineage page."""
+        return [dg.AssetSpec(self.key(log), group_name=GROUP, description=_DESCRIPTIONS[log]) for log in Log]
 
-def decision_assets() -> Sequence[dg.AssetSpec]:
-    """Return the assets under which the decisions show in the lineage page."""
-    return [dg.AssetSpec(log.value, group_name=GROUP, description=_DESCRIPTIONS[log]) for log in Log]
+    def event(self, log: Log, decision: Decision) -> dg.AssetObservation:
+        """Return the event that records a decision."""
+        return dg.AssetObservation(
+            asset_key=self.key(log),
+            description=decision.reason,
+            metadata={
+                "outcome": dg.MetadataValue.text(decision.outcome),
+                "reason": dg.MetadataValue.text(decision.reason),
+                "evidence": dg.MetadataValue.json(dict(decision.evidence)),
+                "run_key": dg.MetadataValue.text(decision.run_key),
+                "needs_person": dg.MetadataValue.bool(decision.needs_person),
+            },
+        )
+
+    def read(
+        self, instance: dg.DagsterInstance, log: Log, limit: int = 20, *, since: float | None = None
+    ) -> list[Recorded]:
+        """Return the decisions of a log, newest first.
+
+        Parameters
+        ----------
+        instance : DagsterInstance
+        log : Log
+        limit : int
+        since : float, optional
+            Seconds since 1970: only those that were recorded later.
+        """
+        wanted = dg.AssetRecordsFilter(asset_key=self.key(log), after_timestamp=since)
+        records = instance.fetch_observations(wanted, limit=limit).records
+        return [_recorded(log, record) for record in records]
+
+    def last_fingerprint(self, instance: dg.DagsterInstance, log: Log) -> str:
+        """Return the fingerprint of the newest decision, empty if there is none."""
+        newest = self.read(instance, log, limit=1)
+        return newest[0].decision.fingerprint if newest else ""
 
 
 def _recorded(log: Log, record: dg.EventLogRecord) -> Recorded:

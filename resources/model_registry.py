@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from resources.settings import MODEL_NAME
+
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.exceptions import MlflowException
 
-MODEL_NAME = "HousingPriceClassifier"
 PRODUCTION = "production"
 STAGING = "staging"
 REPLACED = "replaced_version"
@@ -28,7 +30,7 @@ DECISION, PROMOTED = "decision", "promoted"
 """Tag of a version: what was decided about it. It says that it is promoted from when it has been in production on."""
 
 LINEAGE_CONTRACT = "price_bands"
-"""Tag of a version: its price bands as JSON."""
+"""Tag of a version: its label scheme as JSON. The name is from when there were only price bands."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,22 @@ class ModelRegistry(dg.ConfigurableResource):
         return MlflowClient(tracking_uri=self.tracking_uri)
 
     def with_alias(self, alias: str) -> Version | None:
-        """Return the version that an alias names, None if none does."""
-        found = [version for version in self.versions() if alias in version.aliases]
-        return found[0] if found else None
+        """Return the version that an alias names, None if none does.
+
+        Raises
+        ------
+        mlflow.exceptions.MlflowException
+            If the registry cannot be asked.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self.client().get_model_version_by_alias(self.model_name, alias)
+        except MlflowException as fault:
+            if _says_no_version_has(alias, fault):
+                return None
+            raise
+        return _as_version(found, tuple(sorted(found.aliases)))
 
     def versions(self) -> list[Version]:
         """Return all versions, newest first."""
@@ -71,7 +86,10 @@ class ModelRegistry(dg.ConfigurableResource):
         return sorted(versions, key=lambda version: version.number, reverse=True)
 
     def lineage_contract(self) -> dict[str, Any] | None:
-        """Return the price bands that new versions keep: those in production, else those of the newest version."""
+        """Return the label scheme that new versions keep: that in production, else that of the newest version.
+
+        It is returned as it was stored: a version of an earlier release does not name its categories in it.
+        """
         versions = self.versions()
         kept = self.with_alias(PRODUCTION) or (versions[0] if versions else None)
         return None if kept is None else json.loads(kept.tags[LINEAGE_CONTRACT])
@@ -202,19 +220,28 @@ class ModelRegistry(dg.ConfigurableResource):
         )
         return _as_version(created, ())
 
+    def tag(self, version: Version, tags: Mapping[str, str]) -> None:
+        """Set tags of a version; its others stay."""
+        client = self.client()
+        for name, value in tags.items():
+            client.set_model_version_tag(self.model_name, str(version.number), name, value)
+
+    def point(self, alias: str, version: Version) -> None:
+        """Point an alias to a version and record nothing, as where the same model was registered anew."""
+        self.client().set_registered_model_alias(self.model_name, alias, str(version.number))
+
     def stage(self, version: Version) -> None:
         """Point the alias ``staging`` to a version."""
-        self.client().set_registered_model_alias(self.model_name, STAGING, str(version.number))
+        self.point(STAGING, version)
 
     def promote(self, version: Version) -> None:
         """Point the alias ``production`` to a version, remembering the one it replaces, and record that it is there."""
         replaced = self.with_alias(PRODUCTION)
-        client = self.client()
         if replaced is not None and replaced.number != version.number:
-            client.set_model_version_tag(self.model_name, str(version.number), REPLACED, str(replaced.number))
-        client.set_registered_model_alias(self.model_name, PRODUCTION, str(version.number))
+            self.tag(version, {REPLACED: str(replaced.number)})
+        self.point(PRODUCTION, version)
         # Last, so that a process that dies before has not recorded what never happened.
-        client.set_model_version_tag(self.model_name, str(version.number), DECISION, PROMOTED)
+        self.tag(version, {DECISION: PROMOTED})
 
     def rollback(
         self, to: int | None = None, reason: str = "", *, replacing: int | None = None
@@ -253,12 +280,21 @@ class ModelRegistry(dg.ConfigurableResource):
             known = ", ".join(str(version.number) for version in self.versions())
             wanted = f"version {target}" if to is not None else f"version that {current.number} replaced"
             raise LookupError(f"{self.model_name} has no {wanted} to go back to; there are {known}")
-        client = self.client()
-        client.set_registered_model_alias(self.model_name, PRODUCTION, str(target))
+        self.point(PRODUCTION, found[0])
         note = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC to version {target}: {reason or 'no reason given'}"
         notes = [*filter(None, [current.tags.get(ROLLED_BACK)]), note]
-        client.set_model_version_tag(self.model_name, str(current.number), ROLLED_BACK, "; ".join(notes))
+        self.tag(current, {ROLLED_BACK: "; ".join(notes)})
         return current, found[0]
+
+
+def _says_no_version_has(alias: str, fault: "MlflowException") -> bool:
+    """Tell whether a fault is the registry's answer that there is no such model or alias, and no failure to answer.
+
+    An alias that no version has is an invalid parameter to MLflow, as a malformed name is: only the message differs.
+    """
+    if fault.error_code == "INVALID_PARAMETER_VALUE":
+        return f"alias {alias} not found" in str(fault)
+    return fault.error_code == "RESOURCE_DOES_NOT_EXIST"
 
 
 def _as_version(version: "ModelVersion", aliases: tuple[str, ...]) -> Version:

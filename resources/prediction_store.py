@@ -1,24 +1,27 @@
 """The prediction store as assets read it: frames of bounded size, however much there is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table
 
 
 class PredictionStore(dg.ConfigurableResource):
-    """Reads what the service predicted, and the prices that were reported later.
+    """Reads what the service predicted, and the prices or categories that were reported later.
 
     Every frame has the columns of its table; moments are ``datetime64[us, UTC]``, numbers float64, texts objects. A
-    store into which nothing was written yet gives one empty frame of that form; one that cannot be reached raises
-    ``sqlalchemy.exc.OperationalError``. Intervals include their start and not their end, and are aware of their zone.
+    store into which nothing was written yet gives one empty frame of that form. One that cannot be reached raises
+    ``sqlalchemy.exc.OperationalError``, one of another release ``sqlalchemy.exc.InvalidRequestError``. Intervals
+    include their start and not their end, and are aware of their zone.
     """
 
     url: str = Field(description="SQLAlchemy URL of the prediction store: SQLite or PostgreSQL.")
@@ -39,8 +42,8 @@ class PredictionStore(dg.ConfigurableResource):
         ------
         predictions : DataFrame
             ``prediction_id``, ``role``, ``predicted_at``, ``protocol``, ``request_key``, ``tier``, ``model_version``,
-            ``price_category``, ``probability_low``, ``probability_medium``, ``probability_high``, and ``listing``,
-            which ``read_listings`` expands.
+            ``price_category``, ``probabilities``, which ``read_probabilities`` expands, and ``listing``, which
+            ``read_listings`` expands.
         """
         from sqlalchemy import select
 
@@ -50,34 +53,10 @@ class PredictionStore(dg.ConfigurableResource):
         query = select(PREDICTIONS).where(_within(columns.predicted_at, start, end), columns.role.in_(roles))
         return self._read(PREDICTIONS, query, ("predicted_at", "prediction_id", "role"))
 
-    def count(self, start: datetime, end: datetime) -> int:
-        """Return how many predictions were answered in an interval."""
-        from sqlalchemy import func, select
-
-        from resources.prediction_tables import PREDICTIONS
-
-        columns = PREDICTIONS.c
-        query = select(func.count()).where(_within(columns.predicted_at, start, end), columns.role == "answer")
-        with self._connect() as connection:
-            return connection.execute(query).scalar_one() if _is_migrated(connection, PREDICTIONS) else 0
-
-    def feedback(self, start: datetime, end: datetime) -> "Iterator[pd.DataFrame]":
-        """Read the feedback received in an interval, oldest first.
-
-        Yields
-        ------
-        feedback : DataFrame
-            ``feedback_id``, ``prediction_id``, ``price``, ``observed_at``, ``received_at``.
-        """
-        from sqlalchemy import select
-
-        from resources.prediction_tables import FEEDBACK
-
-        query = select(FEEDBACK).where(_within(FEEDBACK.c.received_at, start, end))
-        return self._read(FEEDBACK, query, ("received_at", "feedback_id"))
-
-    def labels(self, as_of: datetime, *, since: datetime | None = None) -> "Iterator[pd.DataFrame]":
-        """Read the answered predictions whose price was known at a moment.
+    def labels(
+        self, as_of: datetime, *, since: datetime | None = None, role: str = "answer"
+    ) -> "Iterator[pd.DataFrame]":
+        """Read the predictions whose true price or category was known at a moment, in the order it was received.
 
         Parameters
         ----------
@@ -85,26 +64,37 @@ class PredictionStore(dg.ConfigurableResource):
             What was received by then counts, the newest for each prediction; so a report can be made again later.
         since : datetime, optional
             Leave out predictions from before.
+        role : str
+            ``answer``, or ``shadow`` for what a challenger predicted beside it.
 
         Yields
         ------
         labels : DataFrame
-            The columns of predictions and of feedback.
+            The columns of ``predictions``, then ``feedback_id``, ``price`` (NaN where a category was reported),
+            ``true_category`` (``None`` where a price was), ``observed_at``, ``received_at``.
         """
         from sqlalchemy import select, tuple_
 
         from resources.prediction_tables import FEEDBACK, PREDICTIONS
 
+        reported = FEEDBACK.c
         newer = FEEDBACK.alias("newer")
         superseded = select(newer).where(
-            newer.c.prediction_id == FEEDBACK.c.prediction_id,
+            newer.c.prediction_id == reported.prediction_id,
             newer.c.received_at <= as_of,
-            tuple_(newer.c.received_at, newer.c.feedback_id) > tuple_(FEEDBACK.c.received_at, FEEDBACK.c.feedback_id),
+            tuple_(newer.c.received_at, newer.c.feedback_id) > tuple_(reported.received_at, reported.feedback_id),
         )
         query = (
-            select(PREDICTIONS, *(column for column in FEEDBACK.c if column.name != "prediction_id"))
-            .join(FEEDBACK, FEEDBACK.c.prediction_id == PREDICTIONS.c.prediction_id)
-            .where(PREDICTIONS.c.role == "answer", FEEDBACK.c.received_at <= as_of, ~superseded.exists())
+            select(
+                PREDICTIONS,
+                reported.feedback_id,
+                reported.price,
+                reported.price_category.label("true_category"),
+                reported.observed_at,
+                reported.received_at,
+            )
+            .join(FEEDBACK, reported.prediction_id == PREDICTIONS.c.prediction_id)
+            .where(PREDICTIONS.c.role == role, reported.received_at <= as_of, ~superseded.exists())
         )
         if since is not None:
             query = query.where(PREDICTIONS.c.predicted_at >= since)
@@ -163,6 +153,37 @@ def read_listings(predictions: "pd.DataFrame", columns: Sequence[str] | None = N
     return pd.DataFrame(cells, index=predictions.index, columns=names, dtype=object)
 
 
+def read_probabilities(texts: Iterable[str], categories: Sequence[str]) -> "np.ndarray":
+    """Return the probabilities of predictions, a column for each category.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        The ``probabilities`` of a frame, as ``PredictionStore`` reads it.
+    categories : sequence of str
+        In the order of the columns.
+
+    Returns
+    -------
+    probabilities : ndarray of shape (n_rows, n_categories), float64
+        NaN where a row's model did not know the category.
+
+    Examples
+    --------
+    >>> read_probabilities(['{"low":0.75,"high":0.25}', '{"low":1.0}'], ["high", "low"])
+    array([[0.25, 0.75],
+           [ nan, 1.  ]])
+    """
+    import numpy as np
+    import orjson
+
+    positions: dict[str, int] = {}  # of the distinct texts: many rows may have the same
+    rows = np.array([positions.setdefault(text, len(positions)) for text in texts], dtype=np.intp)
+    shape = len(positions), len(categories)
+    shares = (parsed.get(category, nan) for parsed in map(orjson.loads, positions) for category in categories)
+    return np.fromiter(shares, np.float64, shape[0] * shape[1]).reshape(shape)[rows]
+
+
 def _within(column: "ColumnElement[datetime]", start: datetime, end: datetime) -> "ColumnElement[bool]":
     from sqlalchemy import and_
 
@@ -170,10 +191,22 @@ def _within(column: "ColumnElement[datetime]", start: datetime, end: datetime) -
 
 
 def _is_migrated(connection: "Connection", table: "Table") -> bool:
+    """Return whether there is the table; one that lacks columns is refused, for only the service migrates."""
     from sqlalchemy import inspect
+    from sqlalchemy.exc import InvalidRequestError
 
     with connection.begin():
-        return inspect(connection).has_table(table.name)
+        inspector = inspect(connection)
+        if not inspector.has_table(table.name):
+            return False
+        found = {column["name"] for column in inspector.get_columns(table.name)}
+    missing = [column.name for column in table.columns if column.name not in found]
+    if missing:
+        raise InvalidRequestError(
+            f"the table {table.name} is of another release, it has no column {', '.join(missing)}; "
+            "the service brings an older store to its own form when it starts"
+        )
+    return True
 
 
 def _as_frame(rows: "Sequence[RowMapping]", query: "Select[Any]") -> "pd.DataFrame":

@@ -3,6 +3,7 @@
 The service imports this, so it knows neither dagster nor pandas; ``prediction_store.py`` reads the tables for assets.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -98,9 +99,7 @@ PREDICTIONS = Table(
     Column("tier", Text, nullable=False),
     Column("model_version", Text),
     Column("price_category", Text, nullable=False),
-    Column("probability_low", Double, nullable=False),
-    Column("probability_medium", Double, nullable=False),
-    Column("probability_high", Double, nullable=False),
+    Column("probabilities", Text, nullable=False, comment="share of each category, in their order, as JSON"),
     Column("listing", Text, nullable=False, comment="raw cells as received, as JSON"),
     Index("predictions_by_moment", "predicted_at", "prediction_id", "role"),
 )
@@ -110,7 +109,8 @@ FEEDBACK = Table(
     METADATA,
     Column("feedback_id", _ID, primary_key=True),
     Column("prediction_id", _ID, nullable=False),
-    Column("price", Double, nullable=False, comment="in the currency of the listings"),
+    Column("price", Double, comment="in the currency of the listings"),
+    Column("price_category", Text, comment="the true class, of listings that have a class instead of a price"),
     Column("observed_at", Moment, nullable=False),
     Column("received_at", Moment, nullable=False),
     Index("feedback_by_prediction", "prediction_id", "received_at", "feedback_id"),
@@ -124,11 +124,14 @@ _MOMENTS = {
     table: [column.name for column in table.columns if isinstance(column.type, Moment)] for table in _TABLES.values()
 }
 
+_MAPPINGS = ("probabilities", "listing")
+"""Fields that are mappings in a record, and JSON in its row."""
+
 _FIELDS = {
     table: [
         (
             column.name,
-            ((int, float) if isinstance(column.type, Double) else dict if column.name == "listing" else str),
+            ((int, float) if isinstance(column.type, Double) else dict if column.name in _MAPPINGS else str),
             bool(column.nullable),
         )
         for column in table.columns
@@ -136,6 +139,9 @@ _FIELDS = {
     for table in _TABLES.values()
 }
 """Name and type of each field of a record, and whether it may be null: SQLite itself would take anything."""
+
+_OLDER_SHARE = "probability_"
+"""How the fields began in which older releases wrote a prediction's probabilities, one for each category."""
 
 _AGES = {PREDICTIONS: PREDICTIONS.c.predicted_at, FEEDBACK: FEEDBACK.c.received_at}
 
@@ -167,8 +173,9 @@ def open_store(url: str) -> Engine:
 def migrate(engine: Engine) -> None:
     """Bring the tables to the form that this release writes.
 
-    Any number of processes may do so at once. A store that a newer release has migrated is left as it is: migrations
-    only add, so that both releases can write while one replaces the other.
+    Any number of processes may do so at once. A store that a newer release has migrated is left as it is. Where the
+    tables no longer have what an older release writes, its inserts fail and its records stay in its journal, as when
+    the store is away; the process of this release that adopts them writes them, for ``insert`` takes their older form.
     """
     from alembic import command
     from alembic.config import Config
@@ -196,19 +203,24 @@ def insert(connection: Connection, records: Iterable[Mapping[str, Any]]) -> None
         In a transaction.
     records : iterable of mappings
         ``kind`` is ``prediction`` or ``feedback``; the other fields are the columns of its table, moments as ISO 8601
-        with their offset and ``listing`` as a mapping.
+        with their offset, ``listing`` and ``probabilities`` as mappings. Feedback has a ``price`` or a
+        ``price_category``, and ``None`` for the other one.
+
+        Records of older releases are taken, too: a prediction with a ``probability_<category>`` for each category
+        instead of ``probabilities``, and feedback without ``price_category``.
 
     Raises
     ------
     RecordRefused
-        If a record is of no known kind, lacks a field, or has one of another type.
+        If a record is of no known kind, lacks a field, or has one of another type; if a probability is no finite
+        number, or there is none for the ``price_category``; if feedback has both a price and a category, or neither.
     """
     rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
     for record in records:
         try:
             table = _TABLES[record["kind"]]
             rows[table].append(_as_row(record, table))
-        except (KeyError, TypeError, ValueError) as fault:
+        except (KeyError, TypeError, ValueError, OverflowError) as fault:
             raise RecordRefused(f"{type(fault).__name__}: {fault}") from fault
     for table, found in rows.items():
         connection.execute(_insert_new(table, connection.dialect.name), found)
@@ -225,6 +237,7 @@ def prune(connection: Connection, before: datetime, limit: int) -> int:
 
 
 def _as_row(record: Mapping[str, Any], table: Table) -> dict[str, Any]:
+    record = _of_this_release(record, table)
     row: dict[str, Any] = {}
     for name, kind, optional in _FIELDS[table]:
         row[name] = value = record[name]
@@ -234,11 +247,42 @@ def _as_row(record: Mapping[str, Any], table: Table) -> dict[str, Any]:
         row[name] = moment = datetime.fromisoformat(row[name])
         if moment.tzinfo is None:
             raise ValueError(f"{name} has no offset from UTC")
-    if table is PREDICTIONS:
-        row["listing"] = orjson.dumps(row["listing"]).decode()
-        if row["request_key"] is not None:
-            row["request_key"] = row["request_key"].replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL has no NUL
-    return row
+    return _as_prediction(row) if table is PREDICTIONS else _as_feedback(row)
+
+
+def _of_this_release(record: Mapping[str, Any], table: Table) -> Mapping[str, Any]:
+    """Return a record as this release writes it; an older one may have left it in its journal."""
+    if table is FEEDBACK:
+        return {"price_category": None, **record}
+    if "probabilities" in record:
+        return record
+    shares = {name.removeprefix(_OLDER_SHARE): share for name, share in record.items() if name.startswith(_OLDER_SHARE)}
+    return {**record, "probabilities": shares} if shares else record
+
+
+def _as_prediction(row: dict[str, Any]) -> dict[str, Any]:
+    shares = {category: _finite(share, "a probability") for category, share in row["probabilities"].items()}
+    if row["price_category"] not in shares:
+        raise ValueError("price_category has no probability")
+    key = row["request_key"]
+    return row | {
+        "probabilities": orjson.dumps(shares).decode(),
+        "listing": orjson.dumps(row["listing"]).decode(),
+        "request_key": key and key.replace("\0", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL has no NUL
+    }
+
+
+def _as_feedback(row: dict[str, Any]) -> dict[str, Any]:
+    if (row["price"] is None) == (row["price_category"] is None):
+        raise ValueError("feedback has either a price or a price_category")
+    return row if row["price"] is None else row | {"price": _finite(row["price"], "price")}
+
+
+def _finite(value: Any, name: str) -> float:
+    """Return a number that every database can hold: SQLite would make null of NaN."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} is not a finite number")
+    return float(value)
 
 
 def _insert_new(table: Table, dialect: str) -> Insert:

@@ -1,7 +1,8 @@
 """Launches runs as Dagster does by default, and tells its run monitoring which of them are dead."""
 
 import dagster as dg
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+
+from resources.dagster_internals import CheckRunHealthResult, WorkerStatus
 
 
 class LocalRunLauncher(dg.DefaultRunLauncher):

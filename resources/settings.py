@@ -11,8 +11,20 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "HOUSING_"
 
+DEFAULT_MARKET = "istanbul"
+"""Its assets, storage and registered model have bare names; those of other markets are told apart by theirs."""
+
+MODEL_NAME = "HousingPriceClassifier"
+"""Registered model of the default market."""
+
+EXPERIMENT = "housing_price_classifier"
+"""MLflow experiment of the default market."""
+
 READ_ELSEWHERE = {"HOUSING_REAL_DATA", "HOUSING_KILL_SEED", "HOUSING_FUZZ_EXAMPLES"}
 """Variables with the prefix that the tests read for themselves."""
+
+_SHARED = frozenset({"market", "storage", "tracking_uri"})
+"""Settings that all markets of a workspace share."""
 
 _KEY_ENTRY = re.compile(r"[^:,\s]+:[0-9a-f]{64}")
 
@@ -22,10 +34,16 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
 
+    market: str = Field(
+        default=DEFAULT_MARKET,
+        min_length=1,
+        description="Whose listings these are: a market of the package by its name, or the path of a file.py that "
+        "declares one.",
+    )
     source: str | None = Field(
         default=None,
         description="Where raw listings lie: a file, folder, glob, s3:// prefix, or SQLAlchemy URL#query. "
-        "Unset: the bundled synthetic sample.",
+        "Unset: the market's synthetic sample.",
     )
     sample_rows: int = Field(
         default=6_000, ge=500, le=5_000_000, description="Rows of the synthetic sample, where no source is set."
@@ -39,7 +57,7 @@ class Settings(BaseSettings):
     prediction_store: str | None = Field(
         default=None,
         description="SQLAlchemy URL (SQLite or PostgreSQL) of the prediction store. Unset: an SQLite file below "
-        "HOUSING_STORAGE.",
+        "HOUSING_STORAGE, one for each market.",
     )
     monitoring_start: date = Field(
         default=date(2026, 1, 1), description="First day whose production is watched: the first partition."
@@ -70,13 +88,25 @@ class Settings(BaseSettings):
     )
 
     def __init__(self, **values: Any) -> None:
-        super().__init__(**values)
+        market = str(values.get("market") or os.environ.get(f"{PREFIX}MARKET") or DEFAULT_MARKET)
+        super().__init__(**{**self._of_market(Path(market).stem), **values})
         self._expect_what_goes_together()
+
+    @classmethod
+    def _of_market(cls, name: str) -> dict[str, str]:
+        """Return the settings that the environment has for one market alone: ``HOUSING_KING_COUNTY_SOURCE``, say."""
+        names = {field: f"{PREFIX}{name}_{field}".upper() for field in cls.model_fields if field not in _SHARED}
+        return {field: os.environ[variable] for field, variable in names.items() if os.environ.get(variable)}
 
     def _expect_what_goes_together(self) -> None:  # as a validator, it would show all values, passwords among them
         known = {f"{PREFIX}{name}".upper() for name in ServingSettings.model_fields if name != "tracking_uri"}
         known |= READ_ELSEWHERE
-        unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+        of_a_market = re.compile(f"{PREFIX}[A-Z0-9_]+_({'|'.join(name.removeprefix(PREFIX) for name in known)})")
+        unknown = sorted(
+            name
+            for name in os.environ
+            if name.startswith(PREFIX) and name not in known and not of_a_market.fullmatch(name)
+        )
         if unknown:
             raise ValueError(f"unknown setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
         if self.retrain_windows_needed > self.retrain_windows_seen:
@@ -91,6 +121,36 @@ class Settings(BaseSettings):
         return storage.expanduser().absolute()
 
     @property
+    def market_name(self) -> str:
+        """The market's name: that of its file, where it is declared in one."""
+        return Path(self.market).stem
+
+    @property
+    def is_default_market(self) -> bool:
+        """Whether the market's assets, storage and model have bare names."""
+        return self.market_name == DEFAULT_MARKET
+
+    @property
+    def model_name(self) -> str:
+        """The market's registered model."""
+        return MODEL_NAME if self.is_default_market else f"{MODEL_NAME}_{self.market_name}"
+
+    @property
+    def experiment_name(self) -> str:
+        """The market's MLflow experiment."""
+        return EXPERIMENT if self.is_default_market else f"{EXPERIMENT}_{self.market_name}"
+
+    @property
+    def market_storage(self) -> Path:
+        """Where everything lies that markets do not share."""
+        return self.storage if self.is_default_market else self.storage / self.market_name
+
+    @property
+    def key_prefix(self) -> tuple[str, ...]:
+        """What the keys of the market's assets begin with, so that several markets can share one Dagster instance."""
+        return () if self.is_default_market else (self.market_name,)
+
+    @property
     def mlflow_uri(self) -> str:
         """The MLflow tracking URI in force."""
         return self.tracking_uri or f"sqlite:///{self.storage / 'mlflow.db'}"
@@ -103,7 +163,7 @@ class Settings(BaseSettings):
     @property
     def prediction_store_url(self) -> str:
         """The URL of the prediction store in force."""
-        return self.prediction_store or f"sqlite:///{self.storage / 'predictions.db'}"
+        return self.prediction_store or f"sqlite:///{self.market_storage / 'predictions.db'}"
 
 
 Endpoint = Literal["predict", "predict_batch", "feedback", "model", "health", "replay"]
@@ -126,7 +186,7 @@ class ServingSettings(Settings):
 
     api_keys: Annotated[list[str], NoDecode] = Field(
         default=[],
-        description="Valid keys as name:sha256, separated by commas; `python -m bento_service.auth NAME` makes one.",
+        description="Valid keys as name:sha256, separated by commas; `housing keys new NAME` makes one.",
     )
     open_endpoints: Annotated[list[Endpoint], NoDecode] = Field(
         default=["predict", "model", "health"], description="What is answered without a key, separated by commas."
@@ -180,5 +240,5 @@ class ServingSettings(Settings):
     def _know_the_form_of_keys(cls, entries: list[str]) -> list[str]:
         wrong = [position for position, entry in enumerate(entries, start=1) if not _KEY_ENTRY.fullmatch(entry)]
         if wrong:  # the entry itself is not shown: it may be a key
-            raise ValueError(f"entry {wrong[0]} is not name:sha256; python -m bento_service.auth NAME makes one")
+            raise ValueError(f"entry {wrong[0]} is not name:sha256; `housing keys new NAME` makes one")
         return entries

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from resources.decision_log import Log, last_fingerprint
+from resources.decision_log import DecisionLogs, Log
 from sensors.clock import Clock, utc_now
 from sensors.cursor import DecisionCursor
 from sensors.judgements import read_history
 from sensors.retraining import RetrainingRule, decide, provenance
-from sensors.training_runs import TRIGGER, read_training_runs
+from sensors.training_runs import MARKET, TRIGGER, read_training_runs
 
 NAME = "retrain_on_failed_drift_checks"
 
@@ -22,6 +22,8 @@ def retraining_sensor(
     checks: Sequence[dg.AssetCheckKey],
     training: dg.AssetSelection,
     rule: RetrainingRule,
+    market: str,
+    prefix: Sequence[str] = (),
     interval_seconds: int = 30,
     clock: Clock = utc_now,
 ) -> dg.SensorDefinition:
@@ -34,16 +36,21 @@ def retraining_sensor(
     training : AssetSelection
         What a retraining materializes; it must not hold what is checked, or it would trigger itself.
     rule : RetrainingRule
+    market : str
+        Name of the market, for the tags of its runs.
+    prefix : sequence of str
+        Of the keys of the market's assets, its decision log among them.
     interval_seconds : int
         Least time between two looks.
     clock : callable
         Returns the time, in UTC.
     """
+    logs = DecisionLogs(tuple(prefix))
 
     @dg.sensor(
         name=NAME,
         target=training,
-        description="Retrains once when findings stand in enough of the last windows; every decision is recorded.",
+        description="Retrains once when enough of the last windows have unresolved findings, and records why.",
         minimum_interval_seconds=interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
@@ -53,13 +60,13 @@ def retraining_sensor(
         runs = read_training_runs(context, training, FAILED_CHECKS, now)
         decision, windows = decide(history, runs, now, rule)
         known = DecisionCursor.read(context.cursor)
-        last = known.decision if known else last_fingerprint(context.instance, Log.RETRAINING)
-        tags = {TRIGGER: FAILED_CHECKS, **provenance(decision, windows)}
+        last = known.decision if known else logs.last_fingerprint(context.instance, Log.RETRAINING)
+        tags = {TRIGGER: FAILED_CHECKS, MARKET: market, **provenance(decision, windows)}
         return dg.SensorResult(
             run_requests=[dg.RunRequest(decision.run_key, tags=tags)] if decision.run_key else [],
             skip_reason=None if decision.run_key else decision.reason,
             cursor=DecisionCursor(decision=decision.fingerprint).write(),
-            asset_events=[decision.as_event(Log.RETRAINING)] if decision.fingerprint != last else [],
+            asset_events=[logs.event(Log.RETRAINING, decision)] if decision.fingerprint != last else [],
         )
 
     return retrain_on_failed_drift_checks

@@ -6,8 +6,9 @@ from datetime import datetime
 import dagster as dg
 
 from resources.alerts import Alert, AlertLog, NotDelivered, Webhook
-from sensors.alerting import LOOKBACK, AlertCursor, collect_alerts
+from sensors.alerting import LOOKBACK, AlertCursor, Watched, collect_alerts
 from sensors.clock import Clock, utc_now
+from sensors.training_runs import selected_assets
 
 DONE = LOGGED, DELIVERED, GIVEN_UP = "logged", "delivered", "given up"
 WAITING = "waits"
@@ -22,6 +23,8 @@ def alert_sensor(
     checks: Sequence[dg.AssetCheckKey],
     log: AlertLog,
     webhook: Webhook | None,
+    market: str,
+    prefix: Sequence[str] = (),
     interval_seconds: int = 30,
     clock: Clock = utc_now,
 ) -> dg.SensorDefinition:
@@ -35,6 +38,10 @@ def alert_sensor(
         Holds every alert.
     webhook : Webhook or None
         Where they are sent besides.
+    market : str
+        Name of the market, with which every alert begins.
+    prefix : sequence of str
+        Of the keys of the market's assets, its decision logs among them.
     interval_seconds : int
         Least time between two looks.
     clock : callable
@@ -50,7 +57,8 @@ def alert_sensor(
     def alert_on_failures(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
         cursor = AlertCursor.read(context.cursor) or _recover(log, now)
-        pending = collect_alerts(context.instance, checks, cursor, now)
+        watched = Watched(market, tuple(prefix), selected_assets(context, dg.AssetSelection.all()), tuple(checks))
+        pending = collect_alerts(context.instance, watched, cursor, now)
         resting = webhook is not None and now.timestamp() < cursor.not_before
         delivered, failure = ([], None) if resting else _deliver(pending, log, webhook, now)
         done = {alert.key for alert in delivered}

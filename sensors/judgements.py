@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
+
+from resources.dagster_internals import AssetCheckExecutionRecord
+from resources.verdicts import Verdict
 
 HORIZON = timedelta(days=30)
 """Age of evaluations that are not looked at any more: five daily windows and three weeks without a daemon fit."""
@@ -31,37 +33,30 @@ class Judgement:
     report : str
         The asset that was checked.
     check : str
-    window : str
-        The partition.
     record_id : int
         Of the check's record; it grows.
     at : float
         When it was evaluated, in seconds since 1970.
-    passed, counts, severe, insufficient, in_production : bool
-        The last is whether the version that was judged was still in production.
-    verdict, report_id, columns, version : str
-        The last is that of the model that was judged.
+    passed : bool
+    verdict : Verdict
     """
 
     report: str
     check: str
-    window: str
     record_id: int
     at: float
     passed: bool
-    counts: bool = False
-    severe: bool = False
-    insufficient: bool = False
-    in_production: bool = True
-    verdict: str = ""
-    report_id: str = ""
-    columns: str = ""
-    version: str = ""
+    verdict: Verdict
+
+    @property
+    def window(self) -> str:
+        """The last day of the window, by which it is named."""
+        return self.verdict.partition
 
     @property
     def calls_for_retraining(self) -> bool:
         """Whether it is a failure of a kind that retraining can mend."""
-        return not self.passed and self.counts and not self.insufficient
+        return not self.passed and self.verdict.counts_toward_retraining and not self.verdict.insufficient
 
 
 @dataclass(frozen=True)
@@ -71,18 +66,18 @@ class History:
     Attributes
     ----------
     judgements : tuple of Judgement
-    troubles : tuple of str
-        Evaluations that are missing or cannot be read, a sentence each.
+    unreadable : tuple of str
+        Evaluations that never came or that have no verdict, a sentence each.
     """
 
     judgements: tuple[Judgement, ...]
-    troubles: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
 
 def read_history(instance: dg.DagsterInstance, checks: Iterable[dg.AssetCheckKey], now: datetime) -> History:
     """Return the evaluations of some checks within the horizon."""
     judgements: list[Judgement] = []
-    troubles: list[str] = []
+    unreadable: list[str] = []
     for check in checks:
         records = list(recent_records(instance, check, (now - HORIZON).timestamp()))
         evaluated = {record.run_id for record in records if evaluation_of(record)}
@@ -93,11 +88,11 @@ def read_history(instance: dg.DagsterInstance, checks: Iterable[dg.AssetCheckKey
                 judgements.append(judgement)
                 judged |= {judgement.window, None}
             elif evaluation_of(record):
-                troubles.append(f"{_name(check)} of run {record.run_id} lacks the metadata to judge it by")
-            elif not {record.partition} <= judged and record.run_id not in evaluated and _crashed(instance, record):
+                unreadable.append(f"{_name(check)} of run {record.run_id} has no verdict in its metadata")
+            elif not {record.partition} <= judged and record.run_id not in evaluated and _ended(instance, record):
                 of = f" of {record.partition}" if record.partition else ""
-                troubles.append(f"{_name(check)}{of} crashed in run {record.run_id} before it said anything")
-    return History(tuple(judgements), tuple(sorted(troubles)))
+                unreadable.append(f"{_name(check)}{of} crashed in run {record.run_id} before it was evaluated")
+    return History(tuple(judgements), tuple(sorted(unreadable)))
 
 
 def recent_records(
@@ -119,31 +114,21 @@ def evaluation_of(record: AssetCheckExecutionRecord) -> dg.AssetCheckEvaluation 
 
 
 def as_judgement(record: AssetCheckExecutionRecord) -> Judgement | None:
-    """Return what a record says, None if it says nothing that can be judged."""
+    """Return what a record says, None if it has no verdict."""
     evaluation = evaluation_of(record)
     if evaluation is None or record.event is None:
         return None
-    said = {key: entry.value for key, entry in evaluation.metadata.items()}
-    window = said.get("partition") or record.partition
-    flags = [said.get(key) for key in ("counts_toward_retraining", "severe", "insufficient")]
-    if not window or not all(isinstance(flag, bool) for flag in flags):
+    partition = {"partition": record.partition} if record.partition else {}
+    verdict = Verdict.from_metadata({**partition, **evaluation.metadata})
+    if verdict is None:
         return None
-    counts, severe, insufficient = map(bool, flags)
     return Judgement(
         report=record.key.asset_key.to_user_string(),
         check=record.key.name,
-        window=str(window),
         record_id=record.id,
         at=record.event.timestamp,
         passed=evaluation.passed,
-        counts=counts,
-        severe=severe,
-        insufficient=insufficient,
-        in_production=bool(said.get("in_production", True)),
-        verdict=str(said.get("verdict", "")),
-        report_id=str(said.get("report_id", "")),
-        columns=str(said.get("offending_columns", "")),
-        version=str(said.get("model_version", "")),
+        verdict=verdict,
     )
 
 
@@ -155,7 +140,7 @@ def newest_of_each_window(judgements: Sequence[Judgement]) -> list[Judgement]:
     return list(newest.values())
 
 
-def _crashed(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord) -> bool:
+def _ended(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord) -> bool:
     run = instance.get_run_by_id(record.run_id)
     return run is not None and run.is_finished
 

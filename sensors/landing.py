@@ -130,7 +130,7 @@ def look(location: str, s3_client: Callable[[], "S3Client"]) -> list[Landed]:
 
 def _in_folder(folder: Path) -> Iterator[Landed]:
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is no folder")
+        raise FileNotFoundError(f"{folder} is not a folder")
     for path in folder.rglob("*"):
         if is_listing_file(path.name, path.relative_to(folder).parts):
             try:

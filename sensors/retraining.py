@@ -1,6 +1,6 @@
 """When failed checks lead to a retraining: a pure rule over what was judged and what was run.
 
-What was done is read from the run storage, never from the sensor's cursor: a finding is answered once a training that
+What was done is read from the run storage, never from the sensor's cursor: a finding is resolved once a training that
 started after it has succeeded, whoever launched that.
 """
 
@@ -28,7 +28,7 @@ class RetrainingRule:
     Attributes
     ----------
     windows_needed, windows_seen : int
-        Findings that count must stand in so many of the last so many windows of their report.
+        So many of the last so many windows of a report must have unresolved findings that count.
     cooldown : timedelta
         From the launch of one retraining to the next.
     retry_after : timedelta
@@ -46,7 +46,7 @@ class RetrainingRule:
     def __post_init__(self) -> None:
         if not 1 <= self.windows_needed <= self.windows_seen:
             raise ValueError(
-                f"findings in {self.windows_needed} of {self.windows_seen} windows can never stand; "
+                f"windows_needed is {self.windows_needed} of {self.windows_seen} windows: "
                 "expected 1 or more, and no more than the windows that are looked at"
             )
 
@@ -61,7 +61,7 @@ class Window:
     @property
     def severe(self) -> bool:
         """Whether one finding alone is reason enough for a young system."""
-        return any(finding.severe for finding in self.findings)
+        return any(finding.verdict.severe for finding in self.findings)
 
     def as_evidence(self) -> dict[str, Any]:
         """Return the window as JSON types."""
@@ -70,10 +70,10 @@ class Window:
             "findings": [
                 {
                     "check": f"{each.report}.{each.check}",
-                    "verdict": each.verdict,
-                    "columns": each.columns,
-                    "severe": each.severe,
-                    "report_id": each.report_id,
+                    "verdict": each.verdict.summary,
+                    "columns": ", ".join(each.verdict.columns),
+                    "severe": each.verdict.severe,
+                    "report_id": each.verdict.report_id,
                     "record": each.record_id,
                 }
                 for each in self.findings
@@ -97,28 +97,28 @@ def decide(history: History, runs: TrainingRuns, now: datetime, rule: Retraining
     decision : Decision
         Has a run key if a retraining is to be launched.
     windows : list of Window
-        Those in which findings stand, oldest first.
+        The unresolved ones, oldest first.
     """
-    sufficient = [one for one in newest_of_each_window(history.judgements) if not one.insufficient]
+    sufficient = [one for one in newest_of_each_window(history.judgements) if not one.verdict.insufficient]
     days = sorted({one.window for one in sufficient})
-    settled = _settled(history.judgements, runs.trained_at)
-    standing = _standing(sufficient, settled, rule.windows_seen)
+    resolved = _resolved_windows(history.judgements, runs.trained_at)
+    unresolved = _unresolved_windows(sufficient, resolved, rule.windows_seen)
     evidence = {
         "windows_judged": days[-rule.windows_seen :],
-        "windows_answered": sorted(settled & set(days[-rule.windows_seen :])),
-        "windows_standing": [window.as_evidence() for window in standing],
-        "troubles": list(history.troubles),
+        "windows_resolved": sorted(resolved & set(days[-rule.windows_seen :])),
+        "windows_unresolved": [window.as_evidence() for window in unresolved],
+        "unreadable_evaluations": list(history.unreadable),
     }
-    outcome, reason, needs_person = _judge(days, standing, runs, now, rule)
-    key = _run_key(standing, runs) if outcome == "retrain" else ""
-    if history.troubles:
-        reason = f"{reason} Mind: {'; '.join(history.troubles)}."
-    return Decision(outcome, reason, evidence, key, needs_person), standing
+    outcome, reason, needs_person = _outcome(days, unresolved, runs, now, rule)
+    key = _run_key(unresolved, runs) if outcome == "retrain" else ""
+    if history.unreadable:
+        reason = f"{reason} Unreadable evaluations: {'; '.join(history.unreadable)}."
+    return Decision(outcome, reason, evidence, key, needs_person), unresolved
 
 
 def provenance(decision: Decision, windows: Sequence[Window]) -> Mapping[str, str]:
     """Return the tags that tell, on a run, why it was launched."""
-    reports = {finding.report_id for window in windows for finding in window.findings}
+    reports = {finding.verdict.report_id for window in windows for finding in window.findings}
     return {
         "housing/report_ids": ",".join(sorted(filter(None, reports))),
         "housing/windows": ",".join(window.name for window in windows),
@@ -126,20 +126,20 @@ def provenance(decision: Decision, windows: Sequence[Window]) -> Mapping[str, st
     }
 
 
-def _judge(
-    days: Sequence[str], standing: Sequence[Window], runs: TrainingRuns, now: datetime, rule: RetrainingRule
+def _outcome(
+    days: Sequence[str], unresolved: Sequence[Window], runs: TrainingRuns, now: datetime, rule: RetrainingRule
 ) -> tuple[str, str, bool]:
     if not days:
-        return "no windows", "No window has been judged on enough rows yet.", False
-    if not standing:
-        return "nothing found", f"No unanswered finding in the last windows, to {days[-1]}.", False
-    found = f"Findings stand in {_listed(standing)}"
-    alone = len(days) == 1 and standing[0].severe
-    if len(standing) < rule.windows_needed and not alone:
+        return "no windows", "No window has had enough rows to be judged yet.", False
+    if not unresolved:
+        return "nothing found", f"The last windows, up to {days[-1]}, have no unresolved findings.", False
+    found = f"Unresolved findings in {_listed(unresolved)}"
+    alone = len(days) == 1 and unresolved[0].severe
+    if len(unresolved) < rule.windows_needed and not alone:
         return "too few windows", f"{found}: {rule.windows_needed} of {rule.windows_seen} windows are needed.", False
     if runs.in_flight:
-        return _held_by_run(found, runs, now)
-    if runs.attempts and (until := _rests_until(runs.attempts, rule)) > now:
+        return _wait_for_run(found, runs, now)
+    if runs.attempts and (until := _paused_until(runs.attempts, rule)) > now:
         newest = runs.attempts[0]
         ended = f"retraining {newest.run_id} ended as {newest.status.value} at {_clock(_moment(newest.ended))}"
         return "waiting", f"{found}, but {ended}: not before {_clock(until)}.", False
@@ -148,31 +148,32 @@ def _judge(
         free = _moment(recent[rule.attempts_a_week - 1].launched) + timedelta(days=7)
         tried = f"{len(recent)} retrainings were launched within seven days"
         return "weekly cap", f"{found}, but {tried}: not before {_clock(free)}, and a person should look.", True
-    return "retrain", f"{found}: {standing[-1].findings[0].verdict or standing[-1].findings[0].check}", False
+    newest_finding = unresolved[-1].findings[0]
+    return "retrain", f"{found}: {newest_finding.verdict.summary or newest_finding.check}", False
 
 
-def _held_by_run(found: str, runs: TrainingRuns, now: datetime) -> tuple[str, str, bool]:
+def _wait_for_run(found: str, runs: TrainingRuns, now: datetime) -> tuple[str, str, bool]:
     run_id, created = min(runs.in_flight, key=lambda run: run[1])
     since = _moment(created)
     stuck = now - since > STUCK_AFTER
     advice = " It looks stuck: terminate it in the lineage page if so." if stuck else ""
-    return "in flight", f"{found}, but training run {run_id} is under way since {_clock(since)}.{advice}", stuck
+    return "in flight", f"{found}, but training run {run_id} has been running since {_clock(since)}.{advice}", stuck
 
 
-def _settled(judgements: Sequence[Judgement], trained_at: float | None) -> set[str]:
-    """Return the windows with findings from before the last training: it answered them, even if judged anew."""
+def _resolved_windows(judgements: Sequence[Judgement], trained_at: float | None) -> set[str]:
+    """Return the windows with findings from before the last training: it resolved them, even if judged anew."""
     if trained_at is None:
         return set()
     return {one.window for one in judgements if one.at <= trained_at and one.calls_for_retraining}
 
 
-def _standing(sufficient: Sequence[Judgement], settled: set[str], seen: int) -> list[Window]:
-    """Return the windows with unanswered findings about the version that was in production in the newest one.
+def _unresolved_windows(sufficient: Sequence[Judgement], resolved: set[str], seen: int) -> list[Window]:
+    """Return the windows with unresolved findings about the version that was in production in the newest one.
 
     Each report has its own last windows: the performance of a day is known when its labels are, days after its drift.
     """
-    current = [one for one in sufficient if one.in_production]
-    version = max(current, key=lambda one: (one.window, one.at)).version if current else ""
+    current = [one for one in sufficient if one.verdict.in_production]
+    version = max(current, key=lambda one: (one.window, one.at)).verdict.model_version if current else 0
     days_of: dict[str, set[str]] = defaultdict(set)
     for one in sufficient:
         days_of[one.report].add(one.window)
@@ -180,19 +181,19 @@ def _standing(sufficient: Sequence[Judgement], settled: set[str], seen: int) -> 
     found: dict[str, list[Judgement]] = defaultdict(list)
     for one in sufficient:
         if (
-            one.version == version
+            one.verdict.model_version == version
             and one.calls_for_retraining
             and one.window in last[one.report]
-            and one.window not in settled
+            and one.window not in resolved
         ):
             found[one.window].append(one)
     return [
-        Window(day, tuple(sorted(found[day], key=lambda one: (not one.severe, one.report, one.check))))
+        Window(day, tuple(sorted(found[day], key=lambda one: (not one.verdict.severe, one.report, one.check))))
         for day in sorted(found)
     ]
 
 
-def _rests_until(attempts: Sequence[Attempt], rule: RetrainingRule) -> datetime:
+def _paused_until(attempts: Sequence[Attempt], rule: RetrainingRule) -> datetime:
     """Return when the next attempt may be made: a person who cancelled one is not contradicted within the cooldown."""
     newest = attempts[0]
     if newest.status != dg.DagsterRunStatus.FAILURE:
@@ -201,9 +202,9 @@ def _rests_until(attempts: Sequence[Attempt], rule: RetrainingRule) -> datetime:
     return _moment(newest.ended) + min(rule.retry_after * 2 ** (failures - 1), rule.cooldown)
 
 
-def _run_key(standing: Sequence[Window], runs: TrainingRuns) -> str:
+def _run_key(unresolved: Sequence[Window], runs: TrainingRuns) -> str:
     """Return a key that is the same however often the decision is taken, and another one once an attempt has ended."""
-    newest = max(finding.record_id for window in standing for finding in window.findings)
+    newest = max(finding.record_id for window in unresolved for finding in window.findings)
     return f"retraining-{newest}-{runs.attempts[0].run_id[:8] if runs.attempts else 'first'}"
 
 

@@ -1,16 +1,16 @@
 """What happens by the clock: the daily monitoring, and a weekly retraining where one is wanted."""
 
 import dagster as dg
-from dagster._core.definitions.partitions.partitioned_schedule import UnresolvedPartitionedAssetScheduleDefinition
 
-from sensors.training_runs import TRIGGER, runs_in_flight, training_assets
+from resources.dagster_internals import UnresolvedPartitionedAssetScheduleDefinition
+from sensors.training_runs import MARKET, TRIGGER, runs_in_flight, selected_assets
 
 WEEKLY = "weekly_schedule"
 """Value of the tag ``housing/trigger`` on the runs of the weekly schedule."""
 
 
 def daily_monitoring_schedule(
-    *, monitoring: dg.AssetSelection, running: bool = True
+    *, monitoring: dg.AssetSelection, market: str, running: bool = True
 ) -> UnresolvedPartitionedAssetScheduleDefinition | dg.ScheduleDefinition:
     """Return the schedule ``daily_monitoring``: at 02:30 UTC, the assets of the day before.
 
@@ -20,6 +20,8 @@ def daily_monitoring_schedule(
     ----------
     monitoring : AssetSelection
         Assets that are partitioned by day, in UTC.
+    market : str
+        Name of the market, for the tags of its runs.
     running : bool
         Whether it is on where nobody has switched it.
     """
@@ -27,7 +29,7 @@ def daily_monitoring_schedule(
         "daily_monitoring",
         monitoring,
         description="Profiles, judges and reports one day of production.",
-        tags={TRIGGER: "daily_schedule"},
+        tags={TRIGGER: "daily_schedule", MARKET: market},
     )
     return dg.build_schedule_from_partitioned_job(
         job,
@@ -39,13 +41,17 @@ def daily_monitoring_schedule(
     )
 
 
-def weekly_retraining_schedule(*, training: dg.AssetSelection, cron: str = "30 3 * * 0") -> dg.ScheduleDefinition:
+def weekly_retraining_schedule(
+    *, training: dg.AssetSelection, market: str, cron: str = "30 3 * * 0"
+) -> dg.ScheduleDefinition:
     """Return the schedule ``weekly_retraining``, which is off until somebody switches it on.
 
     Parameters
     ----------
     training : AssetSelection
         What a retraining materializes.
+    market : str
+        Name of the market, for the tags of its runs.
     cron : str
         When, in UTC.
     """
@@ -55,15 +61,15 @@ def weekly_retraining_schedule(*, training: dg.AssetSelection, cron: str = "30 3
         target=training,
         cron_schedule=cron,
         execution_timezone="UTC",
-        description="Retrains every week, unless a training is under way.",
+        description="Retrains every week, unless a training is running.",
         default_status=dg.DefaultScheduleStatus.STOPPED,
     )
     def weekly_retraining(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        under_way = runs_in_flight(context.instance, training_assets(context, training))
+        under_way = runs_in_flight(context.instance, selected_assets(context, training))
         if under_way:
-            return dg.SkipReason(f"Training run {under_way[0].dagster_run.run_id} is under way.")
+            return dg.SkipReason(f"Training run {under_way[0].dagster_run.run_id} is still running.")
         week = f"{context.scheduled_execution_time:%Y-%m-%d}"
         reason = f"Weekly retraining of {week}"
-        return dg.RunRequest(f"weekly-{week}", tags={TRIGGER: WEEKLY, "housing/reason": reason})
+        return dg.RunRequest(f"weekly-{week}", tags={TRIGGER: WEEKLY, MARKET: market, "housing/reason": reason})
 
     return weekly_retraining

@@ -1,6 +1,6 @@
 """Runs of the training assets, however they were launched: what is under way, what succeeded, what was tried."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +8,9 @@ import dagster as dg
 
 TRIGGER = "housing/trigger"
 """Tag of a run: what launched it."""
+
+MARKET = "housing/market"
+"""Tag of a run: the market whose assets it materializes, for people; the sensors go by the assets."""
 
 IN_FLIGHT = [
     dg.DagsterRunStatus.QUEUED,
@@ -40,10 +43,10 @@ class TrainingRuns:
 
     Attributes
     ----------
-    in_flight : mapping of str to float
-        When each run that is under way was created, in seconds since 1970.
+    in_flight : tuple of (str, float)
+        Each run that is under way, and when it was created, in seconds since 1970.
     trained_at : float or None
-        Until when findings are answered by the last successful training of all selected assets: its end, or where it
+        Findings up to then are resolved by the last successful training of all selected assets: its end, or where it
         was resumed, the start of the run that had read the listings.
     attempts : tuple of Attempt
         Runs that one trigger launched and that have ended, newest first.
@@ -57,10 +60,13 @@ class TrainingRuns:
 def read_training_runs(
     context: dg.SensorEvaluationContext, selection: dg.AssetSelection, trigger: str, now: datetime
 ) -> TrainingRuns:
-    """Return the runs of the selected assets, and those of them that a trigger launched."""
-    instance, assets = context.instance, training_assets(context, selection)
+    """Return the runs of the selected assets, and those of them that a trigger launched.
+
+    The sensors of all markets launch with the same trigger: only runs of the selected assets are this one's attempts.
+    """
+    instance, assets = context.instance, selected_assets(context, selection)
     wanted = dg.RunsFilter(tags={TRIGGER: trigger}, updated_after=now - _MEMORY)
-    launched = instance.get_run_records(wanted)
+    launched = _of_assets(instance, instance.get_run_records(wanted), assets)
     return TrainingRuns(
         in_flight=tuple(
             (record.dagster_run.run_id, record.create_timestamp.timestamp())
@@ -71,7 +77,7 @@ def read_training_runs(
     )
 
 
-def training_assets(
+def selected_assets(
     context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext, selection: dg.AssetSelection
 ) -> frozenset[dg.AssetKey]:
     """Return the selected assets of the code location that a sensor or schedule belongs to."""
@@ -82,8 +88,7 @@ def training_assets(
 
 def runs_in_flight(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> list[dg.RunRecord]:
     """Return the runs under way that materialize any of some assets, newest first."""
-    records = instance.get_run_records(dg.RunsFilter(statuses=IN_FLIGHT))
-    return [record for record in records if not planned_assets(instance, record.dagster_run).isdisjoint(assets)]
+    return _of_assets(instance, instance.get_run_records(dg.RunsFilter(statuses=IN_FLIGHT)), assets)
 
 
 def planned_assets(instance: dg.DagsterInstance, run: dg.DagsterRun) -> frozenset[dg.AssetKey]:
@@ -95,6 +100,12 @@ def planned_assets(instance: dg.DagsterInstance, run: dg.DagsterRun) -> frozense
     if run.execution_plan_snapshot_id is None:
         return frozenset()
     return frozenset(instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).asset_selection)
+
+
+def _of_assets(
+    instance: dg.DagsterInstance, records: Iterable[dg.RunRecord], assets: Collection[dg.AssetKey]
+) -> list[dg.RunRecord]:
+    return [record for record in records if not planned_assets(instance, record.dagster_run).isdisjoint(assets)]
 
 
 def _ends(context: dg.SensorEvaluationContext, assets: frozenset[dg.AssetKey]) -> frozenset[dg.AssetKey]:
@@ -114,12 +125,12 @@ def _last_success(
         for key in ends
         for record in instance.fetch_materializations(key, limit=_CANDIDATES).records
     }
-    moments = [_answers_until(instance, run_id, ends) for run_id in runs if run_id]
+    moments = [_resolves_until(instance, run_id, ends) for run_id in runs if run_id]
     return max((moment for moment in moments if moment is not None), default=None)
 
 
-def _answers_until(instance: dg.DagsterInstance, run_id: str, ends: frozenset[dg.AssetKey]) -> float | None:
-    """Return until when findings are answered by a run, None if it is no successful whole training.
+def _resolves_until(instance: dg.DagsterInstance, run_id: str, ends: frozenset[dg.AssetKey]) -> float | None:
+    """Return until when findings are resolved by a run, None if it is no successful whole training.
 
     What is found while it runs is of the version that it replaces.
     """

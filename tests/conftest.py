@@ -7,21 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
 from moto.server import ThreadedMotoServer
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from housing_assets.features.bands import PriceBands
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
+from housing_assets.features.split import HELD_OUT, held_out, learn_labels
+from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import clean
-from housing_assets.listings.sample import synthetic_listings
-from housing_assets.monitoring.reference import Reference
-from housing_assets.packaging.artifact import ModelArtifact
+from housing_assets.listings.labelled import join_labelled, type_labelled
+from housing_assets.listings.samples import load_sample
+from housing_assets.listings.source import RawListings
+from housing_assets.market_loading import load_market
+from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.packaging.assembly import assemble
-from housing_assets.training.flat_forest import FlatForest
+from housing_assets.training.flattening import flatten
 from housing_assets.training.forest import new_forest, splittable
 from housing_assets.training.parameters import ForestParameters
 from housing_assets.training.report import EvaluationReport
@@ -89,22 +94,51 @@ def real_data_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def artifact() -> ModelArtifact:
-    """Give a small model of synthetic ads."""
-    listings = clean(synthetic_listings(1200, seed=5)).listings
-    crossed = cross_frame(listings)
-    encoded = EncodedListings.encode(crossed, PriceBands.learn(crossed), ListingEncoder(n_buckets=2**12))
+def market() -> Market:
+    """Give the market that has a generator of ads."""
+    return load_market("istanbul")
+
+
+def crossed_listings(market: Market, raw: pd.DataFrame) -> pd.DataFrame:
+    """Return raw rows as the assets would: typed, joined, crossed and split, by labels learned of them."""
+    cleaned = clean(market, raw)
+    nothing = type_labelled(market, (), lambda frame: frame, lambda version: None).listings
+    listings = join_labelled(market, cleaned.listings, nothing, n_rows=len(raw), synthetic=True).listings
+    labels = learn_labels(market, listings, synthetic=True)
+    crossed = cross_frame(market, listings).assign(**{HELD_OUT: held_out(market, labels, listings)})
+    crossed.attrs["labels"] = labels
+    return crossed
+
+
+def small_model(market: Market, raw: pd.DataFrame, *, n_trees: int = 15) -> ModelArtifact:
+    """Train a small model of raw rows, as they are read from a source."""
+    crossed = crossed_listings(market, raw)
+    encoder = ListingEncoder(market, n_buckets=2**12)
+    encoded = EncodedListings.encode(crossed, crossed.attrs.pop("labels"), encoder)
     training = balance(
-        encoded.X_train, encoded.y_train, crossed, encoded.encoder, strategy="class_weight", min_rows=20, seed=0
+        encoded.X_train,
+        encoded.y_train,
+        crossed[~crossed[HELD_OUT]],
+        encoded.encoder,
+        strategy="class_weight",
+        min_rows=20,
+        seed=0,
     )
-    grown = new_forest(ForestParameters(n_trees=15, n_jobs=1)).fit(
+    grown = new_forest(ForestParameters(n_trees=n_trees, n_jobs=1)).fit(
         splittable(training.X), training.y, sample_weight=training.weights
     )
-    forest = FlatForest.from_sklearn(grown, training.columns, training.n_columns)
+    forest = flatten(grown, training.columns, training.n_columns)
     evaluation = EvaluationReport.of(forest, encoded, crossed)
-    reference = Reference.of(listings, encoded.bands, evaluation).to_json()
+    reference = Reference.of(market, crossed, encoded.y_holdout, evaluation.probabilities).to_json()
     made_from = {"forest_digest": forest.digest()}
-    return assemble(encoded.encoder, forest, encoded.bands, evaluation.metrics, made_from, listings, reference)
+    return assemble(encoded, forest, evaluation.metrics, made_from, crossed, raw, reference)
+
+
+@pytest.fixture(scope="session")
+def artifact(market: Market) -> ModelArtifact:
+    """Give a small model of synthetic ads."""
+    drawn = load_sample(market).draw(1200, seed=5)
+    return small_model(market, RawListings.of_sample(market, drawn).frame)
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-import uuid_utils
 from sqlalchemy import create_engine, make_url, text
 
 if TYPE_CHECKING:
@@ -48,37 +47,6 @@ def running_server(folder: Path) -> "Iterator[PostgresServer]":
         yield server
     finally:
         server.cleanup()
-
-
-def prediction(number: int = 0, **changes: Any) -> dict[str, Any]:
-    """Return a record as the journal has it."""
-    return {
-        "kind": "prediction",
-        "prediction_id": str(uuid_utils.uuid7()),
-        "role": "answer",
-        "predicted_at": f"2026-11-21T10:{number // 60 % 60:02d}:{number % 60:02d}.123456Z",
-        "protocol": "http",
-        "request_key": None,
-        "tier": "production",
-        "model_version": "3",
-        "price_category": "low",
-        "probability_low": 0.9,
-        "probability_medium": 0.1,
-        "probability_high": 0.0,
-        "listing": {"district": "Kadıköy 🏠", "GrossSquareMeters": "160 m2", "NetSquareMeters": 140, "number": number},
-    } | changes
-
-
-def feedback(prediction_id: str, **changes: Any) -> dict[str, Any]:
-    """Return a record of a price that was reported."""
-    return {
-        "kind": "feedback",
-        "feedback_id": str(uuid_utils.uuid7()),
-        "prediction_id": prediction_id,
-        "price": 3_100_000.0,
-        "observed_at": "2026-12-01T08:00:00.000000Z",
-        "received_at": "2026-12-01T09:00:00.000000Z",
-    } | changes
 
 
 @cache

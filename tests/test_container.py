@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +14,12 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from housing_assets.features.bands import CATEGORIES
-from housing_assets.listings.sample import synthetic_listings
-from housing_assets.packaging.artifact import PROBABILITY_NAMES, ModelArtifact
+from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.inference.market import Market
+from housing_assets.listings.samples import load_sample
+from housing_assets.packaging.batch import PRICE_CATEGORY, REASON, predict_frame, probability_names
 from housing_assets.packaging.bento import build_bento
 from housing_assets.packaging.registration import Registration
-from housing_assets.packaging.skew import draw_held_out
 from resources.ports import free_port
 
 PROJECT = Path(__file__).parents[1]
@@ -131,7 +131,7 @@ def container(image: str) -> Iterator[Container]:
         remove(running)
 
 
-def predict(url: str, cells: dict[str, Any]) -> dict[str, Any]:
+def predict(url: str, cells: Mapping[Any, Any]) -> dict[str, Any]:
     answer = httpx.post(f"{url}/predict", json={name: cell for name, cell in cells.items() if isinstance(cell, str)})
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
@@ -143,15 +143,18 @@ def test_the_container_is_ready_within_seconds(container: Container) -> None:
 
 
 def test_the_container_answers_as_the_model_that_was_baked_predicts(
-    container: Container, artifact: ModelArtifact
+    container: Container, artifact: ModelArtifact, market: Market
 ) -> None:
-    raw = draw_held_out(synthetic_listings(1_500, seed=3), artifact.bands, 20)
-    expected = artifact.predict(raw)
-    for (_, cells), (_, wanted) in zip(raw.iterrows(), expected.iterrows(), strict=True):
-        answer = predict(container.url, cells.to_dict())
-        assert answer["price_category"] == wanted["price_category"]
-        assert [answer["probabilities"][name] for name in CATEGORIES] == pytest.approx(
-            wanted[PROBABILITY_NAMES].tolist(), abs=1e-6
+    raw = load_sample(market).draw(30, seed=3)[[column.raw for column in market.inputs]]
+    expected = predict_frame(artifact, raw)
+    usable = expected[REASON].isna()
+    assert usable.sum() >= 20
+    for cells, wanted in zip(raw[usable].to_dict("records"), expected[usable].to_dict("records"), strict=True):
+        answer = predict(container.url, cells)
+        assert answer["price_category"] == wanted[PRICE_CATEGORY]
+        assert list(answer["probabilities"]) == list(market.categories)
+        assert list(answer["probabilities"].values()) == pytest.approx(
+            [wanted[name] for name in probability_names(market.categories)], abs=1e-6
         )
         assert (answer["model_version"], answer["tier"]) == ("7", "baked")
 

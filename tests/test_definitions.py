@@ -1,119 +1,64 @@
-"""The code location: it loads anywhere, and nothing in its graph changes unseen."""
+"""The code location: it loads anywhere, nothing in its graph changes unseen, and two of them share nothing."""
 
+import difflib
+import json
 import os
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
 
+from housing_assets import definitions
 from housing_assets.definitions import build_defs
+from housing_assets.inference.market import Market
+from housing_assets.market_loading import load_market
 from resources.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-
-GRAPH = {
-    "raw_listings": ("listings", {"pandas", "parquet"}, set()),
-    "listings": ("listings", {"pandas", "parquet"}, {"raw_listings"}),
-    "quarantined_listings": ("listings", {"pandas", "parquet"}, {"raw_listings"}),
-    "price_bands": ("features", {"python"}, {"listings"}),
-    "crossed_features": ("features", {"pandas", "parquet"}, {"listings"}),
-    "hashed_features": ("features", {"scikitlearn", "numpy"}, {"crossed_features", "price_bands"}),
-    "balanced_training_set": ("training", {"scikitlearn"}, {"crossed_features", "hashed_features"}),
-    "price_forest": ("training", {"scikitlearn", "mlflow"}, {"balanced_training_set", "hashed_features"}),
-    "model_evaluation": (
-        "training",
-        {"scikitlearn", "mlflow"},
-        {"price_forest", "hashed_features", "crossed_features"},
-    ),
-    "registered_model": (
-        "registry",
-        {"mlflow"},
-        {"price_forest", "model_evaluation", "hashed_features", "listings", "reference_profile"},
-    ),
-    "reference_profile": ("monitoring", {"python"}, {"listings", "hashed_features", "model_evaluation"}),
-    "production_predictions": ("monitoring", {"sqlalchemy", "parquet"}, set()),
-    "production_profile": ("monitoring", {"python"}, {"production_predictions"}),
-    "drift_report": ("monitoring", {"python"}, {"production_profile"}),
-    "feature_validation_report": ("monitoring", {"python"}, {"production_profile"}),
-    "production_labels": ("monitoring", {"sqlalchemy", "parquet"}, set()),
-    "performance_report": ("monitoring", {"python", "mlflow"}, {"production_labels", "production_profile"}),
-    "retraining_decisions": ("monitoring", set(), set()),
-    "new_listings_decisions": ("monitoring", set(), set()),
-    "rollback_decisions": ("monitoring", set(), set()),
-    "price_bento": (
-        "serving",
-        {"bentoml"},
-        {"registered_model", "raw_listings", "price_forest", "hashed_features", "model_evaluation"},
-    ),
-}
-"""Each asset's group, kinds and upstream assets."""
-
-CHECKS = {
-    ("listings", "every_row_accounted_for"): True,
-    ("listings", "obeys_contract"): True,
-    ("model_evaluation", "macro_f1_high_enough"): True,
-    ("model_evaluation", "every_recall_high_enough"): True,
-    ("model_evaluation", "calibrated"): True,
-    ("price_bento", "no_training_serving_skew"): True,
-    ("drift_report", "psi_within_limit"): False,
-    ("drift_report", "prediction_drift_within_limit"): False,
-    ("drift_report", "no_unseen_categories"): False,
-    ("drift_report", "cardinality_growth_within_limit"): False,
-    ("drift_report", "missing_values_within_limit"): False,
-    ("feature_validation_report", "features_valid"): False,
-    ("performance_report", "performance_held"): False,
-}
-"""Whether each check blocks what lies downstream."""
-
-OFF, ON = dg.DefaultSensorStatus.STOPPED, dg.DefaultSensorStatus.RUNNING
-SENSORS = {
-    "mlflow_run_of_failure_run": ON,
-    "mlflow_run_of_canceled_run": ON,
-    "retrain_on_failed_drift_checks": ON,
-    "roll_back_on_worse_performance": ON,
-    "alert_on_failures": ON,
-    "materialize_on_new_listings": OFF,
-}
-SCHEDULES = {
-    "daily_monitoring": dg.DefaultScheduleStatus.RUNNING,
-    "weekly_retraining": dg.DefaultScheduleStatus.STOPPED,
-}
-"""Whether each is on where nobody has switched it."""
-
-DECISIONS = {"retraining_decisions", "new_listings_decisions", "rollback_decisions"}
+SNAPSHOT = Path(__file__).with_name("graph_snapshot.json")
+UPDATE = "UPDATE_SNAPSHOTS"
+REWRITE = f"{UPDATE}=1 python -m pytest tests/test_definitions.py -k snapshot"
 
 HEAVY = (
     "numpy bentoml boto3 dask dagster_aws dagster_mlflow imblearn matplotlib mlflow numba pandas pandera scipy sklearn"
 )
 
 LOAD = """
-import socket, sys
+import socket, sys, warnings
 
 def refuse(*_, **__):
     raise AssertionError("the code location uses the network")
 
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = socket.create_connection = refuse
-from housing_assets.definitions import defs
-print(len(defs.resolve_asset_graph().get_all_asset_keys()))
+import dagster as dg
+warnings.simplefilter("error", dg.BetaWarning)
+warnings.simplefilter("error", dg.PreviewWarning)
+from housing_assets import definitions
+for market in sys.argv[1:]:
+    print(len(getattr(definitions, market).resolve_asset_graph().get_all_asset_keys()))
 print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
 
 
 @pytest.fixture(scope="module")
 def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
-    return build_defs(settings=Settings(storage=tmp_path_factory.mktemp("storage")))
+    return of_market("istanbul", tmp_path_factory.mktemp("storage"))
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, set[str], Path]:
-    """Load the code location without network and environment; return asset count, imported packages, its folder."""
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[int], set[str], Path]:
+    """Load two code locations without network and environment; return asset counts, imported packages, the folder."""
     folder = tmp_path_factory.mktemp("empty")
     ended = subprocess.run(
-        [sys.executable, "-c", LOAD],
+        [sys.executable, "-c", LOAD, "defs", "king_county"],
         cwd=folder,
         env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
@@ -122,68 +67,126 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, set[str], Pat
         timeout=120,
     )
     assert ended.returncode == 0, ended.stderr
-    count, packages = ended.stdout.splitlines()
-    return int(count), set(packages.split()), folder
+    *counts, packages = ended.stdout.splitlines()
+    return [int(count) for count in counts], set(packages.split()), folder
 
 
-def test_the_code_location_loads_without_network_secrets_or_environment(loaded: tuple[int, set[str], Path]) -> None:
-    assert loaded[0] == len(GRAPH)
+def of_market(name: str, storage: Path, **settings: Any) -> dg.Definitions:
+    return build_defs(load_market(name), settings=Settings(market=name, storage=storage, **settings))
 
 
-def test_loading_writes_nothing(loaded: tuple[int, set[str], Path]) -> None:
+def name_of(key: dg.AssetKey) -> str:
+    return key.to_user_string()
+
+
+# -- loading -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_code_locations_load_without_network_secrets_or_environment(
+    loaded: tuple[list[int], set[str], Path], defs: dg.Definitions
+) -> None:
+    n_assets = len(defs.resolve_asset_graph().get_all_asset_keys())
+    assert loaded[0] == [n_assets, n_assets]
+
+
+def test_loading_writes_nothing(loaded: tuple[list[int], set[str], Path]) -> None:
     assert list(loaded[2].iterdir()) == []
 
 
 @pytest.mark.parametrize("library", HEAVY.split())
 def test_loading_leaves_heavy_libraries_to_the_steps_that_use_them(
-    loaded: tuple[int, set[str], Path], library: str
+    loaded: tuple[list[int], set[str], Path], library: str
 ) -> None:
     assert library not in loaded[1]
 
 
-def test_the_graph_is_the_one_that_was_designed(defs: dg.Definitions) -> None:
-    graph = defs.resolve_asset_graph()
-    nodes = {key.to_user_string(): graph.get(key) for key in graph.get_all_asset_keys()}
-    found = {
-        name: (node.group_name, set(node.kinds), {parent.to_user_string() for parent in node.parent_keys})
-        for name, node in nodes.items()
+# -- the graph ---------------------------------------------------------------------------------------------------------
+
+
+def describe(defs: dg.Definitions) -> dict[str, Any]:
+    """Return what a code location consists of, as JSON types."""
+    repository = defs.get_repository_def()
+    graph = repository.asset_graph
+    jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    return {
+        "assets": {
+            name_of(key): {
+                "group": node.group_name,
+                "kinds": sorted(node.kinds),
+                "owners": list(node.owners),
+                "code_version": node.code_version,
+                "described": bool(node.description),
+                "materializable": node.is_materializable,
+                "partitions": str(node.partitions_def) if node.partitions_def else None,
+                "upstream": sorted(map(name_of, node.parent_keys)),
+                "checks": {
+                    check.name: {"blocking": graph.get(check).blocking}
+                    for check in sorted(node.check_keys, key=lambda check: check.name)
+                },
+            }
+            for key in sorted(graph.get_all_asset_keys())
+            for node in [graph.get(key)]
+        },
+        "jobs": {job.name: sorted(map(name_of, job.asset_layer.selected_asset_keys)) for job in jobs},
+        "schedules": {
+            schedule.name: {"status": schedule.default_status.value, "cron": schedule.cron_schedule}
+            for schedule in repository.schedule_defs
+        },
+        "sensors": {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs},
     }
-    assert found == GRAPH
+
+
+def test_the_graph_is_the_one_of_the_snapshot(defs: dg.Definitions) -> None:
+    found = json.dumps(describe(defs), indent=2, sort_keys=True) + "\n"
+    if os.environ.get(UPDATE):
+        SNAPSHOT.write_text(found, encoding="utf-8")
+
+    kept = SNAPSHOT.read_text(encoding="utf-8")
+    lines = difflib.unified_diff(kept.splitlines(), found.splitlines(), SNAPSHOT.name, "definitions", lineterm="", n=4)
+    assert found == kept, "\n".join([f"the graph has changed; if it should: {REWRITE}", *lines])
+
+
+def test_every_asset_has_a_group_an_owner_and_a_description(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        asset = graph.get(key)
+        assert asset.group_name not in (None, "default"), key
+        assert asset.owners, key
+        assert len(asset.description or "") > 20, key
+
+
+def test_every_asset_that_a_run_makes_has_kinds_and_a_code_version(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    assert graph.materializable_asset_keys
+    for key in graph.materializable_asset_keys:
+        assert graph.get(key).kinds, key
+        assert graph.get(key).code_version, key
+
+
+def test_every_check_says_what_passes(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    for key in graph.asset_check_keys:
+        assert len(graph.get(key).description or "") > 20, key
 
 
 def test_what_a_day_is_judged_by_can_be_made_for_each_day_of_the_past_and_for_today(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
-    daily = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}
+    watching = {key for key in graph.materializable_asset_keys if graph.get(key).group_name == "monitoring"}
+    daily = {key for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}
 
-    assert daily == {name for name, (group, _, _) in GRAPH.items() if group == "monitoring"} - {
-        "reference_profile",
-        *DECISIONS,
-    }
-    for name in daily:
-        days = graph.get(dg.AssetKey(name)).partitions_def
+    assert daily == watching - {dg.AssetKey("reference_profile")}
+    for key in daily:
+        days = graph.get(key).partitions_def
         assert isinstance(days, dg.DailyPartitionsDefinition)
         assert days.get_first_partition_key() == "2026-01-01"
         assert days.get_last_partition_key() == f"{datetime.now(UTC):%Y-%m-%d}"
 
 
-def test_retraining_runs_no_report_that_may_have_called_for_it(defs: dg.Definitions) -> None:
-    selected = dg.AssetSelection.assets("raw_listings").downstream().resolve(defs.resolve_asset_graph())
-
-    assert {key.to_user_string() for key in selected} == {
-        name for name, (group, _, _) in GRAPH.items() if group != "monitoring" or name == "reference_profile"
-    }
-
-
-def test_the_checks_are_those_that_were_designed(defs: dg.Definitions) -> None:
+def test_retraining_makes_all_but_the_reports_that_may_have_called_for_it(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
-    found = {(key.asset_key.to_user_string(), key.name): graph.get(key).blocking for key in graph.asset_check_keys}
-    assert found == CHECKS
+    selected = dg.AssetSelection.assets("raw_listings").downstream().resolve(graph)
 
-
-def test_the_sensors_and_schedules_are_those_that_were_designed(defs: dg.Definitions) -> None:
-    assert {sensor.name: sensor.default_status for sensor in defs.sensors or ()} == SENSORS
-    schedules = defs.get_repository_def().schedule_defs
-    assert {schedule.name: schedule.default_status for schedule in schedules} == SCHEDULES
+    assert selected == {key for key in graph.materializable_asset_keys if not graph.get(key).is_partitioned}
 
 
 def test_each_night_makes_every_daily_asset(defs: dg.Definitions) -> None:
@@ -194,47 +197,126 @@ def test_each_night_makes_every_daily_asset(defs: dg.Definitions) -> None:
     assert job.asset_layer.selected_asset_keys == daily
 
 
+# -- settings and resources --------------------------------------------------------------------------------------------
+
+
 def test_a_landing_place_is_watched_and_read(tmp_path: Path) -> None:
     landing = str(tmp_path / "landing")
-    defs = build_defs(settings=Settings(storage=tmp_path, landing=landing))
+    defs = of_market("istanbul", tmp_path, landing=landing)
 
     (sensor,) = [sensor for sensor in defs.sensors or () if sensor.name == "materialize_on_new_listings"]
-    assert sensor.default_status == ON
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
     assert (defs.resources or {})["source"].location == landing
 
 
-def test_every_asset_and_check_says_what_it_is(defs: dg.Definitions) -> None:
-    graph = defs.resolve_asset_graph()
-    for key in [*graph.get_all_asset_keys(), *graph.asset_check_keys]:
-        assert len(graph.get(key).description or "") > 20, key
-
-
-def test_a_resource_can_be_replaced(tmp_path: Path) -> None:
+def test_a_resource_can_be_replaced(market: Market, tmp_path: Path) -> None:
     io_manager = dg.mem_io_manager
 
-    defs = build_defs(settings=Settings(storage=tmp_path), resource_overrides={"io_manager": io_manager})
+    defs = build_defs(market, settings=Settings(storage=tmp_path), resource_overrides={"io_manager": io_manager})
 
     assert (defs.resources or {})["io_manager"] is io_manager
 
 
-def test_the_default_settings_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_settings_come_from_the_environment(
+    market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # mlflow.set_tracking_uri sets it
 
-    resources = build_defs().resources or {}
+    resources = build_defs(market).resources or {}
 
     assert resources["io_manager"].folder == str(tmp_path / "assets")
     assert resources["registry"].tracking_uri == f"sqlite:///{tmp_path}/mlflow.db"
 
 
 def test_a_password_in_the_environment_is_not_shown_in_the_lineage_page(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    market: Market, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
     monkeypatch.setenv("HOUSING_SOURCE", "postgresql+psycopg://bob:geheim@db/ads#SELECT * FROM ads")
     monkeypatch.setenv("HOUSING_PREDICTION_STORE", "postgresql://bob:geheim@db/predictions")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://bob:geheim@mlflow.example")
-    repository = build_defs().get_repository_def()
-    shown = dg.serialize_value(RepositorySnap.from_def(repository))
+    shown = dg.serialize_value(RepositorySnap.from_def(build_defs(market).get_repository_def()))
     assert "HOUSING_SOURCE" in shown
     assert "geheim" not in shown
+
+
+def test_a_password_of_one_market_is_not_shown_in_the_lineage_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
+    monkeypatch.setenv("HOUSING_KING_COUNTY_SOURCE", "postgresql+psycopg://bob:geheim@db/ads#SELECT * FROM sales")
+    monkeypatch.setenv("HOUSING_KING_COUNTY_PREDICTION_STORE", "postgresql://bob:geheim@db/predictions")
+    repository = definitions.king_county.get_repository_def()
+    assert "geheim" not in dg.serialize_value(RepositorySnap.from_def(repository))
+
+
+# -- several markets ---------------------------------------------------------------------------------------------------
+
+
+def test_the_code_location_of_another_market_is_the_same_graph_under_its_name(
+    defs: dg.Definitions, tmp_path: Path
+) -> None:
+    def prefixed(name: str) -> str:
+        return f"king_county/{name}"
+
+    other, expected = describe(of_market("king_county", tmp_path)), describe(defs)
+
+    expected["assets"] = {
+        prefixed(name): asset | {"upstream": [*map(prefixed, asset["upstream"])]}
+        for name, asset in expected["assets"].items()
+    }
+    expected["jobs"] = {name: [*map(prefixed, assets)] for name, assets in expected["jobs"].items()}
+    assert other == expected
+
+
+def test_two_markets_share_no_asset_file_database_model_or_experiment(tmp_path: Path) -> None:
+    istanbul, king_county = (of_market(name, tmp_path) for name in ("istanbul", "king_county"))
+
+    keys = [each.resolve_asset_graph().get_all_asset_keys() for each in (istanbul, king_county)]
+    assert keys[0].isdisjoint(keys[1])
+    ours, theirs = dict(istanbul.resources or {}), dict(king_county.resources or {})
+    for resource, field in (
+        ("checkpoints", "folder"),
+        ("tracking", "experiment_name"),
+        ("tracking", "artifact_folder"),
+        ("registry", "model_name"),
+        ("predictions", "url"),
+        ("bentos", "folder"),
+    ):
+        assert getattr(ours[resource], field) != getattr(theirs[resource], field), (resource, field)
+    assert ours["io_manager"].folder == theirs["io_manager"].folder  # below it, the keys tell values apart
+    assert set(ours["io_manager"].values).isdisjoint(theirs["io_manager"].values)
+    assert (ours["market"].name, theirs["market"].name) == ("istanbul", "king_county")
+
+
+def test_a_market_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(AttributeError, match="'atlantis'; markets are istanbul, king_county"):
+        definitions.atlantis  # noqa: B018
+
+
+@pytest.mark.slow
+def test_a_workspace_with_an_entry_for_each_market_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
+    (entry,) = yaml.safe_load((ROOT / "workspace.yaml").read_text(encoding="utf-8"))["load_from"]
+    module = entry["python_module"] | {"working_directory": str(ROOT)}
+    other = module | {"attribute": "king_county", "location_name": "king_county"}
+    workspace = tmp_path / "workspace.yaml"
+    workspace.write_text(yaml.safe_dump({"load_from": [{"python_module": module}, {"python_module": other}]}))
+
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+        WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])) as process,
+    ):
+        context = process.create_request_context()
+        faults = [found.load_error for found in context.get_code_location_entries().values() if found.load_error]
+        assert not faults
+        repositories = {each.name: each.get_repository("__repository__") for each in context.code_locations}
+        roots = {
+            name: {node.asset_key.path[0] for node in repository.get_asset_node_snaps()}
+            for name, repository in repositories.items()
+        }
+
+    assert roots["king_county"] == {"king_county"}
+    assert "raw_listings" in roots["housing"]
+    assert "king_county" not in roots["housing"]

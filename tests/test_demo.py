@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from housing_assets.demo.processes import PROJECT, ProcessError
-from housing_assets.demo.story import Story, tell
+from demo.processes import PROJECT, ProcessError
+from demo.story import Story, tell
 
 REPAIRED_WITHIN = 180
 """Seconds from the first shifted request to the first answer of the new version."""
@@ -90,7 +90,7 @@ def test_a_folder_that_is_not_of_a_demonstration_is_left_alone(tmp_path: Path) -
 def test_a_demonstration_that_is_stopped_leaves_no_process_behind(tmp_path: Path) -> None:
     storage = tmp_path / "storage"
     demo = subprocess.Popen(
-        [sys.executable, "-m", "housing_assets.demo", "--storage", str(storage)],
+        [sys.executable, "-m", "demo", "--storage", str(storage)],
         cwd=PROJECT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

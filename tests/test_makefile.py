@@ -3,6 +3,8 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -14,3 +16,29 @@ def test_the_link_to_the_configuration_is_mended_after_the_checkout_was_moved(tm
     subprocess.run(["make", "-C", ROOT, f"DAGSTER_HOME={link.parent}", str(link)], check=True, capture_output=True)
 
     assert link.resolve() == ROOT / "dagster.yaml"
+
+
+def test_help_lists_every_target() -> None:
+    phony = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
+    shown = subprocess.run(["make", "-C", ROOT, "help"], check=True, capture_output=True, text=True).stdout
+
+    listed = {line.split()[0] for line in shown.splitlines() if line and "\t" not in line}
+    assert set(phony.split()[1:]) <= listed
+    assert "HOUSING_MARKET" in shown
+
+
+@pytest.mark.parametrize(
+    ("target", "command"),
+    [
+        (["materialize"], "housing materialize"),
+        (["judge", "DAY=2026-03-01"], "housing judge 2026-03-01"),
+        (["rollback", "TO=3", "REASON=too many complaints"], 'housing rollback --to 3 --reason "too many complaints"'),
+        (["versions"], "housing versions"),
+        (["decisions"], "housing decisions"),
+        (["dev"], "housing dev"),
+        (["serve"], "housing serve"),
+    ],
+)
+def test_targets_call_the_command(target: list[str], command: str) -> None:
+    shown = subprocess.run(["make", "-C", ROOT, "-n", *target], check=True, capture_output=True, text=True).stdout
+    assert f".venv/bin/{command}" in shown.splitlines()

@@ -13,7 +13,7 @@ from google.protobuf import json_format
 
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import PredictRequest
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
-from housing_assets.features.bands import CATEGORIES
+from housing_assets.markets.istanbul import MARKET
 from tests.bento_service.serving import PROJECT, Service, serving
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -42,7 +42,7 @@ def run(command: list[str], text: str, service: Service) -> str:
 
 def test_the_curl_line_is_answered(service: Service) -> None:
     answer = json.loads(run(["bash", "-c"], block("bash", "curl -s localhost:3100/predict"), service))
-    assert answer["price_category"] in CATEGORIES
+    assert answer["price_category"] in MARKET.categories
 
 
 def test_the_python_client_is_answered(service: Service) -> None:
@@ -58,4 +58,4 @@ def test_the_message_of_the_grpcurl_line_is_answered(service: Service) -> None:
     assert message is not None
     request = json_format.Parse(message.group(1), PredictRequest())
     with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
-        assert PriceClassifierStub(channel).Predict(request, timeout=10).price_category in CATEGORIES
+        assert PriceClassifierStub(channel).Predict(request, timeout=10).price_category in MARKET.categories

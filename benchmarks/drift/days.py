@@ -13,8 +13,9 @@ import pandas as pd
 from benchmarks.drift.files import DAYS, ROWS_AT_ONCE
 from benchmarks.drift.inputs import draw_predictions, listings_of
 from benchmarks.drift.ours import VERSION
-from housing_assets.monitoring.frames import Frames
-from housing_assets.monitoring.production import PROFILED
+from housing_assets.markets.istanbul import MARKET
+from housing_assets.monitoring.production.frames import Frames
+from housing_assets.monitoring.production.predictions import profiled_columns
 
 FIRST_SEED = 1_000_000
 FIRST_DAY = pd.Timestamp("2026-01-01", tz="UTC")
@@ -36,7 +37,7 @@ def _day(folder: Path, number: int, rows: int) -> pd.DataFrame:
     }
     listings = listings_of(rows, FIRST_SEED + number).reset_index(drop=True)
     predictions = draw_predictions(folder, rows, FIRST_SEED + number)
-    return pd.concat([listings, predictions], axis="columns").assign(**answered)[[*PROFILED]]
+    return pd.concat([listings, predictions], axis="columns").assign(**answered)[[*profiled_columns(MARKET)]]
 
 
 def _pages(day: pd.DataFrame) -> Iterator[pd.DataFrame]:

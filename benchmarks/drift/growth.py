@@ -41,16 +41,18 @@ def slope(sizes: Sequence[Size]) -> float:
 
 def profile_days(folder: Path, n_days: int) -> Size:
     """Read and profile each day, and write its profile."""
-    from housing_assets.monitoring.frames import Frames
-    from housing_assets.monitoring.production import PROFILED, profile_day
-    from housing_assets.monitoring.reference import Reference
+    from housing_assets.markets.istanbul import MARKET
+    from housing_assets.monitoring.production.days import profile_day
+    from housing_assets.monitoring.production.frames import Frames
+    from housing_assets.monitoring.production.predictions import profiled_columns
+    from housing_assets.monitoring.profiles.reference import Reference
 
     reference = Reference.from_json((folder / REFERENCE).read_text()).profile
     shutil.rmtree(folder / PROFILES, ignore_errors=True)
     rows = 0
     started = time.perf_counter()
     for day in sorted((folder / DAYS).iterdir())[:n_days]:
-        profiles = profile_day(Frames.load(day).read(PROFILED), lambda _: reference)
+        profiles = profile_day(MARKET, Frames.load(day).read(profiled_columns(MARKET)), lambda _: reference)
         (folder / PROFILES / day.name).mkdir(parents=True)
         profiles.save(folder / PROFILES / day.name)
         rows += sum(profiles.rows.values())

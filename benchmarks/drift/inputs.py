@@ -6,12 +6,13 @@ writes a reference and a window of each size for the measurement of speed.
 
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pandas as pd
 
 from benchmarks.drift.files import (
@@ -24,11 +25,16 @@ from benchmarks.drift.files import (
     VALUES,
     WINDOW_FRAME,
 )
-from benchmarks.serving.inputs import train
+from benchmarks.drift.model import train
+from housing_assets.features.split import held_out, label_rows
 from housing_assets.listings.cleaning import clean
-from housing_assets.listings.sample import Shift, synthetic_listings
-from housing_assets.monitoring.profile import Profile, reference_edges
-from housing_assets.monitoring.reference import Reference, name_predictions
+from housing_assets.listings.samples import load_sample
+from housing_assets.markets.istanbul import MARKET
+from housing_assets.monitoring.production.predictions import PROBABILITIES, read_answers
+from housing_assets.monitoring.profiles.predictions import PredictionProfile
+from housing_assets.monitoring.profiles.profile import Profile, reference_edges
+from housing_assets.monitoring.profiles.reference import Reference
+from housing_assets.packaging import batch
 
 AS_OF = date(2022, 3, 4)
 """The newest day of the synthetic ads."""
@@ -36,19 +42,32 @@ AS_OF = date(2022, 3, 4)
 REFERENCE_SEED, WINDOW_SEED = 0, 1
 
 
-@dataclass
-class Evaluated:
-    """A model's answers for the listings held out."""
-
-    probabilities: np.ndarray
-    forest_digest: str = ""
-    fit_digest: str = ""
+def raw_listings(rows: int, seed: int, **shift: Any) -> pd.DataFrame:
+    """Draw raw synthetic listings: enough for so many, for there are copies and unusable ones among them."""
+    return load_sample(MARKET).draw(int(rows * 1.06) + 60, seed=seed, shift=shift)
 
 
 def listings_of(rows: int, seed: int, **shift: Any) -> pd.DataFrame:
-    """Return so many typed synthetic listings; among the ads that are drawn are copies and unusable ones."""
-    usable: pd.DataFrame = clean(synthetic_listings(int(rows * 1.06) + 60, seed=seed, shift=Shift(**shift))).listings
-    return usable[:rows]
+    """Return so many typed synthetic listings."""
+    return clean(MARKET, raw_listings(rows, seed, **shift)).listings[:rows]
+
+
+def as_stored(probabilities: np.ndarray) -> pd.DataFrame:
+    """Return predictions as the prediction store has them."""
+    names = np.array(MARKET.categories, dtype=object)
+    shares = (dict(zip(MARKET.categories, row, strict=True)) for row in probabilities.tolist())
+    return pd.DataFrame(
+        {
+            PREDICTED: names[probabilities.argmax(axis=1)],
+            PROBABILITIES: [orjson.dumps(each).decode() for each in shares],
+        }
+    )
+
+
+def profile_of(listings: pd.DataFrame, answers: pd.DataFrame, edges: Mapping[str, np.ndarray]) -> Profile:
+    """Profile the columns that are compared, and answers as they are stored; both may be of one frame."""
+    predictions = PredictionProfile.of(MARKET.categories, *read_answers(answers, MARKET.categories))
+    return Profile.of(MARKET, listings[[*VALUES]], predictions, edges, as_of=AS_OF)
 
 
 def draw_predictions(folder: Path, rows: int, seed: int) -> pd.DataFrame:
@@ -59,16 +78,18 @@ def draw_predictions(folder: Path, rows: int, seed: int) -> pd.DataFrame:
 
 def write_model(folder: Path, rows: int) -> dict[str, int]:
     """Write the model, its listings and its reference; return how many listings there are, and are held out."""
+    raw = raw_listings(rows, REFERENCE_SEED)
     listings = listings_of(rows, REFERENCE_SEED)
-    artifact = train(listings)
-    held_out = artifact.bands.held_out(listings)
-    evaluated = Evaluated(artifact.probabilities(listings[held_out]))
+    artifact = train(listings, raw)
+    kept_out = listings[held_out(MARKET, artifact.labels, listings)]
+    probabilities = batch.probabilities(artifact, kept_out)
     listings.to_pickle(folder / LISTINGS)
-    name_predictions(evaluated.probabilities).to_pickle(folder / PREDICTIONS)
+    as_stored(probabilities).to_pickle(folder / PREDICTIONS)
     (folder / ARTIFACT).mkdir()
     artifact.save(folder / ARTIFACT)
-    (folder / REFERENCE).write_text(Reference.of(listings, artifact.bands, evaluated).to_json())
-    return {"listings": len(listings), "held_out": int(held_out.sum())}
+    reference = Reference.of(MARKET, listings, label_rows(MARKET, artifact.labels, kept_out), probabilities)
+    (folder / REFERENCE).write_text(reference.to_json())
+    return {"listings": len(listings), "held_out": len(kept_out)}
 
 
 def write_frames(folder: Path, sizes: list[int]) -> None:
@@ -80,7 +101,7 @@ def write_frames(folder: Path, sizes: list[int]) -> None:
             frame = pd.concat([listings, draw_predictions(folder, rows, seed)], axis="columns")
             frame.astype({PREDICTED: "category"}).to_pickle(folder / str(rows) / name)
         known = pd.read_pickle(folder / str(rows) / REFERENCE_FRAME)
-        profile = Profile.of(known[[*VALUES]], known, reference_edges(known), as_of=AS_OF)
+        profile = profile_of(known, known, reference_edges(MARKET, known[[*VALUES]]))
         (folder / str(rows) / REFERENCE).write_text(profile.to_json())
 
 

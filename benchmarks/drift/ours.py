@@ -1,25 +1,30 @@
 """What is measured of the platform: a drift report of a window, and of the merged profiles of a year."""
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.drift.files import PROFILES, REFERENCE, REFERENCE_FRAME, ROWS_AT_ONCE, WINDOW_FRAME
-from benchmarks.drift.inputs import AS_OF
+from benchmarks.drift.files import PROFILES, REFERENCE, REFERENCE_FRAME, ROWS_AT_ONCE, VALUES, WINDOW_FRAME
+from benchmarks.drift.inputs import profile_of
 from benchmarks.measure import Work
-from housing_assets.monitoring.comparison import compared_cells, worst_columns
-from housing_assets.monitoring.drift import DriftReport, compare
-from housing_assets.monitoring.production import DayProfiles, merge_days
-from housing_assets.monitoring.profile import Profile, merge_profiles, reference_edges
-from housing_assets.monitoring.reference import Reference
-from housing_assets.monitoring.report_page import render_page
-from housing_assets.monitoring.validation import validate_features
+from housing_assets.markets.istanbul import MARKET
+from housing_assets.monitoring.documents import as_json
+from housing_assets.monitoring.drift.page import render_page
+from housing_assets.monitoring.drift.report import DriftReport, judge_drift
+from housing_assets.monitoring.drift.validation import validate_features
+from housing_assets.monitoring.drift.worst_columns import compare_worst_columns
+from housing_assets.monitoring.production.days import DayProfiles, merge_days
+from housing_assets.monitoring.profiles.profile import Profile, reference_edges
+from housing_assets.monitoring.profiles.reference import Reference
+from housing_assets.monitoring.report_context import ReportContext
 
 WARM_UP_ROWS = 500
 VERSION = 1
+
+_CONTEXT = ReportContext("2026-03-01", ("2026-03-01",), "", VERSION, in_production=True)
 
 
 def paged_window(folder: Path) -> Work:
@@ -67,26 +72,17 @@ def _report_against_stored(folder: Path, rows_at_once: int | None, window: pd.Da
 
 
 def _report_against_rows(reference: pd.DataFrame, window: pd.DataFrame) -> tuple[DriftReport, str]:
-    return _report(Profile.of(reference, reference, reference_edges(reference), as_of=AS_OF), [window])
+    return _report(profile_of(reference, reference, reference_edges(MARKET, reference[[*VALUES]])), [window])
 
 
 def _report(reference: Profile, pages: Iterable[pd.DataFrame]) -> tuple[DriftReport, str]:
     edges = {name: number.edges for name, number in reference.numbers.items()}
-    profile = merge_profiles(Profile.of(page, page, edges, as_of=AS_OF) for page in pages)
-    report = compare(reference, profile)
-    validate_features(reference, profile).to_json()
-    report.to_json()
-    page = render_page(
-        report,
-        day="2026-03-01",
-        report_id="",
-        version=VERSION,
-        in_production=True,
-        facts=[],
-        checks=[],
-        columns=compared_cells(worst_columns(report), reference, profile),
-    )
-    return report, page
+    profile = reduce(Profile.merge, (profile_of(page, page, edges) for page in pages))
+    report = judge_drift(reference, profile, personal=MARKET.personal_names)
+    as_json(validate_features(MARKET, reference, profile))
+    as_json(report)
+    columns = compare_worst_columns(report, reference, profile, MARKET.personal_names)
+    return report, render_page(report, _CONTEXT, facts=[], checks=[], columns=columns)
 
 
 def _reference(folder: Path) -> Profile:
@@ -99,8 +95,8 @@ def _days(folder: Path) -> list[Path]:
 
 def _judge_days(reference: Profile, days: Iterable[DayProfiles]) -> DriftReport:
     window = merge_days(days).by_version[VERSION]
-    validate_features(reference, window)
-    return compare(reference, window)
+    validate_features(MARKET, reference, window)
+    return judge_drift(reference, window)
 
 
 def _said(report: DriftReport) -> dict[str, Any]:

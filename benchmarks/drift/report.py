@@ -80,7 +80,7 @@ def rates_section(judged: Sequence[Judged]) -> str:
         [
             f"### False alarms and detection on {N_COLUMNS} columns",
             table(header, [_rates(each) for each in judged]),
-            "Counts of windows; «columns flagged» is the mean of a window. Where only prices change, Evidently is "
+            "Counts of windows; `columns flagged` is the mean of a window. Where only prices change, Evidently is "
             f"given them as column number {N_COLUMNS + 1}: without it the preset has nothing to see there.",
             _falsely_flagged(judged),
             f"What Evidently's defaults chose: {', '.join(methods)}.",

@@ -19,9 +19,9 @@ class Scenario:
     struck : str
         The column that is hit, or hit hardest; empty where none is.
     shift : mapping of str to object
-        As ``housing_assets.listings.sample.Shift`` takes it.
+        Knobs of the market's sample, as ``Sample.draw`` takes them.
     beyond : bool
-        Whether every number is moved above all that the reference has. Not left to ``Shift``: the service refuses most
+        Whether every number is moved above all that the reference has. Not left to the sample: the service refuses most
         numbers that are a thousand times too large, so that no such listing reaches the monitoring.
     has_prices : bool
         Whether only prices change. Evidently is then given them as a column.

@@ -24,14 +24,18 @@ from benchmarks.drift.files import (
     VALUES,
     WINDOWS,
 )
-from benchmarks.drift.inputs import AS_OF, listings_of
+from benchmarks.drift.inputs import as_stored, listings_of, profile_of
 from benchmarks.drift.scenarios import NULLS, SHIFTS, Scenario
-from housing_assets.monitoring.drift import Status, compare
-from housing_assets.monitoring.performance import Outcomes, judge_performance
-from housing_assets.monitoring.profile import Profile, reference_edges
-from housing_assets.monitoring.reference import name_predictions
-from housing_assets.monitoring.validation import validate_features
-from housing_assets.packaging.artifact import ModelArtifact
+from housing_assets.features.split import held_out, label_rows
+from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.markets.istanbul import MARKET
+from housing_assets.monitoring.drift.report import Status, judge_drift
+from housing_assets.monitoring.drift.validation import validate_features
+from housing_assets.monitoring.performance.judging import judge_performance
+from housing_assets.monitoring.production.predictions import read_answers
+from housing_assets.monitoring.profiles.outcomes import Outcomes
+from housing_assets.monitoring.profiles.profile import Profile, reference_edges
+from housing_assets.packaging import batch
 
 FIRST_SEED = 1_000
 SEEDS_OF_A_SCENARIO = 10_000
@@ -46,7 +50,7 @@ def judge_windows(folder: Path, n_nulls: int, n_shifted: int) -> dict[str, Any]:
         listings = listings_of(scenario.rows, seed, **scenario.shift)
         if scenario.beyond:
             listings = platform.move_beyond(listings)
-        predictions = name_predictions(platform.artifact.probabilities(listings))
+        predictions = as_stored(batch.probabilities(platform.artifact, listings))
         judged[name] = platform.judge(listings, predictions)
         _frame(listings, predictions).to_pickle(folder / WINDOWS / f"{name}.pickle")
         index.append((name, scenario.has_prices))
@@ -67,8 +71,8 @@ class Platform:
         self.artifact = ModelArtifact.load(folder / ARTIFACT)
         self.listings: pd.DataFrame = pd.read_pickle(folder / LISTINGS)
         self.predictions: pd.DataFrame = pd.read_pickle(folder / PREDICTIONS)
-        self.held_out = self.artifact.bands.held_out(self.listings)
-        self.edges = reference_edges(self.listings[[*VALUES]])
+        self.held_out = held_out(MARKET, self.artifact.labels, self.listings)
+        self.edges = reference_edges(MARKET, self.listings[[*VALUES]])
         self.reference = self._profile(self.listings, self.predictions)
         self.holdout = self._outcomes(self.listings[self.held_out], self.predictions)
 
@@ -90,7 +94,7 @@ class Platform:
         whether one fails at all.
         """
         window = self._profile(listings, predictions)
-        drift, features = compare(self.reference, window), validate_features(self.reference, window)
+        drift, features = judge_drift(self.reference, window), validate_features(MARKET, self.reference, window)
         performance = judge_performance(self.holdout, self._outcomes(listings, predictions))
         columns = list(drift.offending_columns)
         if features.counts_toward_retraining:
@@ -103,10 +107,11 @@ class Platform:
         }
 
     def _profile(self, listings: pd.DataFrame, predictions: pd.DataFrame) -> Profile:
-        return Profile.of(listings[[*VALUES]], predictions, self.edges, as_of=AS_OF)
+        return profile_of(listings, predictions, self.edges)
 
     def _outcomes(self, listings: pd.DataFrame, predictions: pd.DataFrame) -> Outcomes:
-        return Outcomes.of(self.artifact.bands.labels(listings[PRICE].to_numpy()), predictions)
+        truth = label_rows(MARKET, self.artifact.labels, listings)
+        return Outcomes.of(MARKET.categories, truth, *read_answers(predictions, MARKET.categories))
 
 
 def _drawn(n_nulls: int, n_shifted: int) -> Iterator[tuple[Scenario, str, int]]:

@@ -12,8 +12,8 @@ from benchmarks.serving.grpc_load import METHOD, serialize
 from benchmarks.serving.load import LoadFailed
 from benchmarks.serving.servers import KEY, Server
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import Answer
-from housing_assets.features.bands import CATEGORIES
-from housing_assets.packaging.artifact import PROBABILITY_NAMES, PROBABILITY_TOLERANCE, ModelArtifact
+from housing_assets.inference.artifact import PROBABILITY_TOLERANCE, ModelArtifact
+from housing_assets.packaging.batch import probability_names
 
 N_COMPARED = 200
 AUTHORIZED = {"authorization": f"Bearer {KEY}"}
@@ -38,11 +38,11 @@ def require_same_answers(folder: Path, ours: Server, mlflow: Server) -> int:
         by_http = [http.post(ours.prediction_url, json=cells).raise_for_status().json() for cells in ads]
         by_grpc = [predict(serialize(cells), metadata=metadata, timeout=10) for cells in ads]
         by_mlflow = http.post(mlflow.prediction_url, json={"dataframe_records": ads}).raise_for_status().json()
-    _require_equal("HTTP", [[answer["probabilities"][name] for name in CATEGORIES] for answer in by_http], expected)
-    _require_equal(
-        "gRPC", [[getattr(answer.probabilities, name) for name in CATEGORIES] for answer in by_grpc], expected
-    )
-    _require_equal("MLflow", [[row[name] for name in PROBABILITY_NAMES] for row in by_mlflow["predictions"]], expected)
+    categories = model.labels.categories
+    _require_equal("HTTP", [[answer["probabilities"][name] for name in categories] for answer in by_http], expected)
+    _require_equal("gRPC", [[answer.probabilities[name] for name in categories] for answer in by_grpc], expected)
+    names = probability_names(categories)
+    _require_equal("MLflow", [[row[name] for name in names] for row in by_mlflow["predictions"]], expected)
     return len(by_http) + len(by_grpc)
 
 

@@ -13,7 +13,7 @@ from benchmarks.serving.constant import ANSWER
 from benchmarks.serving.listing import Listing
 from bento_service.auth import ApiKeys
 from bento_service.errors import ServiceError
-from bento_service.memory import keep_what_is_loaded
+from bento_service.memory import freeze_loaded_objects
 from bento_service.protocols.http import HttpAdapter, HttpApi, problem
 from bento_service.service import HousingPriceClassifier
 from resources.settings import ServingSettings
@@ -59,7 +59,7 @@ class Nothing:
     @bentoml.on_startup
     async def start(self) -> None:
         """Settle as the service does."""
-        keep_what_is_loaded()
+        freeze_loaded_objects()
 
     @bentoml.api
     async def predict(self, listing: Listing, /) -> dict[str, Any]:  # type: ignore[valid-type]
@@ -92,7 +92,7 @@ class ConstantRuntime:
         self.metrics = UncountedMetrics()
         self.classifier = ConstantClassifier()
 
-    def require_turn(self) -> None:
+    def require_capacity(self) -> None:
         """Let everything in."""
 
     def is_ready(self) -> bool:
@@ -110,8 +110,8 @@ class NothingAdapted:
     @bentoml.on_startup
     async def start(self) -> None:
         """Let requests in."""
-        ADAPTED.runtime = ConstantRuntime()  # type: ignore[assignment]
-        keep_what_is_loaded()
+        ADAPTED.service = ConstantRuntime()  # type: ignore[assignment]
+        freeze_loaded_objects()
 
 
 Nothing.add_asgi_middleware(KeyCheck)

@@ -11,7 +11,7 @@ from typing import Any
 import grpc.aio
 
 from benchmarks.serving.constant import ANSWER
-from bento_service.memory import keep_what_is_loaded
+from bento_service.memory import freeze_loaded_objects
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import Answer, PredictRequest
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import (
     PriceClassifierServicer,
@@ -35,7 +35,7 @@ async def serve(port: int) -> None:
     add_PriceClassifierServicer_to_server(Nothing(), server)
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
-    keep_what_is_loaded()
+    freeze_loaded_objects()
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     await ended.wait()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.serving.files import ARTIFACT, read_requests
-from housing_assets.packaging.artifact import ModelArtifact
+from housing_assets.inference.artifact import ModelArtifact
 
 N_LOADS = 5
 WARM_UP_SHARE = 0.2

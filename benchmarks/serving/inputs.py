@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from benchmarks.inputs import MIN_ROWS
 from benchmarks.serving import usual
 from benchmarks.serving.files import ARTIFACT, INVOCATIONS, REGISTRY, REQUESTS
 from benchmarks.usual import SEED
@@ -20,7 +19,7 @@ from benchmarks.usual import SEED
 if TYPE_CHECKING:
     import pandas as pd
 
-    from housing_assets.packaging.artifact import ModelArtifact
+    from housing_assets.inference.artifact import ModelArtifact
 
 N_REQUESTS = 10_000
 """Distinct synthetic ads to ask about: with each of them new, nothing is remembered of the whole of it."""
@@ -28,56 +27,35 @@ N_REQUESTS = 10_000
 
 def write_inputs(folder: Path, rows: int, model: str | None, source: str | None) -> dict[str, int]:
     """Write the inputs of all servers; return the number of training ads, of trees and of requests."""
+    from benchmarks.drift.model import train
+    from housing_assets.inference.artifact import ModelArtifact
     from housing_assets.listings.cleaning import clean
-    from housing_assets.listings.sample import synthetic_listings
     from housing_assets.listings.source import read_listings
-    from housing_assets.packaging.artifact import ModelArtifact
+    from housing_assets.markets.istanbul import MARKET
+    from housing_assets.markets.istanbul_sample import synthetic_listings
 
     if source is None:
         ads, asked = synthetic_listings(rows, seed=SEED), synthetic_listings(N_REQUESTS, seed=SEED + 1)
     else:
-        ads = asked = read_listings(source).frame
-    listings = clean(ads).listings
+        ads = asked = read_listings(MARKET, source).frame
+    listings = clean(MARKET, ads).listings
     if model is None:
         (folder / ARTIFACT).mkdir()
-        train(listings).save(folder / ARTIFACT)
+        train(listings, ads).save(folder / ARTIFACT)
     else:
         shutil.copytree(model, folder / ARTIFACT)
     artifact = ModelArtifact.load(folder / ARTIFACT)
     n_trees = len(artifact.forest.roots)
-    usual.train(listings, artifact.bands, n_trees, folder)
+    usual.train(listings, artifact.labels, n_trees, folder)
     _register(artifact, folder)
     return {"listings": len(listings), "trees": n_trees, "requests": _write_requests(asked, folder)}
 
 
-def train(listings: "pd.DataFrame") -> "ModelArtifact":
-    """Train as the assets do."""
-    from housing_assets.features.bands import PriceBands
-    from housing_assets.features.crossing import cross_frame
-    from housing_assets.features.encoded import EncodedListings
-    from housing_assets.features.encoder import ListingEncoder
-    from housing_assets.packaging.assembly import assemble
-    from housing_assets.training.evaluation import evaluate
-    from housing_assets.training.flat_forest import FlatForest
-    from housing_assets.training.forest import new_forest, splittable
-    from housing_assets.training.parameters import ForestParameters
-    from housing_assets.training.strategies import balance
-
-    crossed = cross_frame(listings)
-    encoded = EncodedListings.encode(crossed, PriceBands.learn(listings), ListingEncoder())
-    training = balance(
-        encoded.X_train, encoded.y_train, crossed, encoded.encoder, strategy="smote", min_rows=MIN_ROWS, seed=SEED
-    )
-    grown = new_forest(ForestParameters()).fit(splittable(training.X), training.y)
-    forest = FlatForest.from_sklearn(grown, training.columns, training.n_columns)
-    metrics = evaluate(encoded.y_holdout, forest.predict_proba(encoded.X_holdout))
-    return assemble(encoded.encoder, forest, encoded.bands, metrics, {"forest_digest": forest.digest()}, listings)
-
-
 def _register(artifact: "ModelArtifact", folder: Path) -> None:
     """Register the artifact as the asset ``registered_model`` does."""
-    from housing_assets.packaging.assembly import example_listings
-    from housing_assets.packaging.registration import ANSWER, LOADER_MODULE, requirements
+    import pandas as pd
+
+    from housing_assets.packaging.registration import LOADER_MODULE, answer_types, requirements
     from resources.model_registry import ModelRegistry
 
     registry = ModelRegistry(tracking_uri=f"sqlite:///{folder / REGISTRY}")
@@ -87,26 +65,27 @@ def _register(artifact: "ModelArtifact", folder: Path) -> None:
         folder / ARTIFACT,
         client.create_run(experiment).info.run_id,
         {},
-        artifact.bands.to_dict(),
+        artifact.labels.to_dict(),
         loader_module=LOADER_MODULE,
         requirements=requirements(),
-        example=example_listings(2),
-        answer=ANSWER,
+        example=pd.DataFrame([artifact.market.example]),
+        answer=answer_types(artifact.market),
+        required=artifact.market.required,
     )
 
 
 def _write_requests(ads: "pd.DataFrame", folder: Path) -> int:
     """Write each usable ad once, without its price, as a request; return how many there are."""
-    from housing_assets.listings.columns import COLUMNS, Role, parse_listing
+    from housing_assets.markets.istanbul import MARKET
 
-    read = [column.raw for column in COLUMNS if column.values[0].role is not Role.TARGET]
-    texts = ads[read].astype(object)
+    texts = ads[[column.raw for column in MARKET.inputs]].astype(object)
     texts = texts.where(texts.notna(), None)
     asked = [
         {str(name): cell for name, cell in cells.items() if cell not in (None, "")}
         for cells in texts.to_dict("records")
     ]
-    bodies = dict.fromkeys(orjson.dumps(cells) for cells in asked if not parse_listing(cells, with_target=False)[1])
+    usable = (cells for cells in asked if not MARKET.parse_listing(cells, with_target=False)[1])
+    bodies = dict.fromkeys(orjson.dumps(cells) for cells in usable)
     (folder / REQUESTS).write_bytes(b"".join(b"%b\n" % body for body in bodies))
     (folder / INVOCATIONS).write_bytes(b"".join(b'{"dataframe_records": [%b]}\n' % body for body in bodies))
     return len(bodies)

@@ -22,17 +22,17 @@ from sklearn.feature_extraction import FeatureHasher
 from benchmarks.serving.files import USUAL_FOLDER, USUAL_LOG, USUAL_MODEL
 from benchmarks.serving.listing import Listing
 from benchmarks.usual import N_BUCKETS, SEED
-from housing_assets.features.bands import CATEGORIES
-from housing_assets.features.encoder import text_names
-from housing_assets.listings.columns import NUMBERS, TARGET, parse_listing, values
+from housing_assets.features.split import label_rows
+from housing_assets.inference.declaration import FEATURE_NUMBERS
+from housing_assets.markets.istanbul import MARKET
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from housing_assets.features.bands import PriceBands
+    from housing_assets.inference.labels import LabelScheme
 
-TEXTS = [name for name in text_names() if name in {value.name for value in values()}]
-AMOUNTS = [value.name for value in values() if value.role in NUMBERS and value.name != TARGET]
+TEXTS = list(MARKET.declared_texts)
+AMOUNTS = [value.name for value in MARKET.values(*FEATURE_NUMBERS)]
 
 logger = logging.getLogger("usual")
 
@@ -47,11 +47,11 @@ def encode(frame: pd.DataFrame, hasher: FeatureHasher) -> csr_matrix:
     return hstack([hasher.transform(tokens), csr_matrix(numbers)], format="csr")
 
 
-def train(listings: pd.DataFrame, bands: "PriceBands", n_trees: int, folder: Path) -> None:
+def train(listings: pd.DataFrame, labels: "LabelScheme", n_trees: int, folder: Path) -> None:
     """Fit on typed listings and write the model to a folder."""
     hasher = FeatureHasher(N_BUCKETS, input_type="string")
     forest = RandomForestClassifier(n_estimators=n_trees, n_jobs=-1, random_state=SEED)
-    forest.fit(encode(listings, hasher), bands.labels(listings[TARGET].to_numpy()))
+    forest.fit(encode(listings, hasher), label_rows(MARKET, labels, listings))
     joblib.dump({"hasher": hasher, "forest": forest}, folder / USUAL_MODEL)
 
 
@@ -79,15 +79,16 @@ def health() -> dict[str, str]:
 @app.post("/predict")
 async def predict(listing: Listing) -> dict[str, Any]:  # type: ignore[valid-type]
     """Classify one listing."""
-    typed, reasons = parse_listing(listing.model_dump(by_alias=True), with_target=False)  # type: ignore[attr-defined]
+    cells = listing.model_dump(by_alias=True)  # type: ignore[attr-defined]
+    typed, reasons = MARKET.parse_listing(cells, with_target=False)
     if reasons:
         raise HTTPException(422, reasons)
     model = app.state.model
     row = encode(pd.DataFrame([typed]), model["hasher"])
     probabilities = model["forest"].predict_proba(row)[0]
     answer = {
-        "price_category": CATEGORIES[int(probabilities.argmax())],
-        "probabilities": dict(zip(CATEGORIES, probabilities.tolist(), strict=True)),
+        "price_category": MARKET.categories[int(probabilities.argmax())],
+        "probabilities": dict(zip(MARKET.categories, probabilities.tolist(), strict=True)),
     }
     logger.info("listing=%s answer=%s", typed, answer)
     return answer

@@ -1,4 +1,4 @@
-"""Whether a source has a model to give, and how a folder of files becomes one."""
+"""Whether a source has a model to give, and how a folder of files is loaded as one."""
 
 import json
 import logging
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from housing_assets.packaging.artifact import ArtifactRefused, ModelArtifact
-from housing_assets.packaging.rule import PriceRule
+from housing_assets.inference.artifact import ArtifactRefused, ModelArtifact
+from housing_assets.inference.fallback import FallbackRule
 
-Model = ModelArtifact | PriceRule
+Model = ModelArtifact | FallbackRule
 
 logger = logging.getLogger("housing.models")
 
 _REGISTRATION = "registration.json"
 
 _UNNUMBERED = "baked"
-"""Version of a folder that does not say as which version its artifact was registered."""
+"""Version of a folder that does not say which version its artifact was registered as."""
 
 
-class Status(StrEnum):
-    """How a source stands."""
+class Availability(StrEnum):
+    """Whether a source has a model to give."""
 
     AVAILABLE = "available"
     ABSENT = "absent"
@@ -29,29 +29,29 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a source stands, with which version, and why.
+class SourceStatus:
+    """Whether a source has a model to give, of which version, and why not.
 
     Attributes
     ----------
-    status : Status
+    availability : Availability
     version : str or None
         None where none is known.
     reason : str or None
         Why there is no model; None where there is one.
     """
 
-    status: Status
+    availability: Availability
     version: str | None = None
     reason: str | None = None
 
 
 class Unavailable(Exception):
-    """A source has no model to give; ``standing`` tells why."""
+    """A source has no model to give; ``status`` says why."""
 
-    def __init__(self, status: Status, reason: str, version: str | None = None):
+    def __init__(self, availability: Availability, reason: str, version: str | None = None):
         super().__init__(reason)
-        self.standing = Standing(status, version, reason)
+        self.status = SourceStatus(availability, version, reason)
 
 
 def load_artifact(folder: Path) -> ModelArtifact:
@@ -60,13 +60,13 @@ def load_artifact(folder: Path) -> ModelArtifact:
     Raises
     ------
     ArtifactRefused
-        If it is damaged or not one of ours; the message does not name the folder.
+        If it is damaged or not a model artifact; the message does not name the folder.
     """
     try:
         return ModelArtifact.load(folder)
     except ArtifactRefused as fault:
         raise ArtifactRefused(str(fault).removeprefix(f"{folder}: ")) from fault
-    except Exception as fault:  # whatever is wrong with one model, it must not take those along that answer
+    except Exception as fault:  # whatever is wrong with one model, the others must go on answering
         logger.exception("loading %s failed", folder)
         raise ArtifactRefused(f"{type(fault).__name__}: {fault}") from fault
 
@@ -80,5 +80,5 @@ def read_version(folder: Path) -> str:
 
 
 def write_version(folder: Path, number: int) -> None:
-    """Say in a folder as which version its artifact was registered."""
+    """Write into a folder which version its artifact was registered as."""
     (folder / _REGISTRATION).write_text(json.dumps({"version": number}))

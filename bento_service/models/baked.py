@@ -1,16 +1,16 @@
-"""The model that lies beside the code, and the rule: what answers where no registry can be asked."""
+"""The model that is stored beside the code, and the fallback rule: what answers where there is no registry."""
 
 from collections.abc import Callable
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from bento_service.models.availability import Status, Unavailable, load_artifact, read_version
-from housing_assets.packaging.artifact import ArtifactRefused, ModelArtifact, load_rule
-from housing_assets.packaging.rule import PriceRule
+from bento_service.models.availability import Availability, Unavailable, load_artifact, read_version
+from housing_assets.inference.artifact import ArtifactRefused, ModelArtifact, load_rule
+from housing_assets.inference.fallback import FallbackRule
 
 
 class BakedModel:
-    """The model artifact in a local folder, which does not change while it is served from.
+    """The model artifact in a local folder, which must not change while it is served.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class BakedModel:
             If there is none, or it is refused.
         """
         if self._folder is None:
-            raise Unavailable(Status.ABSENT, "no model is baked in")
+            raise Unavailable(Availability.ABSENT, "no model is baked in")
         version = read_version(self._folder)
         model = self._loaded.get(version)
         if model is None and self._refusal is None:
@@ -41,12 +41,12 @@ class BakedModel:
             except ArtifactRefused as fault:
                 self._refusal = str(fault)
         if model is None:
-            raise Unavailable(Status.REFUSED, str(self._refusal), version)
+            raise Unavailable(Availability.REFUSED, str(self._refusal), version)
         return version, model
 
 
-class FallbackRule:
-    """The first rule that is whole among those of several model artifacts, whatever became of their forests.
+class RuleSource:
+    """The first intact fallback rule among those of several model artifacts, even where their forests are damaged.
 
     Parameters
     ----------
@@ -56,27 +56,27 @@ class FallbackRule:
 
     def __init__(self, folders: Callable[[], list[Path]]):
         self._folders = folders
-        self._loaded: tuple[str, PriceRule] | None = None
+        self._loaded: tuple[str, FallbackRule] | None = None
 
-    def load(self) -> tuple[str, PriceRule]:
+    def load(self) -> tuple[str, FallbackRule]:
         """Return the version of the artifact and its rule.
 
         Raises
         ------
         Unavailable
-            If there is no artifact, or none whose rule is whole.
+            If there is no artifact, or none whose rule is intact.
         """
         if self._loaded is None:
             self._loaded = self._find()
         return self._loaded
 
-    def _find(self) -> tuple[str, PriceRule]:
+    def _find(self) -> tuple[str, FallbackRule]:
         refusals = []
         for folder in self._folders():
             try:
                 return read_version(folder), load_rule(folder)
-            except Exception as fault:  # a rule that cannot be read in one way or another
+            except Exception as fault:  # whatever is wrong with one rule, the next one may be intact
                 refusals.append(str(fault).removeprefix(f"{folder}: "))
         if not refusals:
-            raise Unavailable(Status.ABSENT, "there is no model artifact to take a rule from")
-        raise Unavailable(Status.REFUSED, refusals[0])
+            raise Unavailable(Availability.ABSENT, "there is no model artifact to take a rule from")
+        raise Unavailable(Availability.REFUSED, refusals[0])

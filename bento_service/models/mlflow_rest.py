@@ -1,4 +1,4 @@
-"""What the service asks of MLflow's REST API, and what the answers mean; one attempt, neither hurried nor repeated."""
+"""The calls of MLflow's REST API that the service makes: one attempt each, without timeouts or retries."""
 
 import hashlib
 import io
@@ -11,24 +11,24 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from housing_assets.packaging.artifact import FILES, MANIFEST, ArtifactRefused, sha256
+from housing_assets.inference.artifact import FILES, MANIFEST, ArtifactRefused, sha256
 
 SHA256_TAG = "artifact_sha256"
 """Tag of a registered version: the SHA-256 of its manifest, which in turn has those of the other files."""
 
 ARTIFACT_PATH = "data/artifact"
-"""Where a registered model keeps our files: MLflow's ``data``, and the name of the folder that was registered."""
+"""Where a registered model keeps the artifact: in MLflow's ``data``, under the name of the registered folder."""
 
 _ANSWER_BYTES = 4 * 2**20
-"""No look-up's answer is longer: a version with its tags takes a few thousand bytes."""
+"""Size limit of a look-up's answer: a version with its tags takes a few thousand bytes."""
 
 
 class RegistryFault(Exception):
-    """The registry's answer is of no use; asking again at once would bring the same."""
+    """The registry's answer cannot be used; asking again at once would give the same."""
 
 
 class RegistryUnreachable(RegistryFault):
-    """The registry did not answer, not in time, or with a failure of its own; a later attempt may succeed."""
+    """The registry did not answer, timed out, or failed itself; a later attempt may succeed."""
 
 
 class _Absent(RegistryFault):
@@ -36,7 +36,7 @@ class _Absent(RegistryFault):
 
 
 class _TooLong(RegistryFault):
-    """An answer with more bytes than allowed."""
+    """An answer has more bytes than allowed."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class RegisteredVersion:
     ----------
     number : int
     source : str
-        What MLflow made the version from: the version of the same number in another registry has another one.
+        Where MLflow took the version from: tells it apart from the same number in another registry.
     artifact_sha256 : str or None
-        What the manifest's SHA-256 must be; None for a version that was registered without.
+        The manifest's expected SHA-256; None for a version that was registered without one.
     """
 
     number: int
@@ -58,13 +58,13 @@ class RegisteredVersion:
 
     @property
     def key(self) -> str:
-        """A file name that no other version has."""
+        """A folder name that is unique to the version."""
         identity = f"{self.source} {self.artifact_sha256}"
         return f"{self.number}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
 
 async def resolve(client: httpx.AsyncClient, model_name: str, aliases: Iterable[str]) -> dict[str, RegisteredVersion]:
-    """Return the versions that aliases name; an alias that names none is left out.
+    """Return the versions that aliases point to; an alias that does not exist is left out.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ async def resolve(client: httpx.AsyncClient, model_name: str, aliases: Iterable[
     Raises
     ------
     RegistryFault
-        If the answer is not MLflow's, or a refusal.
+        If the answer is an error, or not MLflow's.
     httpx.HTTPError
         If there is no answer.
     """
@@ -98,7 +98,7 @@ async def resolve(client: httpx.AsyncClient, model_name: str, aliases: Iterable[
 async def fetch(
     client: httpx.AsyncClient, model_name: str, version: RegisteredVersion, folder: Path, max_bytes: int
 ) -> None:
-    """Download the artifact's files through the server; those that lie in the folder are taken as they are.
+    """Download the artifact's files through the server; those that are in the folder already are kept.
 
     Parameters
     ----------
@@ -107,19 +107,20 @@ async def fetch(
     model_name : str
     version : RegisteredVersion
     folder : Path
-        Where the files go; it must exist.
+        Where the files are written; it must exist.
     max_bytes : int
-        Bytes that the files may have in all.
+        Total size of the files, at most.
 
     Raises
     ------
     ArtifactRefused
-        If the version has not all files, too many bytes, or another manifest than it was registered with.
+        If a file is missing, the files are too large, or the manifest is not the one that was registered.
     RegistryFault
-        If the answer is a refusal.
+        If the answer is an error.
     httpx.HTTPError
         If there is no answer.
     """
+    limit = max_bytes
     for name in (MANIFEST, *FILES):
         if not (folder / name).exists():
             query = {"name": model_name, "version": str(version.number), "path": f"{ARTIFACT_PATH}/{name}"}
@@ -130,7 +131,7 @@ async def fetch(
             except _Absent as fault:
                 raise ArtifactRefused(f"{name} is missing") from fault
             except _TooLong as fault:
-                raise ArtifactRefused("its files have more bytes than allowed") from fault
+                raise ArtifactRefused(f"its files are larger than the {limit:,} bytes that are allowed") from fault
             part.replace(folder / name)
         if name == MANIFEST and version.artifact_sha256 not in (None, sha256(folder / MANIFEST)):
             raise ArtifactRefused(f"{MANIFEST} is not the one that version {version.number} was registered with")
@@ -165,7 +166,7 @@ async def _fault(response: httpx.Response) -> RegistryFault:
     try:
         error = str(json.loads(body)["error_code"])
     except (ValueError, KeyError, TypeError):
-        error = "no error of MLflow's"
+        error = "not an error of MLflow's"
     return (_Absent if error == "RESOURCE_DOES_NOT_EXIST" else RegistryFault)(f"answered with status {status}: {error}")
 
 

@@ -1,37 +1,37 @@
-"""The registered versions that aliases name, as models: out of the cache where they lie there, else downloaded.
+"""The registered versions that aliases point to, as models: from the cache where they are in it, else downloaded.
 
-Asking and loading block and are for one background thread; ``state`` may be read by any.
+Look-ups and loading block, and are for one background thread; ``state`` may be read by any.
 """
 
 import logging
 import time
 from pathlib import Path
-from typing import Any
 from weakref import WeakValueDictionary
 
-from bento_service.models.availability import Standing, Status, Unavailable, load_artifact, write_version
+from bento_service.answers import RegistryState, Tier
+from bento_service.models.availability import Availability, SourceStatus, Unavailable, load_artifact, write_version
 from bento_service.models.mlflow_rest import RegisteredVersion, RegistryFault
 from bento_service.models.registry import MlflowRegistry
 from bento_service.models.version_cache import NamedVersions, VersionCache
-from housing_assets.packaging.artifact import ArtifactRefused, ModelArtifact
+from housing_assets.inference.artifact import ArtifactRefused, ModelArtifact
 
-PRODUCTION = "production"
-STAGING = "staging"
+ALIASES = (Tier.PRODUCTION.value, Tier.STAGING.value)
+"""What is looked up in the registry: its aliases are the names of the tiers."""
 
 logger = logging.getLogger("housing.models")
 
 
 class RegisteredModels:
-    """Models of the versions that the aliases of a registry name.
+    """Models of the versions that the aliases of a registry point to.
 
     Parameters
     ----------
     registry : MlflowRegistry, optional
-        None: no alias names a version.
+        None: no alias points to a version.
     cache_folder : Path
         Where downloaded versions are kept; processes may share it.
     refusal_seconds : float
-        How long a refused version is not fetched again, unless the aliases leave it meanwhile.
+        How long a refused version is not fetched again, unless no alias points to it meanwhile.
     """
 
     def __init__(self, registry: MlflowRegistry | None, cache_folder: Path, refusal_seconds: float):
@@ -39,20 +39,20 @@ class RegisteredModels:
         self._refusal_seconds = refusal_seconds
         self._cache = VersionCache(cache_folder, f"{registry.url} {registry.model_name}" if registry else "")
         self._named = self._cache.recall() if registry else None
-        self._fault: str | None = "not asked yet" if registry else None
+        self._fault: str | None = "no look-up yet" if registry else None
         self._cache_fault: str | None = None
         self._refused: dict[RegisteredVersion, tuple[str, float]] = {}
         self._models: WeakValueDictionary[RegisteredVersion, ModelArtifact] = WeakValueDictionary()
 
     def look_up(self) -> None:
-        """Ask the registry what the aliases name; while it does not answer, what they named last holds."""
+        """Look the aliases up in the registry; while it does not answer, the last known versions stay."""
         if self._registry is None:
             return
         try:
-            versions = self._registry.resolve(PRODUCTION, STAGING)
+            versions = self._registry.resolve(*ALIASES)
         except RegistryFault as fault:
             if self._fault != str(fault):
-                logger.warning("the registry does not say what is in production: %s", fault)
+                logger.warning("the aliases cannot be looked up in the registry: %s", fault)
             self._fault = str(fault)
             return
         if self._fault is not None:
@@ -66,22 +66,22 @@ class RegisteredModels:
         except OSError as fault:
             self._cache_fault = str(fault)
 
-    def standing(self, alias: str) -> Standing:
-        """Return how an alias stands without loading what it names."""
+    def status(self, alias: str) -> SourceStatus:
+        """Return whether the version that an alias points to can be had, without loading it."""
         try:
             version = self._version(alias)
             self._require_unrefused(version)
         except Unavailable as fault:
-            return fault.standing
-        return Standing(Status.AVAILABLE, str(version.number))
+            return fault.status
+        return SourceStatus(Availability.AVAILABLE, str(version.number))
 
     def load(self, alias: str) -> tuple[str, ModelArtifact]:
-        """Return the number and the model of the version that an alias names.
+        """Return the number and the model of the version that an alias points to.
 
         Raises
         ------
         Unavailable
-            If it names none, or one that cannot be had or is refused.
+            If it points to none, or to one that cannot be downloaded or is refused.
         """
         version = self._version(alias)
         model = self._models.get(version)
@@ -90,10 +90,10 @@ class RegisteredModels:
             try:
                 model = self._load_cached(version) or self._download(version)
             except RegistryFault as fault:
-                raise Unavailable(Status.UNREACHABLE, str(fault), str(version.number)) from fault
+                raise Unavailable(Availability.UNREACHABLE, str(fault), str(version.number)) from fault
             except (ArtifactRefused, OSError) as fault:
                 self._refused = {**self._refused, version: (str(fault), time.monotonic() + self._refusal_seconds)}
-                raise Unavailable(Status.REFUSED, str(fault), str(version.number)) from fault
+                raise Unavailable(Availability.REFUSED, str(fault), str(version.number)) from fault
             self._models[version] = model
         return str(version.number), model
 
@@ -102,15 +102,15 @@ class RegisteredModels:
         return [] if self._registry is None else self._cache.paths()
 
     def age(self) -> float | None:
-        """Return the seconds since the registry last said what the aliases name; None if it never did."""
+        """Return the seconds since the last look-up that the registry answered; None if it never did."""
         return None if self._named is None else max(0.0, time.time() - self._named.confirmed_at)
 
-    def state(self) -> dict[str, Any]:
-        """Return what is known of the registry and its aliases, as JSON types."""
+    def state(self) -> RegistryState:
+        """Return what is known of the registry and its aliases."""
         registry, named = self._registry, self._named
         return {
-            "url": registry and registry.url,
-            "breakers": registry and registry.breakers,
+            "url": registry.url if registry else None,
+            "breakers": registry.breakers if registry else None,
             "aliases": {alias: version.number for alias, version in named.versions.items()} if named else {},
             "aliases_confirmed": self._fault is None and named is not None,
             "age_seconds": self.age(),
@@ -120,18 +120,18 @@ class RegisteredModels:
 
     def _version(self, alias: str) -> RegisteredVersion:
         if self._registry is None:
-            raise Unavailable(Status.ABSENT, "no registry is configured")
+            raise Unavailable(Availability.ABSENT, "no registry is configured")
         if self._named is None:
-            raise Unavailable(Status.UNREACHABLE, f"the registry has not said yet what it is: {self._fault}")
+            raise Unavailable(Availability.UNREACHABLE, f"the registry has not answered yet: {self._fault}")
         version = self._named.versions.get(alias)
         if version is None:
-            raise Unavailable(Status.ABSENT, f"no version has the alias {alias}")
+            raise Unavailable(Availability.ABSENT, f"no version has the alias {alias}")
         return version
 
     def _require_unrefused(self, version: RegisteredVersion) -> None:
         reason, until = self._refused.get(version, ("", 0.0))
         if time.monotonic() < until:
-            raise Unavailable(Status.REFUSED, reason, str(version.number))
+            raise Unavailable(Availability.REFUSED, reason, str(version.number))
 
     def _load_cached(self, version: RegisteredVersion) -> ModelArtifact | None:
         folder = self._cache.path(version)
@@ -140,7 +140,7 @@ class RegisteredModels:
         try:
             return load_artifact(folder)
         except ArtifactRefused as fault:
-            logger.warning("version %d is damaged in the cache and removed from it: %s", version.number, fault)
+            logger.warning("version %d is damaged in the cache and was removed from it: %s", version.number, fault)
             self._cache.discard(version)
             return None
 

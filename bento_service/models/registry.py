@@ -1,6 +1,7 @@
-"""The model registry as the service uses it: how long an answer may take, how often it is asked, and when left alone.
+"""The client of the model registry: its timeouts, retries and circuit breakers.
 
-What is asked is in ``mlflow_rest.py``; what to do with the answers, and with the lack of them, in ``registered.py``.
+The calls themselves are in ``mlflow_rest.py``; what follows from the answers, or from their absence, in
+``registered.py``.
 """
 
 import asyncio
@@ -25,16 +26,16 @@ from bento_service.models import mlflow_rest
 from bento_service.models.mlflow_rest import RegisteredVersion, RegistryUnreachable
 
 _FIRST_WAIT, _LONGEST_WAIT, _JITTER = 0.25, 4.0, 0.25
-"""Seconds between attempts: doubled each time, plus up to the jitter, so that workers do not come back as one."""
+"""Seconds between attempts: doubled each time, plus up to the jitter, so that workers do not retry in step."""
 
 T = TypeVar("T")
 
 
 class MlflowRegistry:
-    """Reads one registered model through an MLflow server, whatever store its files lie in.
+    """Reads one registered model through an MLflow server, whatever store holds its files.
 
     Credentials are MLflow's: those of the URL, or ``MLFLOW_TRACKING_USERNAME`` and ``MLFLOW_TRACKING_PASSWORD``, or
-    ``MLFLOW_TRACKING_TOKEN``. Its methods block, and are not to be called in the thread of an event loop.
+    ``MLFLOW_TRACKING_TOKEN``. Its methods block: do not call them in the thread of an event loop.
 
     Parameters
     ----------
@@ -42,21 +43,21 @@ class MlflowRegistry:
         Of the MLflow server.
     model_name : str
     timeout : float
-        Seconds that one attempt to load may take in all: a look-up, or all files of a version. A server that trickles
+        Seconds that one attempt may take in total: a look-up, or all files of a version. A server that sends too slowly
         is cut off.
     attempts : int
-        How often a load is attempted, the first included.
+        Attempts for each load, the first included.
     breaker_failures : int
-        Attempts that fail in a row before the registry is left alone.
+        Failures in a row that open the circuit breaker: the registry is not called for a while.
     breaker_seconds : float
-        How long it is then left alone.
+        How long the circuit breaker stays open.
     max_bytes : int
-        Bytes that the files of a version may have in all.
+        Total size of a version's files, at most.
 
     Raises
     ------
     ValueError
-        If the URL is not that of a server.
+        If the URL is not an HTTP server's.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class MlflowRegistry:
             sleep=sleep_using_event(self._closed),
             reraise=True,
         )
-        # Two, so that a store that cannot deliver a version does not keep us from seeing that it was rolled back.
+        # Two, so that a store that cannot deliver a version does not hide that it was rolled back.
         self._look_ups, self._downloads = (
             CircuitBreaker(
                 fail_max=breaker_failures,
@@ -104,24 +105,24 @@ class MlflowRegistry:
         return {"look_ups": self._look_ups.current_state, "downloads": self._downloads.current_state}
 
     def resolve(self, *aliases: str) -> dict[str, RegisteredVersion]:
-        """Return the versions that aliases name; an alias that names none is left out.
+        """Return the versions that aliases point to; an alias that does not exist is left out.
 
         Raises
         ------
         RegistryFault
-            If the registry could not be asked, or its answer not be understood.
+            If the registry did not answer, or its answer cannot be used.
         """
         return self._load(self._look_ups, lambda client: mlflow_rest.resolve(client, self.model_name, aliases))
 
     def fetch(self, version: RegisteredVersion, folder: Path) -> None:
-        """Download the artifact's files into an existing folder; a further attempt goes on where one was cut off.
+        """Download the artifact's files into an existing folder; a retry continues where the last attempt was cut off.
 
         Raises
         ------
         RegistryFault
-            If the registry could not be asked.
+            If the registry did not answer.
         ArtifactRefused
-            If the version has not all files, too many bytes, or another manifest than it was registered with.
+            If a file is missing, the files are too large, or the manifest is not the one that was registered.
         """
         self._load(
             self._downloads,
@@ -136,7 +137,9 @@ class MlflowRegistry:
         try:
             return self._retrying(breaker.call, self._attempt, work)
         except CircuitBreakerError as fault:
-            raise RegistryUnreachable(f"left alone for now, after {breaker.fail_max} failures in a row") from fault
+            raise RegistryUnreachable(
+                f"the circuit breaker is open, after {breaker.fail_max} failures in a row"
+            ) from fault
 
     def _attempt(self, work: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
         async def within_time() -> T:

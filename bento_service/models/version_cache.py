@@ -1,4 +1,4 @@
-"""Downloaded versions on disk, and what the aliases named last: what a worker starts from while the registry is down.
+"""Downloaded versions on disk, and the last known aliases: what a worker starts from while the registry is down.
 
 Several processes may share the folder: whatever appears in it appears complete, under its final name.
 """
@@ -21,22 +21,22 @@ _ALIASES = "aliases.json"
 _UNFINISHED = ".unfinished-"
 
 _SPARE = 3
-"""Versions that stay though they are not in use: where a rollback is likely to go."""
+"""Versions that are kept though no alias points to them: a rollback is likely to need one."""
 
 _ABANDONED_SECONDS = 3_600.0
-"""Age at which what is unfinished belongs to a process that was killed: no download may take so long."""
+"""Age at which an unfinished download belongs to a process that was killed: none may take this long."""
 
 
 @dataclass(frozen=True)
 class NamedVersions:
-    """What aliases named at a time.
+    """The versions that aliases pointed to at a time.
 
     Attributes
     ----------
     versions : mapping of str to RegisteredVersion
-        By alias; an alias that named none is left out.
+        By alias; an alias that did not exist is left out.
     confirmed_at : float
-        When the registry said so, in seconds since the epoch.
+        When the registry confirmed it, in seconds since the epoch.
     """
 
     versions: Mapping[str, RegisteredVersion]
@@ -49,9 +49,9 @@ class VersionCache:
     Parameters
     ----------
     folder : Path
-        Made when first written to.
+        Created with the first version.
     origin : str
-        The registry and model that the versions are of; what another one's aliases named is not recalled.
+        The registry and model that the versions belong to; aliases of another one are not recalled.
     """
 
     def __init__(self, folder: Path, origin: str):
@@ -59,7 +59,7 @@ class VersionCache:
         self._origin = origin
 
     def path(self, version: RegisteredVersion) -> Path:
-        """Return the folder of a version, which is there if the version is."""
+        """Return the folder of a version; it exists if the version is in the cache."""
         return self._folder / version.key
 
     def paths(self) -> list[Path]:
@@ -69,7 +69,7 @@ class VersionCache:
 
     @contextmanager
     def adding(self, version: RegisteredVersion) -> Iterator[Path]:
-        """Give an empty folder, which becomes that of the version unless an exception leaves the block."""
+        """Give an empty folder that becomes the version's, unless the block raises."""
         with self._unfinished() as unfinished:
             folder = unfinished / version.key
             folder.mkdir()
@@ -85,7 +85,7 @@ class VersionCache:
         self._remove(self.path(version))
 
     def prune(self, kept: Iterable[RegisteredVersion]) -> None:
-        """Remove versions that neither are among those kept nor have the highest numbers, and what was abandoned."""
+        """Remove abandoned downloads, and versions that are neither kept nor among the newest."""
         names = {version.key for version in kept}
         for path in [path for path in self.paths() if path.name not in names][_SPARE:]:
             self._remove(path)
@@ -95,7 +95,7 @@ class VersionCache:
                     shutil.rmtree(path, ignore_errors=True)
 
     def remember(self, named: NamedVersions) -> None:
-        """Store what the aliases name."""
+        """Store the versions that the aliases point to."""
         stored = {
             "origin": self._origin,
             "confirmed_at": named.confirmed_at,
@@ -107,7 +107,7 @@ class VersionCache:
             file.replace(self._folder / _ALIASES)
 
     def recall(self) -> NamedVersions | None:
-        """Return what the aliases named last; None if that is not known."""
+        """Return the last known aliases, None where there are none."""
         try:
             stored = json.loads((self._folder / _ALIASES).read_bytes())
             if stored["origin"] != self._origin:
@@ -117,7 +117,7 @@ class VersionCache:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
-            logger.warning("what the aliases named last is not readable: %s", fault)
+            logger.warning("the last known aliases cannot be read: %s", fault)
             return None
 
     def _remove(self, path: Path) -> None:

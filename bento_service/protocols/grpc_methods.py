@@ -1,13 +1,13 @@
-"""The gRPC adapter: each method as bytes in, bytes out, over the same core as HTTP.
+"""The gRPC adapter: each method as bytes in, bytes out, over the same classifier as HTTP.
 
-One function around every method does what a chain of interceptors would, at a fraction of its cost. Messages are
-parsed and serialized in it, not by grpc, which answers UNKNOWN to bytes that are no message.
+One function around every method does what a chain of interceptors would, at a fraction of the cost. It also parses and
+serializes the messages: grpc itself would answer UNKNOWN to bytes that it cannot parse.
 """
 
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
@@ -17,9 +17,7 @@ from google.protobuf.message import DecodeError, Message
 
 from bento_service.errors import FieldError, Kind, ServiceError
 from bento_service.protocols.proto.housing.v1 import price_classifier_pb2 as messages
-
-if TYPE_CHECKING:
-    from bento_service.runtime import Runtime
+from bento_service.protocols.surface import Service
 
 SERVICE = messages.DESCRIPTOR.services_by_name["PriceClassifier"].full_name
 
@@ -27,21 +25,21 @@ PROBLEM = "problem-bin"
 """Trailing metadata: the error as a serialized ``Problem``."""
 
 RETRY = "grpc-retry-pushback-ms"
-"""Trailing metadata: when to try again, as gRPC's own retry policies read it."""
+"""Trailing metadata: when to retry, in the form that gRPC's own retry policies read."""
 
 MAX_PROBLEM_BYTES = 4_000
-"""Clients take 8 KiB of metadata, in which bytes count as base64."""
+"""Clients accept 8 KiB of metadata, in which bytes count as base64."""
 
 MAX_STATUS_CHARACTERS = 300
 
 
 class Call(NamedTuple):
-    """What a method is given."""
+    """What a method is called with."""
 
-    runtime: "Runtime"
+    service: Service
     request: Any
     remaining: float | None
-    """Seconds until the client's deadline; None if it waits for ever."""
+    """Seconds until the client's deadline; None if it set none."""
 
     @property
     def key(self) -> str | None:
@@ -52,48 +50,48 @@ class Call(NamedTuple):
 Method = Callable[[Call], Awaitable[Message]]
 
 
-def handlers(runtime: "Runtime", require_open: Callable[[], None]) -> grpc.GenericRpcHandler:
-    """Return what answers the calls of the service.
+def handlers(service: Service, require_open: Callable[[], None]) -> grpc.GenericRpcHandler:
+    """Return the handler of the service's calls.
 
     Parameters
     ----------
-    runtime : Runtime
+    service : Service
     require_open : callable
-        Raises ServiceError when no calls are let in any more.
+        Raises ServiceError while the server shuts down.
     """
     return grpc.method_handlers_generic_handler(
         SERVICE,
         {
-            name: grpc.unary_unary_rpc_method_handler(_answering(runtime, require_open, endpoint, request, method))
+            name: grpc.unary_unary_rpc_method_handler(_answering(service, require_open, endpoint, request, method))
             for name, (endpoint, request, method) in METHODS.items()
         },
     )
 
 
 def _answering(
-    runtime: "Runtime", require_open: Callable[[], None], endpoint: str, request: type[Message], method: Method
+    service: Service, require_open: Callable[[], None], endpoint: str, request: type[Message], method: Method
 ) -> Callable[[bytes, grpc.aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]:
-    """Wrap a method in what every call needs: turn, deadline, key, parsing, errors and metrics."""
+    """Wrap a method in what every call needs: capacity, deadline, key, parsing, errors and metrics."""
 
     async def answer(sent: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         started = time.perf_counter()
         status, fault, reply = "CANCELLED", None, b""
         try:
             require_open()
-            runtime.require_turn()
+            service.require_capacity()
             remaining = _remaining(context)
-            runtime.keys.require(endpoint, _authorization(context))
-            reply = (await method(Call(runtime, _parse(request, sent), remaining))).SerializeToString()
+            service.keys.require(endpoint, _authorization(context))
+            reply = (await method(Call(service, _parse(request, sent), remaining))).SerializeToString()
             status = "OK"
         except ServiceError as raised:
             fault = raised
         except Exception:
-            runtime.logger.exception("%s failed", endpoint)
+            service.logger.exception("%s failed", endpoint)
             fault = ServiceError(Kind.INTERNAL, "the failure is in the service's log")
         finally:
             if fault is not None:
                 status = fault.kind.grpc_status
-            runtime.metrics.count_request(endpoint, "grpc", status, time.perf_counter() - started)
+            service.metrics.count_request(endpoint, "grpc", status, time.perf_counter() - started)
         if fault is not None:
             await context.abort(grpc.StatusCode[status], fault.detail[:MAX_STATUS_CHARACTERS], _trailers(fault))
         return reply
@@ -104,7 +102,7 @@ def _answering(
 def _remaining(context: grpc.aio.ServicerContext[bytes, bytes]) -> float | None:
     remaining = context.time_remaining()
     if remaining is not None and remaining <= 0:
-        raise ServiceError(Kind.TOO_LATE, "the deadline had passed before the request's turn")
+        raise ServiceError(Kind.DEADLINE_EXCEEDED, "the deadline had passed before the request could be answered")
     return remaining
 
 
@@ -119,7 +117,7 @@ def _parse(request: type[Message], sent: bytes) -> Message:
     try:
         return request.FromString(sent)
     except DecodeError:
-        raise ServiceError(Kind.INVALID, f"the request is no {request.DESCRIPTOR.full_name}") from None
+        raise ServiceError(Kind.INVALID, f"the request is not a {request.DESCRIPTOR.full_name}") from None
 
 
 def _trailers(fault: ServiceError) -> tuple[tuple[str, str | bytes], ...]:
@@ -133,10 +131,10 @@ def _trailers(fault: ServiceError) -> tuple[tuple[str, str | bytes], ...]:
 
 
 def _read_cells(listing: messages.Listing, where: str = "") -> dict[str, str | float | None]:
-    """Return a listing as JSON would hold it."""
+    """Return a listing as it would be in JSON."""
     cells: dict[str, str | float | None] = {}
     for name, cell in listing.cells.items():
-        # Most cells are texts; asking which of its kinds a cell is costs more than reading it.
+        # Most cells are texts; finding out which kind a cell is costs more than reading its text.
         cells[name] = cell.text or _read_cell(cell, where + name)
     return cells
 
@@ -154,35 +152,43 @@ def _read_cell(cell: messages.Cell, where: str) -> str | float | None:
 
 async def _predict(call: Call) -> messages.Answer:
     cells = _read_cells(call.request.listing)
-    return messages.Answer(**call.runtime.classifier.predict(cells, call.key, "grpc"))
+    return messages.Answer(**call.service.classifier.predict(cells, call.key, "grpc"))
 
 
 async def _predict_batch(call: Call) -> messages.PredictBatchResponse:
     deadline = None if call.remaining is None else time.monotonic() + call.remaining
     listings = [_read_cells(listing, f"listings[{row}].") for row, listing in enumerate(call.request.listings)]
-    answers = await call.runtime.classifier.predict_batch(listings, call.key, "grpc", deadline)
+    answers = await call.service.classifier.predict_batch(listings, call.key, "grpc", deadline)
     return messages.PredictBatchResponse(
-        answers=[messages.BatchAnswer(**(each if "error" in each else {"answer": each})) for each in answers]
+        answers=[
+            messages.BatchAnswer(error=each["error"]) if "error" in each else messages.BatchAnswer(answer=each)
+            for each in answers
+        ]
     )
 
 
 async def _send_feedback(call: Call) -> messages.SendFeedbackResponse:
     request = call.request
-    feedback = {"prediction_id": request.prediction_id, "price": _read_cell(request.price, "price")}
+    feedback: dict[str, Any] = {"prediction_id": request.prediction_id}
+    if request.HasField("price"):
+        feedback["price"] = _read_cell(request.price, "price")
+    if request.HasField("price_category"):
+        feedback["price_category"] = request.price_category
     if request.HasField("observed_at"):
         try:
             feedback["observed_at"] = request.observed_at.ToJsonString()
         except ValueError as fault:
             raise ServiceError(
                 Kind.INVALID,
-                "the moment does not exist",
+                "there is no such moment",
                 [FieldError("observed_at", request.observed_at.seconds, str(fault))],
             ) from None
-    return ParseDict(call.runtime.classifier.record_feedback(feedback), messages.SendFeedbackResponse())
+    accepted = call.service.classifier.record_feedback(feedback)
+    return ParseDict(dict(accepted), messages.SendFeedbackResponse())
 
 
 async def _get_model(call: Call) -> messages.GetModelResponse:
-    described = orjson.loads(orjson.dumps(call.runtime.describe_models()))
+    described = orjson.loads(orjson.dumps(call.service.describe_models()))
     return ParseDict(described, messages.GetModelResponse(), ignore_unknown_fields=True)
 
 
@@ -192,4 +198,4 @@ METHODS: Mapping[str, tuple[str, type[Message], Method]] = {
     "SendFeedback": ("feedback", messages.SendFeedbackRequest, _send_feedback),
     "GetModel": ("model", messages.GetModelRequest, _get_model),
 }
-"""Endpoint names, requests and what answers them, by method."""
+"""Endpoint name, request message and function of each method."""

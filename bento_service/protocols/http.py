@@ -1,7 +1,7 @@
-"""The HTTP adapter: an ASGI middleware that answers our own paths before BentoML's stack and leaves it the others.
+"""The HTTP adapter: an ASGI middleware that answers the classifier's paths itself, and passes the others to BentoML.
 
-BentoML's own route to a handler costs more CPU than the model does, has its own shapes of errors and labels metrics by
-raw path; so the paths of the classifier end here, and every error on every path is one problem+json object.
+BentoML's own routing costs more CPU than the model does, has error bodies of several shapes, and labels metrics by raw
+path. Here every error, on every path, is a problem+json object.
 """
 
 import asyncio
@@ -14,30 +14,31 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from bento_service.auth import ALWAYS_OPEN
-from bento_service.core import read_past_moment
-from bento_service.errors import FieldError, Kind, ServiceError
+from bento_service.errors import FieldError, Kind, ServiceError, no_model
+from bento_service.moments import read_past_moment
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from bento_service.runtime import Runtime
+    from bento_service.answers import BatchAnswer
+    from bento_service.protocols.surface import Service
 
 PROBLEM = b"application/problem+json"
 JSON = b"application/json"
 REQUEST_KEY = b"housing-request-key"
-"""Header: requests with one key are answered by one version while traffic is split."""
+"""Header: requests with the same key are answered by the same version while traffic is split."""
 
 AS_OF = b"housing-as-of"
 """Header: the moment that the record of a replayed request is dated."""
 
 BODY_SECONDS = 4.0
-"""Time for a body to arrive: less than BentoML's own time limit, whose answer has another shape."""
+"""Time for a body to arrive: less than BentoML's own time limit, whose error body has another shape."""
 
-_ATTRIBUTION = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED, 503: Kind.OVERLOADED, 504: Kind.TOO_LATE}
+_KINDS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED, 503: Kind.OVERLOADED, 504: Kind.DEADLINE_EXCEEDED}
 
 
 class Reply(NamedTuple):
-    """What is sent back."""
+    """What is sent to the client."""
 
     status: int
     body: bytes
@@ -46,12 +47,12 @@ class Reply(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a handler is given."""
+    """What a handler is called with."""
 
     headers: Mapping[bytes, bytes]
     body: bytes
     at: datetime | None = None
-    """The moment that its record is dated, where it is replayed."""
+    """Where recorded traffic is replayed, the moment that the record is dated."""
 
     @property
     def key(self) -> str | None:
@@ -76,14 +77,14 @@ class Request(NamedTuple):
             raise ServiceError(Kind.INVALID, f"the body is not JSON: {fault}") from None
 
 
-Handler = Callable[["Runtime", Request], Awaitable[Reply]]
+Handler = Callable[["Service", Request], Awaitable[Reply]]
 
 
 class HttpApi:
-    """The routes, and the running service once there is one."""
+    """The service that HTTP requests are answered by, once it has started."""
 
     def __init__(self) -> None:
-        self.runtime: Runtime | None = None
+        self.service: Service | None = None
 
 
 class HttpAdapter:
@@ -106,24 +107,24 @@ class HttpAdapter:
             await self.app(scope, receive, send)
             return
         route = ROUTES.get(scope["path"])
-        runtime = self.api.runtime
-        if route is None or runtime is None:
+        service = self.api.service
+        if route is None or service is None:
             await self._pass_on(scope, receive, send)
             return
         started = time.perf_counter()
         endpoint, handlers = route
         try:
-            reply = await _answer(runtime, endpoint, handlers, scope, receive)
+            reply = await _answer(service, endpoint, handlers, scope, receive)
         except ServiceError as fault:
             reply = problem(fault)
         except Exception:
-            runtime.logger.exception("%s %s failed", scope["method"], scope["path"])
+            service.logger.exception("%s %s failed", scope["method"], scope["path"])
             reply = problem(ServiceError(Kind.INTERNAL, "the failure is in the service's log"))
-        runtime.metrics.count_request(endpoint, "http", str(reply.status), time.perf_counter() - started)
+        service.metrics.count_request(endpoint, "http", str(reply.status), time.perf_counter() - started)
         await _send(reply, send)
 
     async def _pass_on(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        """Let BentoML answer, but with our shape of errors."""
+        """Let BentoML answer, and replace the bodies of its errors."""
         held: list[Message] = []
 
         async def reshape(message: "Message") -> None:
@@ -133,7 +134,7 @@ class HttpAdapter:
                 await send(message)
             elif not message.get("more_body"):
                 status = held[0]["status"]
-                kind = _ATTRIBUTION.get(status, Kind.INTERNAL)
+                kind = _KINDS.get(status, Kind.INTERNAL)
                 fault = ServiceError(kind, f"{scope['method']} {scope['path'][:200]}: {HTTPStatus(status).phrase}")
                 reply = problem(fault)
                 kept = [pair for pair in held[0]["headers"] if pair[0].lower() == b"allow"]
@@ -143,7 +144,7 @@ class HttpAdapter:
 
 
 async def _answer(
-    runtime: "Runtime", endpoint: str, handlers: Mapping[str, Handler], scope: "Scope", receive: "Receive"
+    service: "Service", endpoint: str, handlers: Mapping[str, Handler], scope: "Scope", receive: "Receive"
 ) -> Reply:
     method = scope["method"]
     handler = handlers.get(method)
@@ -151,20 +152,20 @@ async def _answer(
         allowed = ", ".join(handlers)
         if method == "OPTIONS":
             return Reply(HTTPStatus.NO_CONTENT, b"", headers=((b"allow", allowed.encode()),))
-        reply = problem(ServiceError(Kind.METHOD_NOT_ALLOWED, f"{scope['path']} knows {allowed}"))
+        reply = problem(ServiceError(Kind.METHOD_NOT_ALLOWED, f"{scope['path']} supports {allowed}"))
         return reply._replace(headers=((b"allow", allowed.encode()),))
     headers = dict(scope["headers"])
-    if endpoint not in ALWAYS_OPEN:  # a probe that is refused takes the replica out when it is needed most
-        runtime.require_turn()
+    if endpoint not in ALWAYS_OPEN:  # refusing a probe would take the replica out when it is needed most
+        service.require_capacity()
     authorization = headers.get(b"authorization")
     shown = None if authorization is None else authorization.decode("latin-1")
-    runtime.keys.require(endpoint, shown)
+    service.keys.require(endpoint, shown)
     at = None
     if AS_OF in headers:
-        runtime.keys.require("replay", shown)
+        service.keys.require("replay", shown)
         at = _read_as_of(headers[AS_OF].decode("latin-1"))
-    body = b"" if method in ("GET", "HEAD") else await _read_body(headers, receive, runtime.max_request_bytes)
-    return await handler(runtime, Request(headers, body, at))
+    body = b"" if method in ("GET", "HEAD") else await _read_body(headers, receive, service.max_request_bytes)
+    return await handler(service, Request(headers, body, at))
 
 
 def _read_as_of(text: str) -> datetime:
@@ -178,7 +179,7 @@ def _read_as_of(text: str) -> datetime:
 async def _read_body(headers: Mapping[bytes, bytes], receive: "Receive", limit: int) -> bytes:
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit:
-        raise ServiceError(Kind.TOO_LARGE, f"the body has {int(declared):,} bytes, at most {limit:,} are read")
+        raise ServiceError(Kind.TOO_LARGE, f"the body has {int(declared):,} bytes, at most {limit:,} are allowed")
     parts: list[bytes] = []
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -190,10 +191,10 @@ async def _read_body(headers: Mapping[bytes, bytes], receive: "Receive", limit: 
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
                 if size > limit:
-                    raise ServiceError(Kind.TOO_LARGE, f"the body has more than the {limit:,} bytes that are read")
+                    raise ServiceError(Kind.TOO_LARGE, f"the body has more than the {limit:,} bytes that are allowed")
                 more = message.get("more_body", False)
     except TimeoutError:
-        raise ServiceError(Kind.TOO_SLOW, f"the body did not arrive within {BODY_SECONDS:g} s") from None
+        raise ServiceError(Kind.REQUEST_TIMEOUT, f"the body did not arrive within {BODY_SECONDS:g} s") from None
     return b"".join(parts)
 
 
@@ -208,7 +209,7 @@ async def _send(reply: Reply, send: "Send") -> None:
 
 
 def problem(fault: ServiceError) -> Reply:
-    """Return the reply for an error."""
+    """Return an error's reply."""
     headers = []
     if fault.retry_after is not None:
         headers.append((b"retry-after", str(fault.retry_after).encode()))
@@ -217,50 +218,51 @@ def problem(fault: ServiceError) -> Reply:
     return Reply(fault.kind.http_status, orjson.dumps(fault.to_problem()), PROBLEM, tuple(headers))
 
 
-async def _predict(runtime: "Runtime", request: Request) -> Reply:
+async def _predict(service: "Service", request: Request) -> Reply:
     return Reply(
-        HTTPStatus.OK, orjson.dumps(runtime.classifier.predict(request.json(), request.key, "http", request.at))
+        HTTPStatus.OK, orjson.dumps(service.classifier.predict(request.json(), request.key, "http", request.at))
     )
 
 
-async def _predict_batch(runtime: "Runtime", request: Request) -> Reply:
+async def _predict_batch(service: "Service", request: Request) -> Reply:
     body = request.json()
     if not isinstance(body, dict) or set(body) != {"listings"}:
         raise ServiceError(Kind.INVALID, 'a batch is an object of the form {"listings": [...]}')
-    answers = await runtime.classifier.predict_batch(body["listings"], request.key, "http", at=request.at)
-    return Reply(HTTPStatus.OK, orjson.dumps({"answers": answers}))
+    answers = await service.classifier.predict_batch(body["listings"], request.key, "http", at=request.at)
+    batch: BatchAnswer = {"answers": answers}
+    return Reply(HTTPStatus.OK, orjson.dumps(batch))
 
 
-async def _feedback(runtime: "Runtime", request: Request) -> Reply:
-    return Reply(HTTPStatus.ACCEPTED, orjson.dumps(runtime.classifier.record_feedback(request.json(), request.at)))
+async def _feedback(service: "Service", request: Request) -> Reply:
+    return Reply(HTTPStatus.ACCEPTED, orjson.dumps(service.classifier.record_feedback(request.json(), request.at)))
 
 
-async def _model(runtime: "Runtime", request: Request) -> Reply:
-    return Reply(HTTPStatus.OK, orjson.dumps(runtime.describe_models()))
+async def _model(service: "Service", request: Request) -> Reply:
+    return Reply(HTTPStatus.OK, orjson.dumps(service.describe_models()))
 
 
-async def _health(runtime: "Runtime", request: Request) -> Reply:
-    health = runtime.check_health()
+async def _health(service: "Service", request: Request) -> Reply:
+    health = service.check_health()
     status = HTTPStatus.SERVICE_UNAVAILABLE if health["status"] == "failing" else HTTPStatus.OK
     return Reply(status, orjson.dumps(health))
 
 
-async def _metrics(runtime: "Runtime", request: Request) -> Reply:
+async def _metrics(service: "Service", request: Request) -> Reply:
     from bento_service.metrics import CONTENT_TYPE
 
-    return Reply(HTTPStatus.OK, runtime.expose_metrics(), CONTENT_TYPE.encode())
+    return Reply(HTTPStatus.OK, service.expose_metrics(), CONTENT_TYPE.encode())
 
 
-async def _openapi(runtime: "Runtime", request: Request) -> Reply:
+async def _openapi(service: "Service", request: Request) -> Reply:
     from bento_service.protocols.openapi import describe
 
-    described = describe(runtime.classifier.max_batch, runtime.keys.open_endpoints)
+    described = describe(service.models.snapshot, service.classifier.max_batch, service.keys.open_endpoints)
     return Reply(HTTPStatus.OK, orjson.dumps(described))
 
 
-async def _ready(runtime: "Runtime", request: Request) -> Reply:
-    if not runtime.is_ready():
-        raise ServiceError(Kind.NO_MODEL, "no model could be loaded yet: see /health/deep", retry_after=5)
+async def _ready(service: "Service", request: Request) -> Reply:
+    if not service.is_ready():
+        raise no_model()
     return Reply(HTTPStatus.OK, b"\n", b"text/plain")
 
 
@@ -274,4 +276,4 @@ ROUTES: Mapping[str, tuple[str, Mapping[str, Handler]]] = {
     "/docs.json": ("openapi", {"GET": _openapi}),
     "/readyz": ("ready", {"GET": _ready, "HEAD": _ready}),
 }
-"""Endpoint names and handlers by path and method."""
+"""Endpoint name and handlers, by method, of each path."""

@@ -1,237 +1,179 @@
-"""The OpenAPI description of the HTTP service; its fields come from the declared columns."""
+"""The OpenAPI document of the HTTP service, with the listings and categories of the market that answers now."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from bento_service.core import MAX_KEY_LENGTH
+from bento_service.answers import Answer, Tier
+from bento_service.classifier import MAX_KEY_LENGTH
 from bento_service.errors import Kind
-from housing_assets.features.bands import CATEGORIES
-from housing_assets.listings.columns import COLUMNS, TARGET, Column
-from housing_assets.listings.parsing import MAX_CELL_LENGTH
+from bento_service.feedback import truth_field
+from bento_service.models.snapshot import ServedModel, Snapshot
+from bento_service.protocols.openapi_schemas import Schema, ref, schemas
 
-EXAMPLE_LISTING = {column.raw: column.example for column in COLUMNS if column.values[0].name != TARGET}
-
+_JSON, _PROBLEM = "application/json", "application/problem+json"
+_COMMON = (Kind.UNAUTHENTICATED, Kind.OVERLOADED, Kind.INTERNAL)
+_WITH_BODY = (*_COMMON, Kind.INVALID, Kind.TOO_LARGE, Kind.UNSUPPORTED_MEDIA_TYPE, Kind.REQUEST_TIMEOUT, Kind.NO_MODEL)
 _ID = "0199aee2-6e1c-7e53-9c2d-3f1f2a8f6f10"
 _MOMENT = "2026-03-01T12:00:00+03:00"
-_COMMON = (Kind.UNAUTHENTICATED, Kind.OVERLOADED, Kind.INTERNAL)
-_WITH_BODY = (*_COMMON, Kind.INVALID, Kind.TOO_LARGE, Kind.UNSUPPORTED_MEDIA_TYPE, Kind.TOO_SLOW)
-_WITH_KEY = {
-    "name": "Housing-Request-Key",
-    "in": "header",
-    "description": "While traffic is split, requests with the same key are answered by the same version.",
-    "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
+
+TAGS = {
+    "predictions": "Classify listings.",
+    "feedback": "Tell what a classified listing really was.",
+    "operation": "See which model answers, and whether all is well.",
 }
-_AS_OF = {
-    "name": "Housing-As-Of",
-    "in": "header",
-    "description": "Where recorded traffic is replayed: the moment that the record is dated. Needs a key.",
-    "schema": {"type": "string", "format": "date-time"},
+
+PARAMETERS: Mapping[str, Schema] = {
+    "RequestKey": {
+        "name": "Housing-Request-Key",
+        "in": "header",
+        "description": "While traffic is split, requests with the same key are answered by the same version.",
+        "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
+    },
+    "AsOf": {
+        "name": "Housing-As-Of",
+        "in": "header",
+        "description": "Where recorded traffic is replayed: the moment that the record is dated. Needs a key.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
 }
 
 
-def describe(max_batch: int, open_endpoints: frozenset[str]) -> dict[str, Any]:
+class Operation(NamedTuple):
+    """An operation of the document: its endpoint, what it takes, and what it answers.
+
+    ``answers`` are alternatives, by the names of their types; ``failing`` tells whether a 503 may hold one, too.
+    """
+
+    path: str
+    method: str
+    endpoint: str
+    tag: str
+    summary: str
+    answers: tuple[str, ...]
+    errors: tuple[Kind, ...]
+    status: str = "200"
+    body: str = ""
+    parameters: tuple[str, ...] = ()
+    failing: bool = False
+
+
+# fmt: off
+OPERATIONS = (
+    Operation(
+        "/predict", "post", "predict", "predictions", "Classify one listing",
+        ("Answer",), _WITH_BODY, body="Listing", parameters=("RequestKey", "AsOf"),
+    ),
+    Operation(
+        "/predict_batch", "post", "predict_batch", "predictions", "Classify several listings by one version",
+        ("BatchAnswer",), _WITH_BODY, body="Batch", parameters=("RequestKey", "AsOf"),
+    ),
+    Operation(
+        "/feedback", "post", "feedback", "feedback", "Tell what a classified listing really was",
+        ("AcceptedPrice", "AcceptedCategory"), _WITH_BODY, status="202", body="Feedback", parameters=("AsOf",),
+    ),
+    Operation(
+        "/model", "get", "model", "operation", "Which versions answer: bands, metrics, fingerprints and sources",
+        ("Models",), (*_COMMON, Kind.NO_MODEL),
+    ),
+    Operation(
+        "/health/deep", "get", "health", "operation", "The state of the model and of each dependency",
+        ("Health",), _COMMON, failing=True,
+    ),
+)
+# fmt: on
+
+
+def describe(snapshot: Snapshot, max_batch: int, open_endpoints: frozenset[str]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document.
 
     Parameters
     ----------
+    snapshot : Snapshot
+        Whose market is described; without a model, listings and categories are left open.
     max_batch : int
         Listings that one batch may have.
     open_endpoints : frozenset of str
         What is answered without a key.
     """
-
-    def secured(endpoint: str) -> dict[str, Any]:
-        return {} if endpoint in open_endpoints else {"security": [{"ApiKey": []}]}
-
+    champion = snapshot.champion
+    market = {} if champion is None else {"summary": champion.model.market.title}
+    examples = {} if champion is None else _examples(champion)
+    paths: dict[str, Any] = {}
+    for operation in OPERATIONS:
+        secured: dict[str, Any] = {} if operation.endpoint in open_endpoints else {"security": [{"ApiKey": []}]}
+        paths[operation.path] = {operation.method: _operation(operation, examples) | secured}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Housing price classifier",
+            **market,
             "version": "1",
-            "description": "Classifies the price of a real-estate listing as low, medium or high, and takes back what "
-            "it really was. Every error is a problem details object (RFC 9457).",
+            "description": "Classifies real-estate listings, and takes feedback on what they really were. Every error "
+            "is a problem details object (RFC 9457).",
         },
         "servers": [{"url": "/"}],
-        "paths": {
-            "/predict": {
-                "post": {
-                    "operationId": "predict",
-                    "summary": "Classify one listing",
-                    "parameters": [_WITH_KEY, _AS_OF],
-                    "requestBody": _body("Listing", EXAMPLE_LISTING),
-                    "responses": {"200": _response("Answer")} | _errors(*_WITH_BODY, Kind.NO_MODEL),
-                    **secured("predict"),
-                }
-            },
-            "/predict_batch": {
-                "post": {
-                    "operationId": "predict_batch",
-                    "summary": f"Classify up to {max_batch} listings by one version",
-                    "parameters": [_WITH_KEY, _AS_OF],
-                    "requestBody": _body("Batch", {"listings": [EXAMPLE_LISTING, {"district": "kadikoy"}]}),
-                    "responses": {"200": _response("BatchAnswer")} | _errors(*_WITH_BODY, Kind.NO_MODEL),
-                    **secured("predict_batch"),
-                }
-            },
-            "/feedback": {
-                "post": {
-                    "operationId": "feedback",
-                    "summary": "Say what the price of a classified listing really was",
-                    "parameters": [_AS_OF],
-                    "requestBody": _body(
-                        "Feedback", {"prediction_id": _ID, "price": "3,100,000TL", "observed_at": _MOMENT}
-                    ),
-                    "responses": {"202": _response("Accepted")} | _errors(*_WITH_BODY),
-                    **secured("feedback"),
-                }
-            },
-            "/model": {
-                "get": {
-                    "operationId": "model",
-                    "summary": "Which versions answer: bands, metrics, fingerprints, and where they came from",
-                    "responses": {"200": _response("Models")} | _errors(*_COMMON, Kind.NO_MODEL),
-                    **secured("model"),
-                }
-            },
-            "/health/deep": {
-                "get": {
-                    "operationId": "health",
-                    "summary": "The state of the model and of each dependency",
-                    "responses": {
-                        "200": _response("Health", "healthy or degraded"),
-                        "503": {
-                            "description": "failing, or overloaded",
-                            "content": {
-                                "application/json": {"schema": _ref("Health")},
-                                "application/problem+json": {"schema": _ref("Problem")},
-                            },
-                        },
-                    }
-                    | _errors(Kind.UNAUTHENTICATED, Kind.INTERNAL),
-                    **secured("health"),
-                }
-            },
-        },
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
+        "paths": paths,
         "components": {
             "securitySchemes": {"ApiKey": {"type": "http", "scheme": "bearer"}},
-            "schemas": _schemas(max_batch),
+            "parameters": PARAMETERS,
+            "schemas": schemas(snapshot, max_batch),
         },
     }
 
 
-def _schemas(max_batch: int) -> dict[str, Any]:
-    share = {"type": "number", "minimum": 0, "maximum": 1}
-    identifier = {"type": "string", "format": "uuid"}
-    moment = {"type": "string", "format": "date-time"}
+def _operation(operation: Operation, examples: Mapping[str, Any]) -> dict[str, Any]:
+    alternatives = [ref(name) for name in operation.answers]
+    schema = alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
+    answered = {_JSON: {"schema": schema} | _example(examples, operation.answers[0])}
+    responses = {operation.status: {"description": "Answered", "content": answered}, **_errors(*operation.errors)}
+    if operation.failing:
+        overloaded = responses["503"]
+        responses["503"] = {
+            "description": f"Failing; {overloaded['description']}",
+            "content": {**answered, **overloaded["content"]},
+        }
+    described: dict[str, Any] = {
+        "operationId": operation.endpoint,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in operation.parameters],
+    }
+    if operation.body:
+        content = {_JSON: {"schema": ref(operation.body)} | _example(examples, operation.body)}
+        described["requestBody"] = {"required": True, "content": content}
+    return described | {"responses": responses}
+
+
+def _example(examples: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {"example": examples[name]} if name in examples else {}
+
+
+def _examples(champion: ServedModel) -> dict[str, Any]:
+    """Return requests that can be sent as they are, and answers, by the names of their schemas."""
+    market, categories = champion.model.market, champion.model.labels.categories
+    answer: Answer = {
+        "prediction_id": _ID,
+        "price_category": categories[0],
+        "probabilities": dict.fromkeys(categories, 1 / len(categories)),
+        "band": champion.bands[0],
+        "model_version": champion.version,
+        "tier": Tier.PRODUCTION,
+        "unseen": [],
+    }
+    truth = {truth_field(market): market.target_column.example}
     return {
-        "Listing": {
-            "type": "object",
-            "description": "Raw texts or clean numbers; what is absent or null counts as not said. The price is not "
-            "read.",
-            "properties": {column.raw: _cell(column) for column in COLUMNS},
-            "required": [column.raw for column in COLUMNS if column.required and column.values[0].name != TARGET],
-            "additionalProperties": False,
-        },
-        "Batch": _object(
-            listings={
-                "type": "array",
-                "items": {"description": "A Listing; what is none has its error in its place in the answer."},
-                "minItems": 1,
-                "maxItems": max_batch,
-            }
-        ),
-        "Answer": _object(
-            prediction_id=identifier,
-            price_category={"enum": list(CATEGORIES)},
-            probabilities=_object(**dict.fromkeys(CATEGORIES, share)),
-            band=_object(
-                above={"type": ["number", "null"]}, up_to={"type": ["number", "null"]}, currency={"type": "string"}
-            ),
-            model_version={"type": "string"},
-            tier={"enum": ["production", "staging", "baked", "rule"]},
-            unseen={
-                "type": "array",
-                "items": {"type": "string"},
-                "description": "Fields with a text that no training listing had.",
-            },
-        ),
-        "BatchAnswer": _object(
-            answers={
-                "type": "array",
-                "items": {"anyOf": [_ref("Answer"), _object(error=_ref("Problem"))]},
-                "description": "One for each listing, in order; an error where a listing cannot be used.",
-            }
-        ),
-        "Feedback": {
-            **_object(
-                prediction_id=identifier,
-                price={"type": ["string", "number"], "description": "In Turkish lira."},
-                observed_at={
-                    **moment,
-                    "type": ["string", "null"],
-                    "description": "When the price was known; now, if absent.",
-                },
-            ),
-            "required": ["prediction_id", "price"],
-        },
-        "Accepted": _object(
-            feedback_id=identifier,
-            prediction_id=identifier,
-            price={"type": "number"},
-            observed_at=moment,
-            received_at=moment,
-        ),
-        "Models": {"type": "object"},
-        "Health": {
-            "type": "object",
-            "properties": {"status": {"enum": ["healthy", "degraded", "failing"]}},
-            "required": ["status"],
-        },
-        "Problem": {
-            **_object(
-                type={"type": "string"},
-                title={"type": "string"},
-                status={"type": "integer"},
-                detail={"type": "string"},
-                errors={
-                    "type": "array",
-                    "items": _object(field={"type": "string"}, value={"type": "string"}, expected={"type": "string"}),
-                },
-            )
-        },
+        "Listing": market.example,
+        "Batch": {"listings": [market.example]},
+        "Feedback": {"prediction_id": _ID, **truth, "observed_at": _MOMENT},
+        "Answer": answer,
+        "BatchAnswer": {"answers": [answer]},
     }
-
-
-def _cell(column: Column) -> dict[str, Any]:
-    if column.values[0].name == TARGET:
-        return {"description": "May be sent, and is not read."}
-    kinds = ["string", "number", "boolean", "null"]
-    return {"type": kinds, "maxLength": MAX_CELL_LENGTH, "examples": [column.example]}
-
-
-def _object(**properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _body(name: str, example: Any) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": _ref(name), "example": example}}}
-
-
-def _response(name: str, description: str = "Answered") -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": _ref(name)}}}
 
 
 def _errors(*kinds: Kind) -> dict[str, Any]:
     titles: dict[str, list[str]] = {}
     for kind in kinds:
         titles.setdefault(str(kind.http_status), []).append(kind.title)
-    content = {"application/problem+json": {"schema": _ref("Problem")}}
+    content = {_PROBLEM: {"schema": ref("Problem")}}
     return {status: {"description": "; ".join(each), "content": content} for status, each in sorted(titles.items())}

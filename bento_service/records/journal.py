@@ -1,7 +1,8 @@
-"""The journal: where a record is safe from the death of the process before its answer leaves.
+"""The journal, the service's write-ahead file: a record in it survives a crash of the process.
 
-Records lie in segments, files of a folder that several processes may share. Each segment belongs to one living process,
-which alone reads and removes it; those of a dead process are adopted by another. What a record says is not known here.
+Records are in segments, files of a folder that several processes may share. Each segment belongs to one running
+process, which alone reads and removes it; those of a dead process are adopted by another. What a record holds is not
+known here.
 """
 
 import logging
@@ -16,17 +17,17 @@ from bento_service.records.segments import SUFFIX, Segment, frame
 logger = logging.getLogger("housing.journal")
 
 SEGMENT_BYTES = 8 << 20
-"""Size of a segment: what is read again, at most, when its process died after shipping it."""
+"""Size of a segment: what is read again, at most, when its process dies after shipping it."""
 
 SYNC_SECONDS = 1.0
-"""How much a loss of power may cost."""
+"""Seconds of records that a power failure may lose."""
 
 RECHECK_SECONDS = 0.1
-"""How often a full journal looks whether there is room again: its refusals must cost less than answers."""
+"""Seconds between two checks of a full journal for room: refusals must cost less than answers."""
 
 
-class JournalFull(Exception):  # not an OSError: the reason may be our own bound
-    """Records could not be made safe; none of those that were given is in the journal."""
+class JournalFull(Exception):  # not an OSError: the reason may be our own limit
+    """Records could not be written; none of those given is in the journal."""
 
 
 class Journal:
@@ -35,12 +36,12 @@ class Journal:
     Parameters
     ----------
     folder : Path
-        Where the segments lie, on a local disk; made if there is none.
+        Of the segments, on a local disk; created if there is none.
     max_bytes : int
-        Disk space that all files of the folder may take. Each other process with the folder may exceed it by the
-        rest of its current segment.
+        Disk space that all files of the folder may take. Each other process that shares the folder may exceed it by
+        the rest of its current segment.
     segment_bytes : int
-        Size at which a new segment is started; less where the bound is low, so that room comes back in small steps.
+        Size at which a new segment is started; smaller where the limit is low, so that room is freed in small steps.
 
     Raises
     ------
@@ -75,7 +76,7 @@ class Journal:
         Raises
         ------
         JournalFull
-            If the bound is reached, the disk is full or fails, or the journal is closed.
+            If the limit is reached, the disk is full or fails, or the journal is closed.
         """
         data = frame(lines)
         with self._lock:
@@ -98,9 +99,9 @@ class Journal:
         for path in sorted(set(self.folder.glob(f"*{SUFFIX}")) - known):
             try:
                 segment = Segment.adopt(path)
-            except OSError as fault:  # another user's, say: it must not hold up ours
+            except OSError as fault:  # another user's, say: it must not block the others
                 self._foreign.add(path)
-                logger.error("%s cannot be adopted, its records stay where they are: %s", path, fault)
+                logger.error("%s cannot be adopted, its records stay in it: %s", path, fault)
                 continue
             if segment is not None:
                 adopted.append(segment)
@@ -108,21 +109,21 @@ class Journal:
             self._segments[:0] = adopted
 
     def remove(self, segment: Segment) -> None:
-        """Delete a segment of which everything is in the store."""
+        """Delete a segment whose records are all in the store."""
         with self._lock:
             self._segments.remove(segment)
             self._unsynced.discard(segment)
             segment.remove()
 
     def seal(self) -> None:
-        """Append nothing more to the current segment, so that it can be removed when it is shipped."""
+        """Close the current segment for new records, so that it can be removed when it is shipped."""
         with self._lock:
             if self._current is not None:
                 self._current.sealed = True
                 self._current = None
 
     def sync(self) -> None:
-        """Make what was written safe from a loss of power, too."""
+        """Flush what was written to the disk, so that it survives a power failure."""
         with self._lock:
             descriptors = [segment.duplicate_descriptor() for segment in self._unsynced]
             self._unsynced.clear()
@@ -132,12 +133,12 @@ class Journal:
             try:
                 os.fsync(descriptor)
             except OSError as fault:
-                logger.warning("the journal is not safe from a loss of power: %s", fault)
+                logger.warning("the journal cannot be flushed to the disk, a power failure may lose records: %s", fault)
             finally:
                 os.close(descriptor)
 
     def close(self) -> None:
-        """Sync and refuse further records; what is not shipped waits for the next process."""
+        """Flush to the disk and refuse further records; what is not shipped waits for the next process."""
         if self._closed.is_set():
             return
         self._closed.set()
@@ -153,12 +154,12 @@ class Journal:
             self._segments.clear()
 
     def _segment_for(self, size: int) -> Segment:
-        """Return the segment for records of so many bytes."""
+        """Return the segment that records of this size are appended to."""
         current = self._current
         if current is not None and 0 < current.size <= self._segment_bytes - size:
             return current
         if self._closed.is_set():
-            raise JournalFull("the journal is closed: the service is stopping")
+            raise JournalFull("the journal is closed: the service is shutting down")
         self._require_room(max(size, self._segment_bytes))
         if current is None or current.size:
             self._current = Segment.create(self.folder)
@@ -169,7 +170,7 @@ class Journal:
         return current
 
     def _require_room(self, size: int) -> None:
-        """Refuse to begin a segment for which the bound leaves no room."""
+        """Refuse to start a segment that the limit leaves no room for."""
         now = time.monotonic()
         if now >= self._full_until:
             with os.scandir(self.folder) as entries:
@@ -177,7 +178,7 @@ class Journal:
             if used + size <= self._max_bytes:
                 return
             self._full_until = now + RECHECK_SECONDS
-            self._full_reason = f"{used:,} bytes wait for the prediction store, at most {self._max_bytes:,} may"
+            self._full_reason = f"{used:,} bytes wait for the prediction store, at most {self._max_bytes:,} are allowed"
         raise JournalFull(self._full_reason)
 
     def _sync_each_second(self) -> None:

@@ -1,6 +1,6 @@
-"""One file of the journal: checksummed lines that one process appends and, once they are in the store, removes.
+"""A segment, one file of the journal: lines with checksums that one process appends, ships and removes.
 
-A lock of the kernel says that a living process has the segment; it goes with the process, however that dies.
+A file lock shows that a running process has the segment; the kernel releases it however the process ends.
 """
 
 import fcntl
@@ -18,20 +18,20 @@ SUFFIX = ".journal"
 DAMAGED_SUFFIX = ".damaged"
 
 READ_BYTES = 1 << 18
-"""Bytes read at once: about a hundred records, so that a backlog of any size takes no more memory than this."""
+"""Bytes read at once, about a hundred records: a backlog of any size takes no more memory than this."""
 
 _CHECKSUM_LENGTH = 8
 
 
 class Damaged(NamedTuple):
-    """A line that does not go to the store, and why."""
+    """A line that cannot be stored, and why."""
 
     line: bytes
     reason: str
 
 
 class Chunk(NamedTuple):
-    """What was read: the records, the lines that are none, and where the next read starts."""
+    """What was read: the records, the damaged lines, and where the next read starts."""
 
     records: list[bytes]
     damaged: list[Damaged]
@@ -45,7 +45,7 @@ class Segment:
     ----------
     path : Path
     size : int
-        Bytes that were written completely; what lies beyond was never acknowledged.
+        Bytes that were written completely; what follows them was never acknowledged.
     sealed : bool
         Whether nothing more will be appended.
     shipped_to : int
@@ -68,11 +68,11 @@ class Segment:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             if _lock(descriptor):
                 return cls(path, descriptor, sealed=False)
-            os.close(descriptor)  # another process took it for one that its maker had left
+            os.close(descriptor)  # another process took it for the segment of a dead one
 
     @classmethod
     def adopt(cls, path: Path) -> Self | None:
-        """Take over the segment of a dead process; ``None`` if its process lives, or another one was first."""
+        """Take over the segment of a dead process; None if its process is running, or another one was first."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -100,7 +100,7 @@ class Segment:
         Raises
         ------
         OSError
-            If not all of it could be written; then none of it counts, and the next call takes its place.
+            If not all of it could be written; then none of it counts, and the next call overwrites it.
         """
         written = 0
         try:
@@ -114,9 +114,9 @@ class Segment:
         self.size += len(data)
 
     def read(self, max_records: int) -> Chunk:
-        """Read on from where ``mark_shipped`` has got to.
+        """Read what follows the chunks that were marked as shipped.
 
-        A line is cut off at the end of a segment if its process died while writing it.
+        The last line of a segment is cut off if its process died while writing it.
         """
         start, sealed, size = self.shipped_to, self.sealed, self.size
         length = READ_BYTES
@@ -139,12 +139,12 @@ class Segment:
         return chunk
 
     def mark_shipped(self, chunk: Chunk) -> None:
-        """Go on behind a chunk of which everything is safe elsewhere."""
+        """Continue after a chunk whose records are all stored or set aside."""
         self.shipped_to = chunk.end
         self._shipped_lines += len(chunk.records) + len(chunk.damaged)
 
     def set_aside(self, damaged: Iterable[Damaged]) -> None:
-        """Keep lines that do not go to the store in a file beside the segment: JSON lines with the reason of each."""
+        """Keep lines that cannot be stored in a file beside the segment: JSON lines with the reason of each."""
         entries = (
             # Bytes that are not UTF-8 become lone surrogates, of which JSON's escapes keep each one.
             json.dumps({"reason": each.reason, "line": each.line.decode("utf-8", "surrogateescape")})
@@ -158,17 +158,17 @@ class Segment:
             os.fsync(file.fileno())
 
     def duplicate_descriptor(self) -> int:
-        """Return a descriptor of the file for the caller to sync and close."""
+        """Return a descriptor of the file that the caller must close."""
         return os.dup(self._descriptor)
 
     def release(self) -> None:
-        """Give up the lock; what is pending is for whoever adopts the segment."""
+        """Release the lock, so that another process can adopt the segment."""
         os.close(self._descriptor)
         self._descriptor = -1  # the number will soon be another file's
 
     def remove(self) -> None:
         """Delete the file."""
-        self.path.unlink(missing_ok=True)  # before the lock goes, so that nobody adopts it
+        self.path.unlink(missing_ok=True)  # before the lock is released, so that no other process adopts it
         self.release()
 
     def _count_lines(self) -> int:
@@ -190,7 +190,7 @@ def frame(lines: Sequence[bytes]) -> bytes:
     """
     data = b"".join([b"%08x %b\n" % (crc32(line), line) for line in lines])
     if data.count(b"\n") != len(lines):
-        raise ValueError("a record is one line")
+        raise ValueError("a record must be one line")
     return data
 
 
@@ -199,7 +199,7 @@ def _is_sound(line: bytes) -> bool:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock a file unless another process has it, or has just finished with it and deleted it."""
+    """Lock a file; return False if another process has it, or has just deleted it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

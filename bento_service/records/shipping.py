@@ -1,7 +1,7 @@
-"""The shipper: moves records from the journal to the prediction store in batches, off the path of requests.
+"""The shipper: moves records from the journal to the prediction store in batches, outside of the path of requests.
 
-Nothing is lost on the way: a record leaves the journal after the store has it, and the store knows it by its id, so
-that reading it again changes nothing. A store that is locked, full or away only makes the journal grow.
+Nothing is lost on the way: a record is removed from the journal after the store has it, and the store recognises it by
+its id, so that shipping it again changes nothing. While the store is locked, full or unreachable the journal grows.
 """
 
 import logging
@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import orjson
 from sqlalchemy import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
+from bento_service.answers import StoreState
 from bento_service.records.journal import Journal
 from bento_service.records.segments import Chunk, Damaged, Segment
 from resources.prediction_tables import RecordRefused, insert, migrate, open_store, prune
@@ -23,20 +23,20 @@ from resources.prediction_tables import RecordRefused, insert, migrate, open_sto
 logger = logging.getLogger("housing.shipping")
 
 BATCH = 100
-"""Records in a transaction. More of them ship faster, beyond what a process can answer, but hold the interpreter's lock
-for longer at a time: with 500 the p99 of a thread that answers beside it doubled, with 100 it did not move."""
+"""Records in a transaction. More ship faster than a process can answer, but hold the interpreter lock for longer: with
+500 the p99 of requests beside it doubled, with 100 it did not change."""
 
 ADOPTION_SECONDS = 5.0
-"""How often the segments of dead processes are looked for."""
+"""Seconds between two searches for segments of dead processes."""
 
 RETENTION_SECONDS = 3600.0
-"""How often old rows are deleted."""
+"""Seconds between two deletions of old rows."""
 
 PRUNED_AT_ONCE = 1_000
-"""Old rows deleted in one transaction, between two batches: some milliseconds in which others wait."""
+"""Old rows deleted in one transaction, between two batches: a few milliseconds in which other writers wait."""
 
 _REFUSALS = (RecordRefused, orjson.JSONDecodeError, DataError, IntegrityError, OverflowError)
-"""What is the fault of a record and would be so for ever; everything else is the store's."""
+"""Errors that a record itself causes, on every attempt; all others are the store's."""
 
 
 class Shipper:
@@ -45,7 +45,7 @@ class Shipper:
     Parameters
     ----------
     journal : Journal
-        Its segments are shipped; no other shipper may have the same journal object.
+        Its segments are shipped; no other shipper may use the same object.
     store_url : str
         See ``resources.prediction_tables.open_store``.
     retention_days : int
@@ -53,14 +53,14 @@ class Shipper:
     batch : int
         Records in one transaction.
     interval : float
-        Seconds between two looks at a journal that is shipped.
+        Seconds between two reads of a journal in which all is shipped.
     max_backoff : float
-        Seconds between two tries, at most, while the store is away.
+        Longest pause, in seconds, between two attempts while the store is unreachable.
 
     Raises
     ------
     ValueError
-        If the URL is no store's.
+        If the URL is not that of a store.
     """
 
     def __init__(
@@ -92,27 +92,19 @@ class Shipper:
         self._thread = threading.Thread(target=self._run, name="prediction-shipper", daemon=True)
 
     def start(self) -> None:
-        """Begin to ship."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
-        """Ship what the journal still has, for at most so many seconds, and return whether all is in the store."""
+        """Ship what the journal still holds for at most ``timeout`` seconds; return whether all is in the store."""
         self._deadline = time.monotonic() + timeout
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
         return not self._thread.is_alive() and not self._pending_bytes()
 
-    def state(self) -> dict[str, Any]:
-        """Return how it goes, as JSON types.
-
-        Returns
-        -------
-        state : dict
-            ``pending_bytes`` and ``pending_records`` of the journal, ``oldest_pending_seconds`` (age of the oldest of
-            them, ``None`` if there is none), ``last_shipped_at`` (ISO 8601), ``last_error`` (``None`` while all is
-            well), ``shipped`` and ``damaged`` records since the start.
-        """
+    def state(self) -> StoreState:
+        """Return how much waits in the journal, when records were last shipped, and the last error if it persists."""
         oldest, shipped_at = self._oldest_pending, self._last_shipped_at
         return {
             "pending_bytes": self._pending_bytes(),
@@ -125,15 +117,15 @@ class Shipper:
         }
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._take_turn()):
+        while not self._stopping.wait(self._work()):
             pass
         self._journal.seal()
         while self._has_more() and time.monotonic() < self._deadline:
-            time.sleep(min(self._take_turn(), 0.1))
+            time.sleep(min(self._work(), 0.1))
         self._engine.dispose()
 
-    def _take_turn(self) -> float:
-        """Do some work, and return the seconds to wait before there may be more."""
+    def _work(self) -> float:
+        """Ship a chunk, delete old rows; return the seconds to wait before the next call."""
         try:
             self._adopt()
             found = self._find_chunk()
@@ -141,12 +133,12 @@ class Shipper:
             if found is not None:
                 self._ship(*found)
             pruned = self._prune()
-        except Exception as fault:  # whatever it is: the thread must live, and the records are in the journal
+        except Exception as fault:  # whatever it is, the thread must live: the records are safe in the journal
             self._note_failure(fault)
             longest = min(self._max_backoff, self._interval * 2**self._failures)
             return longest * random.uniform(0.5, 1)  # noqa: S311
         if self._last_error is not None:
-            logger.info("the prediction store can be written again")
+            logger.info("the prediction store can be written to again")
             self._last_error, self._failures = None, 0
         return 0.0 if found or pruned else self._interval
 
@@ -156,9 +148,9 @@ class Shipper:
             self._adopt_at = time.monotonic() + ADOPTION_SECONDS
 
     def _find_chunk(self) -> tuple[Segment, Chunk] | None:
-        """Read what is next, and remove the segments before it."""
+        """Read the next chunk, and remove the segments before it."""
         for segment in self._journal.segments():
-            sealed = segment.sealed  # before the size is read, which then is the last
+            sealed = segment.sealed  # before the size is read, which is then final
             chunk = segment.read(self._batch)
             if chunk.end > segment.shipped_to:
                 self._oldest_pending = _moment(chunk.records[0]) if chunk.records else None
@@ -173,14 +165,14 @@ class Shipper:
         aside = chunk.damaged + refused
         if aside:
             segment.set_aside(aside)
-            logger.error("%d records are damaged and set aside beside %s", len(aside), segment.path)
+            logger.error("%d records are damaged and were set aside beside %s", len(aside), segment.path)
         segment.mark_shipped(chunk)
         self._damaged += len(aside)
         self._shipped += len(chunk.records) - len(refused)
         self._last_shipped_at = datetime.now(UTC)
 
     def _insert(self, records: Sequence[bytes]) -> list[Damaged]:
-        """Write records, and return those that the store refuses; the others are not held up by them."""
+        """Write records, and return those that the store refuses; they do not block the others."""
         if not records:
             return []
         try:
@@ -200,7 +192,7 @@ class Shipper:
             self._migrated = True
 
     def _prune(self) -> bool:
-        """Delete some of what is too old; return whether there may be more."""
+        """Delete some old rows; return whether there may be more."""
         if time.monotonic() < self._prune_at:
             return False
         with self._engine.begin() as connection:
@@ -218,19 +210,19 @@ class Shipper:
 
     def _note_failure(self, fault: Exception) -> None:
         """Count a failure, and log it unless the last one was the same."""
-        self._failures = min(self._failures + 1, 10)  # 2**10 intervals are beyond any backoff
+        self._failures = min(self._failures + 1, 10)  # 2**10 intervals exceed any backoff
         reason = self._describe(fault)
         if reason != self._last_error:
             known = isinstance(fault, SQLAlchemyError | OSError)
             logger.warning(
-                "the prediction store cannot be written, records wait in the journal: %s",
+                "the prediction store cannot be written to, records wait in the journal: %s",
                 reason,
                 exc_info=None if known else fault,
             )
         self._last_error = reason
 
     def _describe(self, fault: Exception) -> str:
-        """Return what happened, without the statement, its values, or the store's password."""
+        """Return what happened, without the statement, its values and the store's password."""
         cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
         described = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
         return described.replace(self._password, "***") if self._password else described

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from housing_assets.inference.market import Market
 from housing_assets.lineage_page import sample_rows
-from housing_assets.listings.columns import personal_names
 from resources.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from housing_assets.features.bands import PriceBands
     from housing_assets.features.encoded import EncodedListings
+    from housing_assets.inference.labels import LabelScheme
 else:  # imported when values are read; see AssetStorage
-    DataFrame = PriceBands = EncodedListings = Any
+    DataFrame = LabelScheme = EncodedListings = Any
 
 GROUP = "features"
 
@@ -39,70 +39,91 @@ class EncoderConfig(dg.Config):
 
 @dg.asset(group_name=GROUP, kinds={"python"})
 def price_bands(
-    context: dg.AssetExecutionContext, config: PriceBandsConfig, listings: DataFrame, registry: ModelRegistry
-) -> dg.MaterializeResult[PriceBands]:
-    """Band edges and holdout thresholds: those of the version in production, or learned for a new lineage."""
-    from housing_assets.features.bands import PriceBands
+    context: dg.AssetExecutionContext,
+    config: PriceBandsConfig,
+    listings: DataFrame,
+    registry: ModelRegistry,
+    market: dg.ResourceParam[Market],
+) -> dg.MaterializeResult[LabelScheme]:
+    """What each category means, and the salt of the holdout: kept from production, or learned for a new lineage."""
+    from housing_assets.features.split import learn_labels
+    from housing_assets.inference.labels import LabelScheme
+    from housing_assets.listings.origins import ORIGIN, SYNTHETIC
 
     kept = None if config.reband else registry.lineage_contract()
-    synthetic = _are_synthetic(context)
-    bands = PriceBands.from_dict(kept) if kept else PriceBands.learn(listings, synthetic=synthetic)
-    if bands.synthetic != synthetic:
-        was, now = ("synthetic", "real") if bands.synthetic else ("real", "synthetic")
+    synthetic = bool((listings[ORIGIN] == SYNTHETIC).any())
+    try:
+        scheme = LabelScheme.from_dict(kept) if kept else learn_labels(market, listings, synthetic=synthetic)
+    except ValueError as fault:
+        raise dg.Failure(str(fault)) from fault
+    if scheme.synthetic != synthetic:
+        was, now = ("synthetic", "real") if scheme.synthetic else ("real", "synthetic")
         raise dg.Failure(
             f"the registered versions were trained on {was} ads and these are {now}: set HOUSING_SOURCE, use another "
             "HOUSING_STORAGE or MLFLOW_TRACKING_URI, or start a new lineage with price_bands' config reband: true"
         )
-    context.log.info(f"{'keeps' if kept else 'starts'} lineage {bands.lineage}: edges {bands.edges} {bands.currency}")
+    if (scheme.categories, scheme.currency) != (market.categories, market.currency):
+        raise dg.Failure(
+            f"the registered versions answer {', '.join(scheme.categories)} {scheme.currency}, and {market.name} now "
+            f"declares {', '.join(market.categories)} {market.currency}: start a new lineage with price_bands' config "
+            "reband: true"
+        )
+    edges = dict(zip(scheme.categories, scheme.edges, strict=False))
+    context.log.info(f"{'keeps' if kept else 'starts'} lineage {scheme.lineage}: {scheme.terms()}")
     return dg.MaterializeResult(
-        value=bands,
+        value=scheme,
         metadata={
-            "lineage": bands.lineage,
+            "lineage": scheme.lineage,
             "starts_lineage": kept is None,
-            "low_up_to": bands.edges[0],
-            "medium_up_to": bands.edges[1],
-            "currency": bands.currency,
+            **{f"{category}_up_to": edge for category, edge in edges.items()},
+            "currency": scheme.currency,
         },
     )
 
 
-def _are_synthetic(context: dg.AssetExecutionContext) -> bool:
-    """Return what the last materialization of raw_listings says of its source."""
-    event = context.instance.get_latest_materialization_event(dg.AssetKey("raw_listings"))
-    if event is None or event.asset_materialization is None:
-        raise dg.Failure("raw_listings was never materialized here: make materialize")
-    return bool(event.asset_materialization.metadata["synthetic"].value)
-
-
 @dg.asset(group_name=GROUP, kinds={"pandas", "parquet"})
-def crossed_features(listings: DataFrame) -> dg.MaterializeResult[DataFrame]:
-    """Listings with bins, crosses of high-cardinality values, and quotients."""
+def crossed_features(
+    listings: DataFrame, price_bands: LabelScheme, market: dg.ResourceParam[Market]
+) -> dg.MaterializeResult[DataFrame]:
+    """Listings with bins, crosses of high-cardinality values, quotients, and the side of the split they are on."""
     from housing_assets.features.crossing import cross_frame
-    from housing_assets.features.encoder import text_names
+    from housing_assets.features.split import HELD_OUT, held_out
 
-    crossed = cross_frame(listings)
-    distinct = {name: int(crossed[name].nunique()) for name in text_names()}
+    try:
+        kept_out = held_out(market, price_bands, listings)
+    except ValueError as fault:
+        raise dg.Failure(str(fault)) from fault
+    crossed = cross_frame(market, listings).assign(**{HELD_OUT: kept_out})
+    distinct = {name: int(crossed[name].nunique()) for name in market.encoded_texts}
     return dg.MaterializeResult(
         value=crossed,
         metadata={
             "dagster/row_count": len(crossed),
+            "held_out_rows": int(crossed[HELD_OUT].sum()),
             "distinct_values": dg.MetadataValue.json(distinct),
             "distinct_tokens": sum(distinct.values()),
-            "sample": sample_rows(crossed, personal_names()),
+            "sample": sample_rows(crossed, market.personal_names),
         },
     )
 
 
 @dg.asset(group_name=GROUP, kinds={"scikitlearn", "numpy"})
 def hashed_features(
-    context: dg.AssetExecutionContext, config: EncoderConfig, crossed_features: DataFrame, price_bands: PriceBands
+    context: dg.AssetExecutionContext,
+    config: EncoderConfig,
+    crossed_features: DataFrame,
+    price_bands: LabelScheme,
+    market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult[EncodedListings]:
     """Training and held-out listings as sparse matrices: numbers, out-of-fold linear scores, hashed tokens."""
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.features.encoder import ListingEncoder
 
-    encoder = ListingEncoder(n_folds=config.n_folds, inverse_penalty=config.inverse_penalty)
-    encoded = EncodedListings.encode(crossed_features, price_bands, encoder)
+    encoder = ListingEncoder(market, n_folds=config.n_folds, inverse_penalty=config.inverse_penalty)
+    try:
+        encoded = EncodedListings.encode(crossed_features, price_bands, encoder)
+    except ValueError as fault:
+        raise dg.Failure(str(fault)) from fault
     n_train, n_columns = encoded.X_train.shape
     filled = int((encoded.X_train.getnnz(axis=0) > 0).sum())
     context.log.info(f"{n_train:,} training rows × {n_columns:,} columns, {filled:,} of them filled")

@@ -1,57 +1,42 @@
-"""Bins, crosses and quotients: features made of other values, declared in ``listings/columns.py``."""
+"""Bins, grids, crosses and quotients of a frame of listings: equal to ``inference/crossing.py`` row by row."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from housing_assets.listings.columns import BINS, CROSSES, QUOTIENTS
+from housing_assets.inference.crossing import cross_texts
+from housing_assets.inference.declaration import Grid
+from housing_assets.inference.market import Market
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEPARATOR = " × "
+_LARGEST_CODE = 2**62
+"""Combinations that 64 bits can number: five texts of 50,000 values each have more."""
 
 
-def crossed_name(names: Sequence[str]) -> str:
-    """Return the name of a cross, and the text of one of its values: the parts joined by ``×``."""
-    return SEPARATOR.join(names)
-
-
-_NAMED_CROSSES = tuple((crossed_name(names), names) for names in CROSSES)
-
-
-def cross_listing(listing: Mapping[str, Any]) -> dict[str, Any]:
-    """Add bins, crosses and quotients to one listing; they are None where a part is missing, or the divisor is 0."""
-    crossed = dict(listing)
-    for bin_ in BINS:
-        number = listing.get(bin_.of)
-        crossed[bin_.name] = None if number is None else bin_.text(number + 0.0)  # -0.0 is 0, as in a frame
-    for crossed_as, names in _NAMED_CROSSES:
-        crossed[crossed_as] = _cross_texts([crossed.get(name) for name in names])
-    for quotient in QUOTIENTS:
-        dividend, divisor = listing.get(quotient.dividend), listing.get(quotient.divisor)
-        crossed[quotient.name] = None if dividend is None or not divisor else dividend / divisor
-    return crossed
-
-
-def cross_frame(listings: "pd.DataFrame") -> "pd.DataFrame":
-    """Add bins and crosses (category) and quotients (float64) to listings; equal to ``cross_listing`` row by row.
+def cross_frame(market: Market, listings: "pd.DataFrame") -> "pd.DataFrame":
+    """Add the declared bins, grids and crosses (category) and quotients (float64) to listings.
 
     Parameters
     ----------
+    market : Market
     listings : DataFrame of shape (n_rows, n_values)
         Typed listings; texts are categories.
 
     Returns
     -------
-    crossed : DataFrame of shape (n_rows, n_values + n_bins + n_crosses + n_quotients)
+    crossed : DataFrame of shape (n_rows, n_values + n_bins + n_grids + n_crosses + n_quotients)
     """
-    binned = listings.assign(**{bin_.name: _bin(listings[bin_.of].to_numpy(), bin_.text) for bin_ in BINS})
-    crosses = {crossed_as: _cross([binned[name] for name in names]) for crossed_as, names in _NAMED_CROSSES}
+    binned = listings.assign(
+        **{bin_.name: _bin(listings[bin_.of].to_numpy(), bin_.text) for bin_ in market.bins},
+        **{grid.name: _cells(grid, listings) for grid in market.grids},
+    )
+    crosses = {crossed_as: _cross([binned[name] for name in names]) for crossed_as, names in market.named_crosses}
     quotients = {
         quotient.name: _divide(listings[quotient.dividend].to_numpy(), listings[quotient.divisor].to_numpy())
-        for quotient in QUOTIENTS
+        for quotient in market.quotients
     }
     return binned.assign(**crosses, **quotients)
 
@@ -63,12 +48,28 @@ def _bin(numbers: np.ndarray, text: Callable[[float], str | None]) -> "pd.Catego
     return _texts([None if number != number else text(number) for number in distinct.tolist()]).take(codes)
 
 
+def _cells(grid: Grid, listings: "pd.DataFrame") -> "pd.Categorical[Any]":
+    """Return the cell of each place, each distinct place looked up once."""
+    import pandas as pd
+
+    places = [listings[name].to_numpy() for name in (grid.latitude, grid.longitude)]
+    coded = [pd.factorize(numbers, use_na_sentinel=False) for numbers in places]
+    width = len(coded[1][1])
+    codes, distinct = pd.factorize(coded[0][0] * width + coded[1][0])
+    pairs = zip(coded[0][1][distinct // width].tolist(), coded[1][1][distinct % width].tolist(), strict=True)
+    texts = [grid.text(*(None if number != number else number for number in pair)) for pair in pairs]
+    return _texts(texts).take(codes)
+
+
 def _cross(parts: Sequence["pd.Series"]) -> "pd.Categorical[Any]":
     import pandas as pd
 
-    combined = np.zeros(len(parts[0]), dtype=np.int64)
-    for part in parts:  # the code of a missing part is 0, those of texts follow
-        combined = combined * (len(part.cat.categories) + 1) + part.cat.codes.to_numpy() + 1
+    combined, room = np.zeros(len(parts[0]), dtype=np.int64), 1
+    for number, part in enumerate(parts):  # the code of a missing part is 0, those of texts follow
+        width = len(part.cat.categories) + 1
+        if room * width > _LARGEST_CODE:  # what is crossed so far is one part from here on
+            return _cross([pd.Series(_cross(parts[:number])), *parts[number:]])
+        combined, room = combined * width + part.cat.codes.to_numpy() + 1, room * width
     codes, remaining = pd.factorize(combined)
     texts = []
     for part in reversed(parts):
@@ -76,11 +77,7 @@ def _cross(parts: Sequence["pd.Series"]) -> "pd.Categorical[Any]":
         texts.append(with_missing[remaining % len(with_missing)])
         remaining = remaining // len(with_missing)
     names = zip(*reversed(texts), strict=True)
-    return _texts([_cross_texts(each) for each in names]).take(codes)
-
-
-def _cross_texts(parts: Sequence[str | None]) -> str | None:
-    return None if None in parts else crossed_name(cast("Sequence[str]", parts))
+    return _texts([cross_texts(each) for each in names]).take(codes)
 
 
 def _texts(texts: list[str | None]) -> "pd.Categorical[Any]":

@@ -1,4 +1,4 @@
-"""Encoded listings: the two sides of the split as matrices, with the encoder and the bands that made them."""
+"""Encoded listings: the two sides of the split as matrices, with what made them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from housing_assets.features.bands import PriceBands, group_keys
-from housing_assets.features.encoder import ListingEncoder
-from housing_assets.listings.columns import TARGET, values
+from housing_assets.features.encoder import ListingEncoder, encode_frame
+from housing_assets.features.split import HELD_OUT, group_keys, label_rows, log_prices
+from housing_assets.inference.encoder import FittedEncoder
+from housing_assets.inference.labels import LabelScheme
+from housing_assets.inference.market import Market
 
 if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_matrix
+
+ENCODER, MARKET = "encoder.json", "market.json"
 
 
 @dataclass(frozen=True)
@@ -24,14 +28,12 @@ class EncodedListings:
     ----------
     X_train, X_holdout : csr_matrix of shape (n_rows, n_columns), float32
     y_train, y_holdout : ndarray of shape (n_rows,), int8
-        Index into ``CATEGORIES``.
+        Index of each row's category.
     groups_train : ndarray of shape (n_train,), uint64
-        Copies of one ad share a group.
-    encoder : ListingEncoder
+        Copies of one home share a group.
+    encoder : FittedEncoder
         Fitted on the training rows.
-    bands : PriceBands
-    listings_digest : str
-        Of the listings that were encoded; see ``digest_listings``.
+    labels : LabelScheme
     """
 
     X_train: "csr_matrix"
@@ -39,101 +41,96 @@ class EncodedListings:
     groups_train: np.ndarray
     X_holdout: "csr_matrix"
     y_holdout: np.ndarray
-    encoder: ListingEncoder
-    bands: PriceBands
-    listings_digest: str
+    encoder: FittedEncoder
+    labels: LabelScheme
 
     @classmethod
-    def encode(cls, crossed: "pd.DataFrame", bands: PriceBands, encoder: ListingEncoder) -> Self:
-        """Split crossed listings, fit the encoder on the training side and encode both.
+    def encode(cls, crossed: "pd.DataFrame", labels: LabelScheme, encoder: ListingEncoder) -> Self:
+        """Fit the encoder on the training side of crossed listings and encode both.
+
+        Parameters
+        ----------
+        crossed : DataFrame of shape (n_rows, n_values)
+            With ``held_out``.
+        labels : LabelScheme
+        encoder : ListingEncoder
 
         Raises
         ------
         ValueError
-            If a band has too few training rows for the encoder's folds.
+            If the listings were read by another declaration, or a category has too few training rows for the encoder's
+            folds, or none that is held out.
         """
-        held_out = bands.held_out(crossed)
-        prices = crossed[TARGET].to_numpy()
-        labels, log_prices = bands.labels(prices), bands.log_prices(prices)
-        groups = group_keys(crossed)
-        fewest = np.bincount(labels[~held_out], minlength=len(bands.edges) + 1).min()
-        if fewest < encoder.n_folds:
-            raise ValueError(f"a price band has {fewest} training listings: at least {encoder.n_folds} are needed")
-        return cls(
-            X_train=encoder.fit_transform(
-                crossed[~held_out], labels[~held_out], log_prices[~held_out], groups[~held_out]
-            ),
-            y_train=labels[~held_out],
-            groups_train=groups[~held_out],
-            X_holdout=encoder.transform(crossed[held_out]),
-            y_holdout=labels[held_out],
-            encoder=encoder,
-            bands=bands,
-            listings_digest=digest_listings(crossed),
-        )
-
-    def require_listings(self, listings: "pd.DataFrame") -> None:
-        """Refuse listings, crossed or not, that are not those that were encoded, in their order.
-
-        A run that is broken off, or of some assets only, leaves newer listings than the features are made of.
-
-        Raises
-        ------
-        ValueError
-            That names what to materialize.
-        """
-        if digest_listings(listings) != self.listings_digest:
+        market = encoder.market
+        _require_declared(market, crossed)
+        holdout = crossed[HELD_OUT].to_numpy()
+        train = ~holdout
+        indices, amounts = label_rows(market, labels, crossed), log_prices(market, labels, crossed)
+        groups = group_keys(market, crossed)[train]
+        of_category = (groups[indices[train] == index] for index in range(len(labels.categories)))
+        counts = np.array([len(np.unique(homes)) for homes in of_category])
+        if counts.min() < encoder.n_folds:  # a fold that held all of a category would leave none to learn from
+            fewest = labels.categories[int(counts.argmin())]
             raise ValueError(
-                "hashed_features were made of other listings than are stored now: "
-                "materialize crossed_features and all below it"
+                f"{fewest!r} has {counts.min()} homes among the training listings: at least {encoder.n_folds} are "
+                "needed for the folds"
             )
+        judged = np.bincount(indices[holdout], minlength=len(labels.categories))
+        if not judged.all():
+            raise ValueError(
+                f"{labels.categories[int(judged.argmin())]!r} has no held-out listings to judge a forest by: bring more"
+            )
+        X_train = encoder.fit_transform(
+            crossed[train], indices[train], None if amounts is None else amounts[train], groups
+        )
+        return cls(
+            X_train=X_train,
+            y_train=indices[train],
+            groups_train=groups,
+            X_holdout=encode_frame(encoder.fitted_, crossed[holdout]),
+            y_holdout=indices[holdout],
+            encoder=encoder.fitted_,
+            labels=labels,
+        )
 
     def columns_fingerprint(self) -> str:
         """Return a SHA-256 of the encoded columns: their names and order."""
         return hashlib.sha256("\n".join(self.encoder.column_names).encode()).hexdigest()
 
-    def fit_digest(self) -> str:
-        """Return a SHA-256 of the fitted encoder, the bands and the listings: two fits of one declaration differ."""
-        fit = f"{self.encoder.to_json()}{self.bands}{self.listings_digest}"
-        return hashlib.sha256(fit.encode("utf-8", "surrogatepass")).hexdigest()
-
     def save(self, folder: Path) -> None:
-        """Write the matrices, ``encoder.json`` and ``bands.json`` to a folder."""
+        """Write the matrices, ``market.json``, ``encoder.json`` and ``labels.json`` to a folder."""
         from scipy.sparse import save_npz
 
         save_npz(folder / "train.npz", self.X_train, compressed=False)
         save_npz(folder / "holdout.npz", self.X_holdout, compressed=False)
-        np.savez(
-            folder / "labels.npz",
-            train=self.y_train,
-            holdout=self.y_holdout,
-            groups=self.groups_train,
-            listings_digest=self.listings_digest,
-        )
-        (folder / "encoder.json").write_text(self.encoder.to_json(), encoding="utf-8")
-        self.bands.save(folder)
+        np.savez(folder / "rows.npz", train=self.y_train, holdout=self.y_holdout, groups=self.groups_train)
+        (folder / MARKET).write_text(self.encoder.market.to_json(), encoding="utf-8")
+        (folder / ENCODER).write_text(self.encoder.to_json(), encoding="utf-8")
+        self.labels.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
         from scipy.sparse import load_npz
 
-        with np.load(folder / "labels.npz", allow_pickle=False) as labels:
+        market = Market.from_json((folder / MARKET).read_text(encoding="utf-8"))
+        with np.load(folder / "rows.npz", allow_pickle=False) as rows:
             return cls(
                 X_train=load_npz(folder / "train.npz"),
-                y_train=labels["train"],
-                groups_train=labels["groups"],
+                y_train=rows["train"],
+                groups_train=rows["groups"],
                 X_holdout=load_npz(folder / "holdout.npz"),
-                y_holdout=labels["holdout"],
-                encoder=ListingEncoder.from_json((folder / "encoder.json").read_text(encoding="utf-8")),
-                bands=PriceBands.load(folder),
-                listings_digest=str(labels["listings_digest"]),
+                y_holdout=rows["holdout"],
+                encoder=FittedEncoder.from_json((folder / ENCODER).read_text(encoding="utf-8"), market),
+                labels=LabelScheme.load(folder),
             )
 
 
-def digest_listings(listings: "pd.DataFrame") -> str:
-    """Return a SHA-256 of the declared values of listings, in their order; bins and crosses follow from them."""
-    import pandas as pd
-
-    rows = pd.util.hash_pandas_object(listings[[value.name for value in values()]], index=False)
-    return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()
+def _require_declared(market: Market, crossed: "pd.DataFrame") -> None:
+    needed = [*(name for name, _, _ in market.encoded_numbers), *market.encoded_texts, *market.identity]
+    absent = [name for name in needed if name not in crossed]
+    if absent:
+        raise ValueError(
+            f"the listings have no {', '.join(absent)}, which {market.name} declares: they were read by a former "
+            "declaration; materialize raw_listings and all below it"
+        )

@@ -1,4 +1,4 @@
-"""Assets of the group ``listings``: raw ads, typed listings, and the rows that cannot be used."""
+"""Assets of the group ``listings``: raw ads, what production learned of them, typed listings, and unusable rows."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from housing_assets.inference.declaration import DeclarationError
+from housing_assets.inference.market import Market
 from housing_assets.lineage_page import MASKED, sample_rows, table_schema
-from housing_assets.listings.columns import personal_names
 from resources.listing_source import ListingSource
 from resources.model_registry import LINEAGE_CONTRACT, ModelRegistry
 from resources.prediction_store import PredictionStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pandas import DataFrame
 else:
     DataFrame = Any
@@ -30,11 +33,16 @@ class RawListingsConfig(dg.Config):
     """Where this run reads its listings."""
 
     source: str = Field(default="", description="Overrides HOUSING_SOURCE for this run.")
-    labelled_days: int = Field(
+
+
+class LabelledListingsConfig(dg.Config):
+    """Which answered requests are learned from."""
+
+    days: int = Field(
         default=90,
         ge=0,
         le=3_650,
-        description="Age of the answered requests whose reported prices are learned from, too; 0 leaves them all.",
+        description="Age of the answered requests whose truth came back; 0 leaves them all out, and reads no store.",
     )
 
 
@@ -43,79 +51,92 @@ def raw_listings(
     context: dg.AssetExecutionContext,
     config: RawListingsConfig,
     source: ListingSource,
-    predictions: PredictionStore,
-    registry: ModelRegistry,
+    market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult[DataFrame]:
-    """Real-estate ads exactly as scraped, each with its file and row, and behind them what production learned since."""
-    from housing_assets.listings.feedback import SOURCE, append_labelled
-    from housing_assets.listings.sample import synthetic_listings
+    """Real-estate ads exactly as scraped, each with its file and row."""
+    from housing_assets.listings.samples import load_sample
     from housing_assets.listings.source import RawListings, SourceError, read_listings
 
     location = config.source or source.location
     try:
         if location:
-            raw = read_listings(location, source.s3_client)
+            raw = read_listings(market, location, source.s3_client)
         else:
-            raw = RawListings.of_sample(synthetic_listings(source.sample_rows, seed=source.sample_seed))
-    except SourceError as fault:
+            drawn = load_sample(market).draw(source.sample_rows, seed=source.sample_seed)
+            raw = RawListings.of_sample(market, drawn)
+    except (SourceError, DeclarationError) as fault:
         raise dg.Failure(str(fault)) from fault
     context.log.info(f"{len(raw.frame):,} rows from {len(raw.rows_by_file)} files")
     if raw.skipped:
         context.log.info(f"{len(raw.skipped):,} files not read: {', '.join(raw.skipped[:MAX_SKIPPED])}")
-    labelled = _read_labelled(config.labelled_days, predictions, registry, synthetic=not location)
-    frame, n_labelled, left_out = append_labelled(raw.frame, labelled)
-    context.log.info(f"{n_labelled:,} labelled predictions behind them, {left_out:,} left out")
-    files = {**raw.rows_by_file, **({SOURCE: n_labelled} if n_labelled else {})}
     return dg.MaterializeResult(
-        value=frame,
+        value=raw.frame,
         metadata={
-            "dagster/row_count": len(frame),
-            "dagster/column_schema": table_schema(frame),
-            "files": dg.MetadataValue.json(files),
+            "dagster/row_count": len(raw.frame),
+            "dagster/column_schema": table_schema(raw.frame),
+            "files": dg.MetadataValue.json(raw.rows_by_file),
             "files_skipped": len(raw.skipped),
             "first_files_skipped": dg.MetadataValue.json(list(raw.skipped[:MAX_SKIPPED])),
             "synthetic": not location,
-            "labelled_rows": n_labelled,
-            "labelled_left_out": left_out,
-            "sample": sample_rows(frame, personal_names()),
+            "sample": sample_rows(raw.frame, market.personal_names),
         },
     )
 
 
-def _read_labelled(days: int, predictions: PredictionStore, registry: ModelRegistry, *, synthetic: bool) -> DataFrame:
-    """Return the listings of answered requests as they were sent, with the prices that came back, oldest first.
-
-    Only those that a version answered which was trained on ads of the same kind: requests of a demonstration must not
-    end up among real ads, nor the other way round.
-    """
-    import json
-
-    import pandas as pd
+# It reads nothing of raw_listings: it comes after them so that whoever trains on new ones takes what was learned along.
+@dg.asset(group_name=GROUP, kinds={"sqlalchemy", "parquet"}, deps=["prediction_store", "raw_listings"])
+def labelled_listings(
+    context: dg.AssetExecutionContext,
+    config: LabelledListingsConfig,
+    predictions: PredictionStore,
+    registry: ModelRegistry,
+    market: dg.ResourceParam[Market],
+) -> dg.MaterializeResult[DataFrame]:
+    """Answered requests whose truth came back, typed like every listing: what production teaches the next version."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from housing_assets.listings.columns import COLUMNS, TARGET
+    from housing_assets.listings.labelled import type_labelled
     from resources.prediction_store import read_listings
 
-    names = [column.raw for column in COLUMNS]
-    target = next(column.raw for column in COLUMNS if column.values[0].name == TARGET)
-    found: list[DataFrame] = []
     now = datetime.now(UTC)
-    kinds: dict[str, bool] = {}
+    names = [column.raw for column in market.columns]
     try:
-        for frame in predictions.labels(now, since=now - timedelta(days=days)) if days else ():
-            if len(frame) and not kinds:
-                tags = {str(version.number): version.tags[LINEAGE_CONTRACT] for version in registry.versions()}
-                kinds = {number: bool(json.loads(bands)["synthetic"]) for number, bands in tags.items()}
-            kept = frame[[kinds.get(version) is synthetic for version in frame["model_version"]]]
-            if len(kept):
-                found.append(read_listings(kept, names).assign(**{target: kept["price"].astype(object)}))
+        labelled = type_labelled(
+            market,
+            predictions.labels(now, since=now - timedelta(days=config.days)) if config.days else (),
+            lambda frame: read_listings(frame, names),
+            _kinds_of_versions(registry),
+        )
     except SQLAlchemyError as fault:
         reason = str(fault).splitlines()[0]
         raise dg.Failure(
             f"the prediction store (HOUSING_PREDICTION_STORE), whose labelled rows are learned from, cannot be read: "
-            f"{reason}; labelled_days: 0 in raw_listings' config does without"
+            f"{reason}; days: 0 in labelled_listings' config does without"
         ) from fault
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=names, dtype=object)
+    context.log.info(f"{len(labelled.listings):,} labelled listings, {labelled.unusable:,} could not be used")
+    return dg.MaterializeResult(
+        value=labelled.listings,
+        metadata={
+            "dagster/row_count": len(labelled.listings),
+            "unusable": labelled.unusable,
+            "copies": labelled.copies,
+            "sample": sample_rows(labelled.listings, market.personal_names),
+        },
+    )
+
+
+def _kinds_of_versions(registry: ModelRegistry) -> "Callable[[str], bool | None]":
+    """Return what tells whether a version was trained on synthetic rows; the registry is asked once, if at all."""
+    from functools import cache
+
+    @cache
+    def kinds() -> dict[str, bool]:
+        import json
+
+        tags = {str(version.number): version.tags.get(LINEAGE_CONTRACT) for version in registry.versions()}
+        return {number: bool(json.loads(text)["synthetic"]) for number, text in tags.items() if text}
+
+    return lambda version: kinds().get(version)
 
 
 @dg.multi_asset(
@@ -124,7 +145,8 @@ def _read_labelled(days: int, predictions: PredictionStore, registry: ModelRegis
     outs={
         "listings": dg.AssetOut(
             is_required=False,
-            description="Ads with typed values, copies removed; obeys the contract in contract.py.",
+            description="Ads with typed values, copies removed, and behind them the labelled ones; obeys the contract "
+            "in contract.py.",
             kinds={"pandas", "parquet"},
         ),
         "quarantined_listings": dg.AssetOut(
@@ -138,35 +160,51 @@ def _read_labelled(days: int, predictions: PredictionStore, registry: ModelRegis
             "every_row_accounted_for",
             asset="listings",
             blocking=True,
-            description="Rows read = listings + quarantined + exact duplicates, each row once.",
+            description="Every row read is a listing, in quarantine, or an exact duplicate; none is lost or counted "
+            "twice.",
         )
     ],
 )
-def cleaned_listings(context: dg.AssetExecutionContext, raw_listings: DataFrame) -> Any:
+def cleaned_listings(
+    context: dg.AssetExecutionContext,
+    raw_listings: DataFrame,
+    labelled_listings: DataFrame,
+    market: dg.ResourceParam[Market],
+) -> Any:
     """Parse raw ads into typed listings; what cannot be used is quarantined with its reason."""
     from housing_assets.listings.cleaning import account_rows, clean
+    from housing_assets.listings.labelled import join_labelled
+    from housing_assets.listings.origins import ORIGIN, SYNTHETIC
 
-    cleaned = clean(raw_listings)
+    synthetic = bool((raw_listings[ORIGIN] == SYNTHETIC).any())
+    cleaned = clean(market, raw_listings)
     fault = account_rows(len(raw_listings), cleaned.listings, cleaned.quarantined, cleaned.duplicates)
+    joined = join_labelled(market, cleaned.listings, labelled_listings, n_rows=len(raw_listings), synthetic=synthetic)
+    listings = joined.listings
     counts = {
         "rows_read": len(raw_listings),
         "listings": len(cleaned.listings),
         "quarantined": len(cleaned.quarantined),
         "duplicates_removed": len(cleaned.duplicates),
+        "labelled_rows": len(listings) - len(cleaned.listings),
+        "labelled_known_already": joined.known_already,
+        "labelled_of_another_kind": joined.of_another_kind,
     }
     context.log.info(", ".join(f"{name} {count:,}" for name, count in counts.items()))
-    if dg.AssetKey("listings") in context.selected_asset_keys:
+    selected = {key.path[-1] for key in context.selected_asset_keys}
+    if "listings" in selected:
         yield dg.Output(
-            cleaned.listings,
+            listings,
             output_name="listings",
             metadata={
-                "dagster/row_count": len(cleaned.listings),
-                "dagster/column_schema": table_schema(cleaned.listings),
+                "dagster/row_count": len(listings),
+                "dagster/column_schema": table_schema(listings),
                 "duplicates_removed": len(cleaned.duplicates),
-                "sample": sample_rows(cleaned.listings, personal_names()),
+                "labelled_rows": counts["labelled_rows"],
+                "sample": sample_rows(listings, market.personal_names),
             },
         )
-    if dg.AssetKey("quarantined_listings") in context.selected_asset_keys:
+    if "quarantined_listings" in selected:
         reasons = (cleaned.quarantined["column"] + ": " + cleaned.quarantined["reason"]).value_counts()
         yield dg.Output(
             cleaned.quarantined,
@@ -177,19 +215,20 @@ def cleaned_listings(context: dg.AssetExecutionContext, raw_listings: DataFrame)
                     {str(reason): rows for reason, rows in reasons.head(MAX_REASONS).items()}
                 ),
                 "distinct_reasons": len(reasons),
-                "sample": sample_rows(_mask_personal_values(cleaned.quarantined), personal_names()),
+                "sample": sample_rows(_mask_personal_values(market, cleaned.quarantined), market.personal_names),
             },
         )
-    if context.selected_asset_check_keys:
+    for check in context.selected_asset_check_keys:
         yield dg.AssetCheckResult(
-            check_name="every_row_accounted_for",
-            asset_key="listings",
+            check_name=check.name,
+            asset_key=check.asset_key,
             passed=fault is None,
-            description=fault or "every row has one fate",
+            description=fault or "every row is accounted for once",
             metadata=counts,
         )
 
 
-def _mask_personal_values(quarantined: DataFrame) -> DataFrame:
+def _mask_personal_values(market: Market, quarantined: DataFrame) -> DataFrame:
     """Mask the value that is shown beside a reason where it is of a personal column."""
-    return quarantined.assign(value=quarantined["value"].mask(quarantined["column"].isin(personal_names()), MASKED))
+    personal = quarantined["column"].isin(market.personal_names)
+    return quarantined.assign(value=quarantined["value"].mask(personal, MASKED))

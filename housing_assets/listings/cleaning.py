@@ -1,7 +1,7 @@
 """Turns a batch of raw ads into typed listings, quarantined rows and duplicates, and accounts for every row.
 
-A rule of ``parsing.py`` is applied to each distinct cell of a column once and the results are taken by code, so that
-a frame of millions and a single request share one implementation.
+A rule (``inference/rules.py``) is applied to each distinct cell of a column once and the results are taken by code, so
+that a frame of millions and a single request share one implementation.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from housing_assets.listings.columns import COLUMNS, NUMBERS, TARGET, TEXTS, Column, Value
-from housing_assets.listings.parsing import Unusable
+from housing_assets.inference.cells import Unusable
+from housing_assets.inference.declaration import Column, Value
+from housing_assets.inference.market import Market
 
 ROW = "row"
 """Position of a row in ``raw_listings``, from 0; the key that listings and quarantined rows are accounted by."""
@@ -41,17 +42,18 @@ class Cleaned:
     duplicates: np.ndarray
 
 
-def clean(raw: pd.DataFrame) -> Cleaned:
+def clean(market: Market, raw: pd.DataFrame) -> Cleaned:
     """Parse raw ads; the first of equal rows is kept.
 
     Parameters
     ----------
+    market : Market
     raw : DataFrame of shape (n_rows, n_columns)
         At least the declared raw columns; cells are texts (best as categories) or clean numbers.
     """
-    duplicated = raw[[column.raw for column in COLUMNS]].duplicated().to_numpy()
+    duplicated = raw[[column.raw for column in market.columns]].duplicated().to_numpy()
     rows = np.flatnonzero(~duplicated)
-    listings, faults = parse_frame(raw.iloc[rows], with_target=True)
+    listings, faults = parse_frame(market, raw.iloc[rows], with_target=True)
     listings.insert(0, ROW, rows)
     unusable = np.zeros(len(rows), dtype=bool)
     for fault in faults:
@@ -72,15 +74,16 @@ class Fault:
     reasons: "pd.Categorical[Any]"
 
 
-def parse_frame(raw: pd.DataFrame, *, with_target: bool) -> tuple[pd.DataFrame, list[Fault]]:
+def parse_frame(market: Market, raw: pd.DataFrame, *, with_target: bool) -> tuple[pd.DataFrame, list[Fault]]:
     """Parse every row of a frame; unusable rows keep their place, with missing values.
 
     Parameters
     ----------
+    market : Market
     raw : DataFrame of shape (n_rows, n_columns)
         Raw texts or clean numbers; an absent column is read as empty.
     with_target : bool
-        Whether to read the price, too.
+        Whether to read the target, too.
 
     Returns
     -------
@@ -90,9 +93,7 @@ def parse_frame(raw: pd.DataFrame, *, with_target: bool) -> tuple[pd.DataFrame, 
     """
     parsed: dict[str, Any] = {}
     faults: list[Fault] = []
-    for column in COLUMNS:
-        if column.values[0].name == TARGET and not with_target:
-            continue
+    for column in market.columns if with_target else market.inputs:
         cells = raw[column.raw] if column.raw in raw else pd.Series(None, index=raw.index, dtype=object)
         parsed.update(_parse_column(column, cells, faults))
     return pd.DataFrame(parsed, index=pd.RangeIndex(len(raw))), faults
@@ -161,9 +162,9 @@ def _first_of_each(keys: list[Any]) -> tuple[np.ndarray, list[int]]:
 
 
 def _take(value: Value, distinct: list[Any], codes: np.ndarray) -> Any:
-    if value.role in NUMBERS:
+    if value.is_number:
         return np.array(distinct, dtype=np.float64)[codes]
-    if value.role in TEXTS:
+    if value.is_text:
         texts = sorted({text for text in distinct if text is not None})
         return pd.Categorical(distinct, categories=texts).take(codes)
     days = [np.datetime64("NaT") if day is None else _as_datetime(day) for day in distinct]

@@ -4,17 +4,22 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from housing_assets.inference.declaration import Value
+from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import ROW
-from housing_assets.listings.columns import COLUMNS, NUMBERS, TEXTS, Value
+from housing_assets.listings.origins import ORIGIN, ORIGINS
 
 MAX_FAILURE_CASES = 20
 """Rows of the failure table in the lineage page; the count beside it tells how many there are."""
 
 
-def listings_schema() -> pa.DataFrameSchema:
+def listings_schema(market: Market) -> pa.DataFrameSchema:
     """Return the schema: declared dtypes, bounds, required values, no other column, no row twice, at least one row."""
-    columns = {ROW: pa.Column(np.int64, pa.Check.ge(0), unique=True)}
-    for column in COLUMNS:
+    columns = {
+        ROW: pa.Column(np.int64, pa.Check.ge(0), unique=True),
+        ORIGIN: pa.Column(pd.CategoricalDtype, pa.Check.isin(ORIGINS)),
+    }
+    for column in market.columns:
         for position, value in enumerate(column.values):
             columns[value.name] = _column(value, nullable=not column.required or position > 0)
     return pa.DataFrameSchema(
@@ -25,9 +30,9 @@ def listings_schema() -> pa.DataFrameSchema:
 
 
 def _column(value: Value, *, nullable: bool) -> pa.Column:
-    if value.role in NUMBERS:
+    if value.is_number:
         return pa.Column(np.float64, pa.Check.in_range(value.minimum, value.maximum), nullable=nullable)
-    if value.role in TEXTS:
+    if value.is_text:
         not_blank = pa.Check(lambda texts: texts.cat.categories.str.strip().str.len().min() != 0, name="not_blank")
         return pa.Column(pd.CategoricalDtype, not_blank, nullable=nullable)
     return pa.Column("datetime64[s]", nullable=nullable)

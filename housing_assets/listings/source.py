@@ -1,7 +1,7 @@
 """Reads raw ads from where they lie: files, a folder, a glob, an S3 prefix or a SQL query.
 
-It returns what it found, unread: cells stay as scraped, and every row knows its file. What a cell means is
-``parsing.py``'s business. A source that cannot be read whole is refused with its name; it is never read in part.
+It returns what it found, unread: cells stay as scraped, and every row knows its file. What a cell means is a rule's
+business (``inference/rules.py``). A source that cannot be read whole is refused by its name; it is never read in part.
 """
 
 import csv
@@ -21,7 +21,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from housing_assets.listings.columns import COLUMNS
+from housing_assets.inference.market import Market
+from housing_assets.listings.origins import ORIGIN, ORIGINS, SOURCE, SYNTHETIC
 from resources.listing_files import (
     PARQUET_SUFFIXES,
     SUFFIXES,
@@ -54,8 +55,9 @@ class RawListings:
 
     Attributes
     ----------
-    frame : DataFrame of shape (n_rows, n_columns + 2)
-        The source's columns, cells as found (texts as categories), and ``source_file``, ``source_row`` (from 1).
+    frame : DataFrame of shape (n_rows, n_columns + 3)
+        The declared columns, cells as found (texts as categories), and ``source_file``, ``source_row`` (from 1) and
+        ``origin``.
     rows_by_file : dict of str to int
         Rows read from each file, in reading order.
     skipped : tuple of str
@@ -67,18 +69,20 @@ class RawListings:
     skipped: tuple[str, ...] = ()
 
     @classmethod
-    def of_sample(cls, sample: pd.DataFrame) -> Self:
-        """Return the bundled synthetic ads as if they had been read from a file."""
+    def of_sample(cls, market: Market, sample: pd.DataFrame) -> Self:
+        """Return synthetic rows as if they had been read from a file."""
+        name = "synthetic sample"
         return cls(
-            *_combine("the synthetic sample", [("synthetic sample", _require_columns("the synthetic sample", sample))])
+            *_combine(market, f"the {name}", [(name, _require_columns(market, f"the {name}", sample))], SYNTHETIC)
         )
 
 
-def read_listings(location: str, s3_client: Callable[[], "S3Client"] | None = None) -> RawListings:
+def read_listings(market: Market, location: str, s3_client: Callable[[], "S3Client"] | None = None) -> RawListings:
     """Read all ads at a location.
 
     Parameters
     ----------
+    market : Market
     location : str
         A ``.csv``, ``.csv.gz`` or ``.parquet`` file, a glob, a folder (searched to its bottom), ``s3://bucket/prefix``,
         or a SQLAlchemy URL and a query joined by ``#``: ``postgresql+psycopg://host/ads#SELECT * FROM ads``.
@@ -97,13 +101,13 @@ def read_listings(location: str, s3_client: Callable[[], "S3Client"] | None = No
     if location.startswith("s3://"):
         if s3_client is None:
             raise SourceError(f"{location}: no S3 client to read it with")
-        frames, skipped = _read_s3(location, s3_client())
+        frames, skipped = _read_s3(market, location, s3_client())
     elif _SQL.match(location):
-        frames = _read_sql(location)
+        frames = _read_sql(market, location)
     else:
         files = _find_files(location)
-        frames, skipped = [(name, _read_file(name, Path(name))) for name in files.read], files.skipped
-    return RawListings(*_combine(location, frames), skipped)
+        frames, skipped = [(name, _read_file(market, name, Path(name))) for name in files.read], files.skipped
+    return RawListings(*_combine(market, location, frames, SOURCE), skipped)
 
 
 class _Files(NamedTuple):
@@ -138,7 +142,9 @@ def _sort_out(found: Iterable[tuple[str, Sequence[str]]]) -> _Files:
     return _Files(tuple(read), tuple(skipped))
 
 
-def _read_s3(location: str, client: "S3Client") -> tuple[list[tuple[str, pd.DataFrame]], tuple[str, ...]]:
+def _read_s3(
+    market: Market, location: str, client: "S3Client"
+) -> tuple[list[tuple[str, pd.DataFrame]], tuple[str, ...]]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, prefix = location.removeprefix("s3://").partition("/")
@@ -155,13 +161,13 @@ def _read_s3(location: str, client: "S3Client") -> tuple[list[tuple[str, pd.Data
         frames = []
         for name in files.read:
             body = io.BytesIO(client.get_object(Bucket=bucket, Key=keys[name])["Body"].read())
-            frames.append((name, _read_file(name, body)))
+            frames.append((name, _read_file(market, name, body)))
     except (BotoCoreError, ClientError) as fault:
         raise SourceError(f"{location}: {fault}; endpoint and credentials are the AWS_ variables") from fault
     return frames, files.skipped
 
 
-def _read_sql(location: str) -> list[tuple[str, pd.DataFrame]]:
+def _read_sql(market: Market, location: str) -> list[tuple[str, pd.DataFrame]]:
     from sqlalchemy import create_engine, make_url, text
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -185,13 +191,13 @@ def _read_sql(location: str) -> list[tuple[str, pd.DataFrame]]:
         raise SourceError(f"{shown}: {str(fault).splitlines()[0]}") from fault
     finally:
         engine.dispose()
-    return [(shown, _require_columns(shown, frame))]
+    return [(shown, _require_columns(market, shown, frame))]
 
 
-def _read_file(name: str, file: Path | IO[bytes]) -> pd.DataFrame:
+def _read_file(market: Market, name: str, file: Path | IO[bytes]) -> pd.DataFrame:
     with _naming_faults_of(name):
         if name.lower().endswith(PARQUET_SUFFIXES):
-            return _require_columns(name, pd.read_parquet(file))
+            return _require_columns(market, name, pd.read_parquet(file))
         frame = pd.read_csv(
             file,
             dtype="category",
@@ -200,8 +206,8 @@ def _read_file(name: str, file: Path | IO[bytes]) -> pd.DataFrame:
             encoding_errors="backslashreplace",
             compression="gzip" if _is_gzip(name) else None,
         )
-        frame = _require_columns(name, frame)
-        _require_even_rows(name, file)
+        frame = _require_columns(market, name, frame)
+        _require_even_rows(market, name, file)
     return frame
 
 
@@ -225,7 +231,7 @@ def _naming_faults_of(name: str) -> Iterator[None]:
         raise SourceError(f"{name}: cannot be read: {fault}") from fault
 
 
-def _require_even_rows(name: str, file: Path | IO[bytes]) -> None:
+def _require_even_rows(market: Market, name: str, file: Path | IO[bytes]) -> None:
     """Refuse what pandas reads askew.
 
     It fills up rows that are shorter than the header, shifts longer ones, ends a cell at a NUL, and gives the second
@@ -236,13 +242,13 @@ def _require_even_rows(name: str, file: Path | IO[bytes]) -> None:
     unpacked = gzip.GzipFile(fileobj=binary) if _is_gzip(name) else binary
     if unpacked.read(len(BOM_UTF8)) != BOM_UTF8:
         unpacked.seek(0)
-    lines = io.TextIOWrapper(unpacked, "latin-1", newline="")  # the fastest; the declared names are ASCII
+    lines = io.TextIOWrapper(unpacked, "latin-1", newline="")  # the fastest: no cell of it is kept
     limit = csv.field_size_limit(sys.maxsize)  # a cell that is too long is quarantined, not its file refused
     try:
         with binary, lines:
             rows = (row for row in csv.reader(lines) if row)
             header = next(rows)
-            _require_once(name, header)
+            _require_once(market, name, [cell.encode("latin-1").decode("utf-8", "replace") for cell in header])
             for number, row in enumerate(chain([header], rows)):
                 if len(row) != len(header):
                     raise SourceError(
@@ -258,36 +264,39 @@ def _require_even_rows(name: str, file: Path | IO[bytes]) -> None:
         csv.field_size_limit(limit)
 
 
-def _require_once(name: str, found: Sequence[str]) -> None:
-    twice = [column.raw for column in COLUMNS if found.count(column.raw) > 1]
+def _require_once(market: Market, name: str, found: Sequence[str]) -> None:
+    twice = [column.raw for column in market.columns if found.count(column.raw) > 1]
     if twice:
         raise SourceError(f"{name}: more than one column named {', '.join(twice)}; each must be there once")
 
 
-def _require_columns(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    _require_once(name, list(frame.columns))
-    missing = [column.raw for column in COLUMNS if column.raw not in frame.columns]
+def _require_columns(market: Market, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    _require_once(market, name, list(frame.columns))
+    missing = [column.raw for column in market.columns if column.raw not in frame.columns]
     if missing:
         raise SourceError(
             f"{name}: column{'s'[: len(missing) > 1]} missing: {', '.join(missing)}; found: "
             f"{', '.join(map(str, frame.columns))}. A column without values may be empty, but must be there."
         )
-    return frame[[column.raw for column in COLUMNS]]
+    return frame[[column.raw for column in market.columns]]
 
 
-def _combine(location: str, frames: list[tuple[str, pd.DataFrame]]) -> tuple[pd.DataFrame, dict[str, int]]:
+def _combine(
+    market: Market, location: str, frames: list[tuple[str, pd.DataFrame]], origin: str
+) -> tuple[pd.DataFrame, dict[str, int]]:
     rows_by_file = {name: len(frame) for name, frame in frames}
     if len(frames) == 1:
         location = frames[0][0]  # without the password that the URL of a query may hold
     if not sum(rows_by_file.values()):
         raise SourceError(f"{location}: no rows, only a header")
     columns: dict[str, Any] = {}
-    for column in COLUMNS:
+    for column in market.columns:
         cells = _concatenate([frame[column.raw] for _, frame in frames if len(frame)])
         columns[column.raw] = _require_one_type(location, column.raw, cells)
     sizes = list(rows_by_file.values())
     columns[SOURCE_FILE] = pd.Categorical(list(rows_by_file)).take(np.repeat(np.arange(len(sizes)), sizes))
     columns[SOURCE_ROW] = np.concatenate([np.arange(1, size + 1) for size in sizes])
+    columns[ORIGIN] = pd.Categorical.from_codes(np.full(sum(sizes), ORIGINS.index(origin)), pd.Index(ORIGINS))
     return pd.DataFrame(columns), rows_by_file
 
 

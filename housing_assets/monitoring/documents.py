@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True)
@@ -21,3 +23,8 @@ class Documents:
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
         return cls({path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())})
+
+
+def as_json(report: Any) -> str:
+    """Return a report, a dataclass of plain types and thresholds, as JSON."""
+    return TypeAdapter(type(report)).dump_json(report, indent=1).decode()

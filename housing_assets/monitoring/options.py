@@ -1,12 +1,14 @@
-"""What a run of the monitoring may be told, and which days it watches. Quick to import: the code location reads it."""
+"""What a monitoring run can be told, and which days are watched. Quick to import: the code location reads it."""
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Self
 
 import dagster as dg
 from pydantic import Field
 
 from housing_assets.monitoring.thresholds import Thresholds
+from resources.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class MonitoredDays:
     start: date = date(2026, 1, 1)
     window: int = 1
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the days that settings name."""
+        return cls(settings.monitoring_start, settings.monitoring_window_days)
+
     def partitions(self) -> dg.DailyPartitionsDefinition:
         """Return the days up to and including today."""
         return dg.DailyPartitionsDefinition(self.start.isoformat(), timezone="UTC", end_offset=1)
@@ -33,31 +40,43 @@ class MonitoredDays:
         return dg.TimeWindowPartitionMapping(start_offset=1 - self.window)
 
 
+DAYS = MonitoredDays.of(Settings())
+"""Of this process: Dagster wants partitions when an asset is defined."""
+
+
 class ReportConfig(dg.Config, Thresholds):
-    """Where drift begins to matter."""
+    """The limits of a report."""
+
+    def thresholds(self) -> Thresholds:
+        """Return the limits alone."""
+        return Thresholds(**{name: getattr(self, name) for name in Thresholds.model_fields})
 
 
 class LabelsConfig(dg.Config):
-    """Which labelled predictions count."""
+    """Which labelled predictions are read."""
 
-    days: int = Field(default=30, ge=1, le=400, description="Age of the predictions whose prices are looked for.")
+    days: int = Field(default=30, ge=1, le=400, description="Age in days up to which predictions are looked at.")
 
 
 class PerformanceConfig(ReportConfig):
-    """Where a loss of performance begins to matter."""
+    """The limits of a performance report, and the rows that it judges."""
 
     newest_rows: int = Field(
         default=1_000,
         ge=100,
         le=100_000,
-        description="Labelled rows to judge at least, by whole days on which prices came in, the newest first.",
+        description="Labelled rows to judge: the newest days on which labels came in, until they have this many rows.",
     )
     replaced_drop: float = Field(
         default=0.02,
         gt=0,
         lt=1,
-        description="Accuracy that a version may lose to the one it replaced, on the same rows.",
+        description="Accuracy that a version may lose against the one it replaced, on the same rows.",
     )
-    replaced_rows: int = Field(
-        default=2_000, ge=100, le=100_000, description="Newest labelled rows that both versions are compared on."
+    compared_rows: int = Field(
+        default=2_000,
+        ge=100,
+        le=100_000,
+        description="Newest labelled rows on which the version in production is compared with the one it replaced, and "
+        "with the challenger.",
     )

@@ -1,4 +1,4 @@
-"""What the reports of a run share: their window, their limits, and how they are known."""
+"""What the daily assets of a run share: the window, what the report is about, and what is said when something fails."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -6,29 +6,35 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from housing_assets.monitoring import checks
-from housing_assets.monitoring.options import PerformanceConfig, ReportConfig
-from housing_assets.monitoring.thresholds import Thresholds
 from resources.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
-    from housing_assets.monitoring.frames import Frames
-    from housing_assets.monitoring.production import DayProfiles
-    from housing_assets.monitoring.references import References
-    from housing_assets.monitoring.replacement import PairedComparison
-    from housing_assets.monitoring.reporting import Performance
-    from housing_assets.monitoring.window import Window
+    from housing_assets.monitoring.production.days import DayProfiles
+    from housing_assets.monitoring.production.references import References
+    from housing_assets.monitoring.production.windows import Window
+    from housing_assets.monitoring.report_context import ReportContext
 
 
-def limits_of(config: ReportConfig) -> Thresholds:
-    """Return the thresholds of a run."""
-    return Thresholds(**{name: getattr(config, name) for name in Thresholds.model_fields})
+def window_of(
+    context: dg.AssetExecutionContext,
+    profiles: "DayProfiles | Mapping[str, DayProfiles]",
+    registry: ModelRegistry,
+    min_rows: int,
+) -> "Window":
+    """Return the window of a run's partition; why a version cannot be judged is logged."""
+    from housing_assets.monitoring.production.references import References
+    from housing_assets.monitoring.production.windows import open_window
+
+    references = References(registry)
+    window = open_window(merge_window(profiles), references, min_rows)
+    log_troubles(context, references)
+    return window
 
 
 def merge_window(profiles: "DayProfiles | Mapping[str, DayProfiles]") -> "DayProfiles":
     """Return the profiles of a window: of one day, or of those of several that are stored."""
-    from housing_assets.monitoring.production import DayProfiles, merge_days
-    from housing_assets.monitoring.profile import ProfileRefused
+    from housing_assets.monitoring.production.days import DayProfiles, merge_days
+    from housing_assets.monitoring.profiles.refused import ProfileRefused
 
     try:
         return profiles if isinstance(profiles, DayProfiles) else merge_days(profiles.values())
@@ -36,71 +42,27 @@ def merge_window(profiles: "DayProfiles | Mapping[str, DayProfiles]") -> "DayPro
         raise dg.Failure(f"{refusal}: materialize production_profile of these days again") from refusal
 
 
-def open_window_of(
-    context: dg.AssetExecutionContext,
-    profiles: "DayProfiles | Mapping[str, DayProfiles]",
-    registry: ModelRegistry,
-    limits: Thresholds,
-) -> "Window":
-    """Return the window of a run's partition; why a version cannot be judged is told in the log."""
-    from housing_assets.monitoring.references import References
-    from housing_assets.monitoring.window import open_window
+def report_context(context: dg.AssetExecutionContext, version: int, *, in_production: bool) -> "ReportContext":
+    """Return what a report of this run is about."""
+    from housing_assets.monitoring.report_context import ReportContext
 
-    references = References(registry)
-    window = open_window(merge_window(profiles), references, limits.min_rows)
-    for trouble in references.troubles:
-        context.log.warning(trouble)
-    return window
-
-
-def occasion_of(context: dg.AssetExecutionContext, window: "Window", *, insufficient: bool) -> checks.Occasion:
-    """Return what a report of this run is made of."""
-    return checks.Occasion(
-        context.partition_key, report_id_of(context), window.version, window.in_production, insufficient
+    return ReportContext(
+        partition=context.partition_key,
+        days=tuple(sorted(context.asset_partition_keys_for_input("production_profile"))),
+        report_id=f"{context.asset_key.to_user_string()}/{context.partition_key}/{context.run.run_id}",
+        version=version,
+        in_production=in_production,
     )
 
 
-def report_id_of(context: dg.AssetExecutionContext) -> str:
-    """Return what a report is known by."""
-    return f"{context.asset_key.to_user_string()}/{context.partition_key}/{context.run.run_id}"
-
-
-def days_of(context: dg.AssetExecutionContext) -> list[str]:
-    """Return the days of the window."""
-    return sorted(context.asset_partition_keys_for_input("production_profile"))
-
-
-def compare_versions(
-    context: dg.AssetExecutionContext,
-    config: PerformanceConfig,
-    labels: "Frames",
-    performance: "Performance",
-    references: "References",
-    registry: ModelRegistry,
-) -> "PairedComparison | None":
-    """Compare with the replaced version; what cannot be compared is told, and holds up no report."""
-    from mlflow.exceptions import MlflowException
-
-    from housing_assets.monitoring.labelled import newest_of
-    from housing_assets.monitoring.replacement import compare_with_replaced
-
-    replaced = references.version(performance.replaced)
-    bands = references.bands_of(performance.version)
-    if replaced is None or bands is None or bands != references.bands_of(replaced.number):
-        context.log.warning(f"version {performance.replaced} is not registered any more, or has other price bands")
-        return None
-    labelled = newest_of(labels.read(), performance.version, config.replaced_rows)
-    try:
-        return compare_with_replaced(
-            labelled, replaced, registry, bands, limit=config.replaced_drop, largest_p=config.performance_p
-        )
-    except (MlflowException, ValueError, OSError) as fault:
-        context.log.warning(f"version {replaced.number} cannot be compared with: {fault}")
-        return None
+def log_troubles(context: dg.AssetExecutionContext, references: "References") -> None:
+    """Say in the log why a version cannot be judged."""
+    for trouble in references.troubles:
+        context.log.warning(trouble)
 
 
 @contextmanager
-def readable() -> Iterator[None]:
+def store_is_readable() -> Iterator[None]:
     """Say what is wrong when the prediction store cannot be read."""
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -1,4 +1,4 @@
-"""Where drift begins to matter: every limit of the monitoring, with its bounds and its reason."""
+"""Every limit of the monitoring, with its bounds and its meaning."""
 
 from typing import Self
 
@@ -13,56 +13,71 @@ class Thresholds(BaseModel):
     min_rows: int = Field(
         default=200,
         ge=30,
-        description="Rows below which a window is insufficient: it is not judged, and fails nothing.",
+        description="Rows that a window needs to be judged; with fewer it is insufficient and fails nothing.",
     )
     false_discovery_rate: float = Field(
-        default=0.05, gt=0, lt=1, description="Largest q, over all tests of one report, of a significant finding."
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="Largest q of a significant finding, adjusted for all tests of one report.",
     )
-    psi_warn: float = Field(default=0.10, gt=0, description="Debiased PSI of a column worth watching.")
-    psi_alert: float = Field(default=0.25, gt=0, description="Debiased PSI of a column that has drifted.")
+    psi_warn: float = Field(default=0.10, gt=0, description="Debiased PSI from which a column is worth watching.")
+    psi_alert: float = Field(default=0.25, gt=0, description="Debiased PSI over which a column has drifted.")
     kl_warn: float = Field(
-        default=0.05, gt=0, description="Debiased KL divergence of predictions worth watching, nats."
+        default=0.05, gt=0, description="Debiased KL divergence of the predictions worth watching, in nats."
     )
-    kl_alert: float = Field(default=0.15, gt=0, description="Debiased KL divergence of drifted predictions, nats.")
-    ks_warn: float = Field(default=0.05, gt=0, le=1, description="Kolmogorov-Smirnov D of a number worth watching.")
-    ks_alert: float = Field(default=0.10, gt=0, le=1, description="Kolmogorov-Smirnov D of a number that has drifted.")
-    cramers_v_warn: float = Field(default=0.1, gt=0, le=1, description="Bias-corrected Cramér's V worth watching.")
-    cramers_v_alert: float = Field(default=0.2, gt=0, le=1, description="Bias-corrected Cramér's V of a drifted text.")
+    kl_alert: float = Field(
+        default=0.15, gt=0, description="Debiased KL divergence over which the predictions have drifted, in nats."
+    )
+    ks_warn: float = Field(
+        default=0.05, gt=0, le=1, description="Kolmogorov-Smirnov D from which a number is worth watching."
+    )
+    ks_alert: float = Field(
+        default=0.10, gt=0, le=1, description="Kolmogorov-Smirnov D from which a number has drifted."
+    )
+    cramers_v_warn: float = Field(
+        default=0.1, gt=0, le=1, description="Bias-corrected Cramér's V from which a text is worth watching."
+    )
+    cramers_v_alert: float = Field(
+        default=0.2, gt=0, le=1, description="Bias-corrected Cramér's V from which a text has drifted."
+    )
     missing_ratio: float = Field(
         default=1.5,
         gt=1,
-        description="Factor by which the share of missing values may rise, or that of present ones fall.",
+        description="Factor by which the share of missing values may rise, or that of present ones may fall.",
     )
     missing_floor: float = Field(
-        default=0.01, gt=0, lt=1, description="Share of missing values that the reference is taken to have at least."
+        default=0.01, gt=0, lt=1, description="Smallest share of missing values that the reference is assumed to have."
     )
     cardinality_ratio: float = Field(
-        default=1.3, gt=1, description="Distinct values of a window over those expected of as many rows."
+        default=1.3, gt=1, description="Distinct values of a window divided by the number expected in as many rows."
     )
     unseen_share: float = Field(
         default=0.01,
         gt=0,
         lt=1,
-        description="Share of rows, beyond the expected, in values that the reference never had: alerts.",
+        description="Share of rows with values that the reference never had, beyond what is expected: raises an alert.",
     )
     unseen_share_retraining: float = Field(
-        default=0.05, gt=0, lt=1, description="The same share from which it counts toward retraining."
+        default=0.05, gt=0, lt=1, description="The same share, over which it counts toward retraining."
     )
-    mean_shift: float = Field(default=2.0, gt=0, description="Shift of a mean, in reference standard deviations: high.")
+    mean_shift: float = Field(
+        default=2.0, gt=0, description="Shift of a mean, in standard deviations of the reference: a high issue."
+    )
     spread_ratio: float = Field(
-        default=2.0, gt=1, description="Factor between standard deviations, either way: medium."
+        default=2.0, gt=1, description="Factor between the standard deviations, either way: a medium issue."
     )
-    skew_difference: float = Field(default=0.5, gt=0, description="Difference of skewness: medium.")
-    high_issues: int = Field(default=2, ge=1, description="High issues of the features that count toward retraining.")
+    skew_difference: float = Field(default=0.5, gt=0, description="Difference in skewness: a medium issue.")
+    high_issues: int = Field(
+        default=2, ge=1, description="High issues that fail the check of the features and count toward retraining."
+    )
     performance_drop: float = Field(
-        default=0.05, gt=0, lt=1, description="Loss of accuracy or macro-F1 against the holdout that fails."
+        default=0.05, gt=0, lt=1, description="Loss of accuracy or macro-F1 against the holdout that fails the check."
     )
     performance_p: float = Field(
-        default=0.05, gt=0, lt=1, description="Largest p at which such a loss is not put down to chance."
+        default=0.05, gt=0, lt=1, description="Largest p at which a loss is not put down to chance."
     )
-    severe_factor: float = Field(
-        default=2.0, ge=1, description="Times its limit that a finding must be to count as severe."
-    )
+    severe_factor: float = Field(default=2.0, ge=1, description="A finding is severe from this many times its limit.")
 
     @model_validator(mode="after")
     def _warns_before_it_alerts(self) -> Self:

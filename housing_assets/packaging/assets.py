@@ -1,5 +1,6 @@
 """Assets of the groups ``registry`` and ``serving``: the registered model, and the bento that serves it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from housing_assets.training.assets import FINE_TUNED_FROM, FOREST_LINEAGE, FOREST_TAG
+from housing_assets.inference.market import Market
+from housing_assets.training.assets import FINE_TUNED_FROM, FOREST_LINE, FOREST_TAG
 from resources.bento_store import BentoStore
 from resources.mlflow_tracking import MlflowTracking
 from resources.model_registry import DECISION, PRODUCTION, PROMOTED, ModelRegistry
@@ -17,9 +19,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from housing_assets.features.encoded import EncodedListings
-    from housing_assets.monitoring.reference import Reference
+    from housing_assets.inference.forest import FlatForest
+    from housing_assets.monitoring.profiles.reference import Reference
     from housing_assets.packaging.registration import Registration
-    from housing_assets.training.flat_forest import FlatForest
     from housing_assets.training.report import EvaluationReport
 else:  # imported when values are read; see AssetStorage
     DataFrame = EncodedListings = Reference = Registration = FlatForest = EvaluationReport = Any
@@ -52,53 +54,54 @@ def registered_model(
     price_forest: FlatForest,
     model_evaluation: EvaluationReport,
     hashed_features: EncodedListings,
-    listings: DataFrame,
+    crossed_features: DataFrame,
+    raw_listings: DataFrame,
     reference_profile: Reference,
     tracking: MlflowTracking,
     registry: ModelRegistry,
+    market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult[Registration]:
-    """A version of HousingPriceClassifier, promoted if it is no worse than the champion on the same listings."""
-    from housing_assets.packaging.artifact import MANIFEST, sha256
-    from housing_assets.packaging.assembly import assemble, example_listings
+    """A version of the registered model, promoted if it is no worse than the champion on the same listings."""
+    import pandas as pd
+
+    from housing_assets.inference.artifact import MANIFEST, sha256
+    from housing_assets.listings.origins import ORIGIN
+    from housing_assets.listings.origins import PRODUCTION as FROM_PRODUCTION
+    from housing_assets.packaging.assembly import assemble
     from housing_assets.packaging.registration import (
-        ANSWER,
         LOADER_MODULE,
-        REQUIRED,
         Registration,
+        answer_types,
         decide_promotion,
         provenance,
         requirements,
     )
 
     try:
-        model_evaluation.require_judged(price_forest, hashed_features)
-        hashed_features.require_listings(listings)
+        model_evaluation.require_passed()
     except ValueError as fault:
         raise dg.Failure(str(fault)) from fault
-    judged = (model_evaluation.forest_digest, model_evaluation.fit_digest)
-    if (reference_profile.forest_digest, reference_profile.fit_digest) != judged:
-        raise dg.Failure("reference_profile is that of another forest or other features: materialize it")
     trained_in = tracking.run_tagged(FOREST_TAG, price_forest.digest())
     grown_as = tracking.client().get_run(trained_in).data.tags
-    made_from = provenance(listings, price_forest, hashed_features) | {
-        name: grown_as[name] for name in (FOREST_LINEAGE, FINE_TUNED_FROM) if name in grown_as
+    made_from = provenance(crossed_features, price_forest, hashed_features) | {
+        name: grown_as[name] for name in (FOREST_LINE, FINE_TUNED_FROM) if name in grown_as
     }
     artifact = assemble(
-        hashed_features.encoder,
+        hashed_features,
         price_forest,
-        hashed_features.bands,
         model_evaluation.metrics,
         made_from,
-        listings,
+        crossed_features,
+        raw_listings,
         reference_profile.to_json(),
     )
     decision = decide_promotion(
         registry,
-        listings,
+        crossed_features,
         hashed_features,
         model_evaluation.probabilities,
         max_loss=config.max_loss,
-        fresh=_are_fresh(context, listings),
+        fresh=(crossed_features[ORIGIN] == FROM_PRODUCTION).to_numpy(),
     )
     tags = {
         **made_from,
@@ -116,12 +119,12 @@ def registered_model(
             folder,
             trained_in,
             tags,
-            hashed_features.bands.to_dict(),
+            hashed_features.labels.to_dict(),
             loader_module=LOADER_MODULE,
             requirements=requirements(),
-            example=example_listings(2),
-            answer=ANSWER,
-            required=REQUIRED,
+            example=pd.DataFrame([market.example]),
+            answer=answer_types(market),
+            required=market.required,
         )
     registry.stage(version)
     if decision.promoted:
@@ -134,18 +137,6 @@ def registered_model(
     )
 
 
-def _are_fresh(context: dg.AssetExecutionContext, listings: DataFrame) -> Any:
-    """Return which listings are labelled requests: a boolean mask. raw_listings has them behind all others."""
-    from housing_assets.listings.cleaning import ROW
-
-    event = context.instance.get_latest_materialization_event(dg.AssetKey("raw_listings"))
-    if event is None or event.asset_materialization is None:
-        raise dg.Failure("raw_listings was never materialized here: make materialize")
-    found = event.asset_materialization.metadata
-    rows, labelled = (int(str(found[name].value)) for name in ("dagster/row_count", "labelled_rows"))
-    return listings[ROW].to_numpy() >= rows - labelled
-
-
 @dg.asset(
     group_name="serving",
     kinds={"bentoml"},
@@ -155,7 +146,7 @@ def _are_fresh(context: dg.AssetExecutionContext, listings: DataFrame) -> Any:
             "no_training_serving_skew",
             asset="price_bento",
             blocking=True,
-            description="The served bento answers held-out raw listings as the evaluated model predicts them.",
+            description="The served bento answers held-out listings with the probabilities of the evaluated model.",
         )
     ],
 )
@@ -163,17 +154,19 @@ def price_bento(
     context: dg.AssetExecutionContext,
     config: BentoConfig,
     raw_listings: DataFrame,
+    crossed_features: DataFrame,
     price_forest: FlatForest,
     hashed_features: EncodedListings,
-    model_evaluation: EvaluationReport,
     registry: ModelRegistry,
     bentos: BentoStore,
+    market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """The service with the version in production baked in, built from bentofile.yaml; a skewed one is not kept."""
-    from housing_assets.packaging.artifact import ModelArtifact
+    from housing_assets.inference.artifact import ModelArtifact
+    from housing_assets.packaging.assembly import draw_held_out
     from housing_assets.packaging.bento import build_bento, remove_bento
     from housing_assets.packaging.registration import Registration
-    from housing_assets.packaging.skew import draw_held_out, evaluated_model, find_skew
+    from housing_assets.packaging.skew import find_skew
 
     version = registry.with_alias(PRODUCTION)
     if version is None:
@@ -183,12 +176,16 @@ def price_bento(
     with TemporaryDirectory() as temporary:
         folder = registry.download(version, Path(temporary))
         baked = ModelArtifact.load(folder)
-        evaluated = evaluated_model(baked, digest, price_forest, hashed_features, model_evaluation)
+        # What production has may have been registered before the forest that is stored now.
+        is_stored = price_forest.digest() == digest
+        evaluated = replace(baked, encoder=hashed_features.encoder, forest=price_forest) if is_stored else baked
         Registration(version.number, True, version.tags["reason"]).save(folder)
         name = f"v{version.number}-{digest[:12]}-{datetime.now(UTC):%Y%m%d%H%M%S}"
         tag = build_bento(folder, name, labels, bentos.home)
     context.log.info(f"built {tag}")
-    skew = find_skew(tag, bentos.home, evaluated, draw_held_out(raw_listings, baked.bands, config.n_listings))
+    skew = find_skew(
+        tag, bentos.home, evaluated, draw_held_out(market, crossed_features, raw_listings, config.n_listings)
+    )
     if skew.fault:
         remove_bento(tag, bentos.home)
     return dg.MaterializeResult(

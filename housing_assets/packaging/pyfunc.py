@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from housing_assets.packaging.artifact import ModelArtifact
+from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.packaging.batch import predict_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,8 +17,8 @@ class HousingPriceClassifier:
         self.artifact = artifact
 
     def predict(self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":
-        """Return one answer for each raw listing; see ``ModelArtifact.predict``. There are no parameters."""
-        return self.artifact.predict(model_input)
+        """Return one answer for each raw listing; see ``packaging.batch.predict_frame``. There are no parameters."""
+        return predict_frame(self.artifact, model_input)
 
 
 def _load_pyfunc(path: str) -> HousingPriceClassifier:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from housing_assets.features.bands import CATEGORIES
 from housing_assets.features.encoded import EncodedListings
-from housing_assets.listings.columns import COLUMNS, TARGET
-from housing_assets.training.flat_forest import FlatForest
+from housing_assets.features.split import HELD_OUT
+from housing_assets.inference.artifact import ArtifactRefused, ModelArtifact
+from housing_assets.inference.forest import FlatForest
+from housing_assets.inference.market import Market
+from housing_assets.packaging import batch
 from housing_assets.training.promotion import MIN_FRESH, Decision, compare, decide
 from resources.model_registry import PRODUCTION, ModelRegistry
 
@@ -23,12 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LOADER_MODULE = "housing_assets.packaging.pyfunc"
-ANSWER = {"price_category": "string"} | {f"probability_{name}": "double" for name in CATEGORIES} | {"reason": "string"}
-"""Columns of the registered model's predictions and their MLflow types."""
-
-REQUIRED = tuple(column.raw for column in COLUMNS if column.required and column.values[0].name != TARGET)
-"""Raw columns that the registered model's input must have: without a value in them no listing is answered."""
-
 _DISTRIBUTION = "housing-price-platform"
 _LIBRARIES = ("mmh3", "numba", "numpy", "pandas", "scipy")
 """What predicting imports; the model requires these where the distribution itself is not installed."""
@@ -54,16 +50,20 @@ class Registration:
         return cls(**json.loads((folder / "registration.json").read_text()))
 
 
+def answer_types(market: Market) -> dict[str, str]:
+    """Return the columns of the registered model's predictions and their MLflow types."""
+    shares = dict.fromkeys(batch.probability_names(market.categories), "double")
+    return {batch.PRICE_CATEGORY: "string", **shares, batch.REASON: "string"}
+
+
 def provenance(listings: "pd.DataFrame", forest: FlatForest, encoded: EncodedListings) -> dict[str, str]:
     """Return the fingerprints and versions that a model was made from."""
     import pandas as pd
     import sklearn
 
-    from housing_assets.listings.cleaning import ROW
-
-    rows = pd.util.hash_pandas_object(listings.drop(columns=ROW, errors="ignore"), index=False).to_numpy()
+    rows = pd.util.hash_pandas_object(listings[_described(encoded)], index=False).to_numpy()
     return {
-        "lineage": encoded.bands.lineage,
+        "lineage": encoded.labels.lineage,
         "data_fingerprint": hashlib.sha256(np.sort(rows).tobytes()).hexdigest(),
         "listings": str(len(listings)),
         "forest_digest": forest.digest(),
@@ -71,6 +71,10 @@ def provenance(listings: "pd.DataFrame", forest: FlatForest, encoded: EncodedLis
         "git_commit": git_commit(_PACKAGE_FOLDER),
         "scikit_learn": sklearn.__version__,
     }
+
+
+def _described(encoded: EncodedListings) -> list[str]:
+    return [value.name for value in encoded.encoder.market.values()]
 
 
 def git_commit(folder: Path) -> str:
@@ -98,7 +102,7 @@ def requirements() -> list[str]:
 
 def decide_promotion(
     registry: ModelRegistry,
-    listings: "pd.DataFrame",
+    crossed: "pd.DataFrame",
     encoded: EncodedListings,
     challenger: np.ndarray,
     *,
@@ -113,8 +117,8 @@ def decide_promotion(
     Parameters
     ----------
     registry : ModelRegistry
-    listings : DataFrame
-        All typed listings; the champion encodes them with its own encoder.
+    crossed : DataFrame
+        All crossed listings; the champion crosses and encodes them with its own encoder.
     encoded : EncodedListings
     challenger : ndarray of shape (n_holdout, n_classes)
         Its probabilities for the held-out listings.
@@ -122,16 +126,14 @@ def decide_promotion(
     fresh : ndarray of shape (n_rows,), bool, optional
         Which listings are labelled requests of late.
     """
-    from housing_assets.packaging.artifact import ArtifactRefused, ModelArtifact
-
     champion = registry.with_alias(PRODUCTION)
     if champion is None:
         return decide(None, max_loss=max_loss, new_lineage=False)
-    if champion.tags["lineage"] != encoded.bands.lineage:
-        if any(version.tags["lineage"] == encoded.bands.lineage for version in registry.versions()):
+    if champion.tags["lineage"] != encoded.labels.lineage:
+        if any(version.tags["lineage"] == encoded.labels.lineage for version in registry.versions()):
             return Decision(
                 False,
-                f"is of lineage {encoded.bands.lineage}, from which production was taken back to "
+                f"is of lineage {encoded.labels.lineage}, from which production was taken back to "
                 f"{champion.tags['lineage']}: materialize price_bands and all below it to follow production",
             )
         return decide(None, max_loss=max_loss, new_lineage=True)
@@ -142,8 +144,8 @@ def decide_promotion(
             return Decision(
                 False, f"cannot be compared: the champion, version {champion.number}, is refused: {refusal}"
             )
-    held_out = encoded.bands.held_out(listings)
-    probabilities = model.probabilities(listings[held_out])
+    held_out = crossed[HELD_OUT].to_numpy()
+    probabilities = batch.probabilities(model, crossed[held_out])
     judged = np.zeros(len(probabilities), dtype=bool) if fresh is None else fresh[held_out]
     by_fresh = int(judged.sum()) >= MIN_FRESH
     if not by_fresh:

@@ -4,6 +4,7 @@ Only training rows are ever resampled; what a strategy does to the score is judg
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from housing_assets.features.bands import CATEGORIES
 from housing_assets.training.parameters import Strategy
 
 if TYPE_CHECKING:
@@ -36,27 +36,27 @@ class TrainingSet:
     encoded : csr_matrix of shape (n_rows, n_columns), float32
         Encoded listings, those that there are and those made up, with all columns.
     y : ndarray of shape (n_rows,), int8
-        Index into ``CATEGORIES``.
+        Index of each row's category.
     weights : ndarray of shape (n_rows,), float64
         Ones unless the strategy is ``class_weight``.
     columns : ndarray of shape (n_offered,), int32
         Which of the encoded columns are offered, ascending.
+    n_classes : int
+        Categories that there are.
     strategy : str
         How the classes were balanced.
     min_rows, seed : int
         Rows that had to fill a column for it to be offered, and the seed of the synthetic rows.
-    fit_digest : str
-        Of the ``EncodedListings`` that it was made of.
     """
 
     encoded: "csr_matrix"
     y: np.ndarray
     weights: np.ndarray
     columns: np.ndarray
+    n_classes: int
     strategy: Strategy
     min_rows: int = 1
     seed: int = 0
-    fit_digest: str = ""
 
     @cached_property
     def X(self) -> "csr_matrix":  # noqa: N802 - as scikit-learn has it
@@ -89,10 +89,10 @@ class TrainingSet:
             y=self.y,
             weights=self.weights,
             columns=self.columns,
+            n_classes=self.n_classes,
             strategy=self.strategy,
             min_rows=self.min_rows,
             seed=self.seed,
-            fit_digest=self.fit_digest,
         )
 
     @classmethod
@@ -106,21 +106,21 @@ class TrainingSet:
                 y=labels["y"],
                 weights=labels["weights"],
                 columns=labels["columns"],
+                n_classes=int(labels["n_classes"]),
                 strategy=str(labels["strategy"]),  # type: ignore[arg-type]
                 min_rows=int(labels["min_rows"]),
                 seed=int(labels["seed"]),
-                fit_digest=str(labels["fit_digest"]),
             )
 
 
-def class_counts(y: np.ndarray) -> dict[str, int]:
+def class_counts(y: np.ndarray, categories: Sequence[str]) -> dict[str, int]:
     """Return the number of rows of each category."""
-    return dict(zip(CATEGORIES, np.bincount(y, minlength=len(CATEGORIES)).tolist(), strict=True))
+    return dict(zip(categories, np.bincount(y, minlength=len(categories)).tolist(), strict=True))
 
 
-def target_counts(y: np.ndarray) -> dict[int, int]:
+def target_counts(y: np.ndarray, n_classes: int) -> dict[int, int]:
     """Return how many rows each class is to have: the majority's count, or twice its own where that is less."""
-    counts = np.bincount(y, minlength=len(CATEGORIES))
+    counts = np.bincount(y, minlength=n_classes)
     return {label: int(min(MAX_GROWTH * count, counts.max())) for label, count in enumerate(counts) if count}
 
 
@@ -133,7 +133,9 @@ def supported_columns(X: "csr_matrix", min_rows: int) -> np.ndarray:
     return np.flatnonzero(np.bincount(X.indices[X.data != 0], minlength=X.shape[1]) >= min_rows).astype(np.int32)
 
 
-def oversample(X: "csr_matrix", y: np.ndarray, columns: np.ndarray, seed: int) -> "tuple[csr_matrix, np.ndarray]":
+def oversample(
+    X: "csr_matrix", y: np.ndarray, columns: np.ndarray, categories: Sequence[str], seed: int
+) -> "tuple[csr_matrix, np.ndarray]":
     """Add synthetic rows by SMOTE (Chawla et al. 2002), without making the matrix dense.
 
     Parameters
@@ -142,6 +144,7 @@ def oversample(X: "csr_matrix", y: np.ndarray, columns: np.ndarray, seed: int) -
     y : ndarray of shape (n_rows,)
     columns : ndarray of shape (n_offered,)
         By which neighbours are sought; all columns are interpolated.
+    categories : sequence of str
     seed : int
 
     Returns
@@ -156,8 +159,9 @@ def oversample(X: "csr_matrix", y: np.ndarray, columns: np.ndarray, seed: int) -
     """
     from imblearn.over_sampling import SMOTE
 
-    require_neighbours(y)
-    sampler = SMOTE(sampling_strategy=target_counts(y), k_neighbors=_neighbours_by(columns), random_state=seed)
+    require_neighbours(y, categories)
+    counts = target_counts(y, len(categories))
+    sampler = SMOTE(sampling_strategy=counts, k_neighbors=_neighbours_by(columns), random_state=seed)
     balanced_X, balanced_y = sampler.fit_resample(X, y)
     return balanced_X.tocsr().astype(np.float32, copy=False), balanced_y.astype(np.int8)
 
@@ -185,16 +189,17 @@ def balanced_weights(y: np.ndarray) -> np.ndarray:
     return (len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[y]
 
 
-def require_neighbours(y: np.ndarray) -> None:
+def require_neighbours(y: np.ndarray, categories: Sequence[str]) -> None:
     """Raise ValueError if a class is too small to interpolate between its rows, or too large to search."""
-    counts = np.bincount(y, minlength=len(CATEGORIES))
-    growing = [label for label, target in target_counts(y).items() if target > counts[label]]
+    counts = np.bincount(y, minlength=len(categories))
+    targets = target_counts(y, len(categories))
+    growing = [label for label, target in targets.items() if target > counts[label]]
     if growing and counts[growing].max() > MAX_SMOTE_ROWS:
         raise ValueError(
             f"a class of {counts[growing].max():,} listings is to grow, SMOTE searches up to {MAX_SMOTE_ROWS:,}: "
             "choose the strategy 'class_weight'"
         )
-    for category, count in class_counts(y).items():
+    for category, count in class_counts(y, categories).items():
         if count <= SMOTE_NEIGHBOURS:
             raise ValueError(
                 f"{count} listings are {category!r}: SMOTE needs more than {SMOTE_NEIGHBOURS} of each class. "

@@ -46,7 +46,7 @@ class TrainingIdentity:
     columns : str
         Fingerprint of the feature columns and their order.
     price_bands : str
-        ``PriceBands.terms``: the edges that the labels follow from, and which ads are held out.
+        ``LabelScheme.terms``: what the labels follow from, and which ads are held out.
     n_features, n_classes : int
     parameters : mapping
         Of the forest, without its size.

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from housing_assets.features.bands import CATEGORIES
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -14,14 +12,16 @@ N_CALIBRATION_BINS = 10
 """Bins of the calibration error; more of them have too few rows on holdouts of a few thousand."""
 
 
-def evaluate(y: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+def evaluate(y: np.ndarray, probabilities: np.ndarray, categories: Sequence[str]) -> dict[str, float]:
     """Return all metrics of a classifier on held-out rows.
 
     Parameters
     ----------
     y : ndarray of shape (n_rows,)
-        Index into ``CATEGORIES``.
+        Index into ``categories``.
     probabilities : ndarray of shape (n_rows, n_classes)
+    categories : sequence of str
+        Two or more.
 
     Returns
     -------
@@ -33,34 +33,21 @@ def evaluate(y: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     from sklearn.metrics import log_loss, precision_recall_fscore_support, roc_auc_score
 
     predicted = probabilities.argmax(axis=1)
-    labels = range(len(CATEGORIES))
+    labels = range(len(categories))
     precision, recall, f1, _ = precision_recall_fscore_support(y, predicted, labels=labels, zero_division=0.0)
+    scores = probabilities if len(categories) > 2 else probabilities[:, 1]
     metrics = {
         "macro_f1": float(f1.mean()),
         "accuracy": float((predicted == y).mean()),
-        "roc_auc_ovr": float(roc_auc_score(y, probabilities, multi_class="ovr", labels=labels)),
+        "roc_auc_ovr": float(roc_auc_score(y, scores, multi_class="ovr", labels=labels)),
         "log_loss": float(log_loss(y, probabilities, labels=labels)),
         "calibration_error": calibration_error(y, probabilities),
     }
-    for index, category in enumerate(CATEGORIES):
+    for index, category in enumerate(categories):
         metrics[f"precision_{category}"] = float(precision[index])
         metrics[f"recall_{category}"] = float(recall[index])
         metrics[f"f1_{category}"] = float(f1[index])
     return metrics
-
-
-def confusion(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Return counts of shape (n_classes, n_classes): true categories in rows, predicted in columns."""
-    n_classes = len(CATEGORIES)
-    cells = y.astype(np.int64) * n_classes + probabilities.argmax(axis=1)
-    return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
-
-
-def macro_f1(counts: np.ndarray) -> np.ndarray:
-    """Return the macro-F1 of confusion counts of shape (..., n_classes, n_classes): an array of shape (...)."""
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    mentioned = counts.sum(axis=-1) + counts.sum(axis=-2)
-    return np.divide(2.0 * hits, mentioned, out=np.zeros(hits.shape), where=mentioned > 0).mean(axis=-1)
 
 
 def calibration_curve(y: np.ndarray, probabilities: np.ndarray) -> "pd.DataFrame":
@@ -94,6 +81,8 @@ def errors_by_segment(
     for name in names:
         table = pd.DataFrame({"value": segments[name].astype(str).to_numpy(), "hit": hit}).groupby("value")["hit"]
         tables.append(table.agg(rows="size", accuracy="mean").reset_index().assign(segment=name))
+    if not tables:
+        return pd.DataFrame(columns=["segment", "value", "rows", "accuracy"])
     joined = pd.concat(tables, ignore_index=True)
     joined = joined[joined["rows"] * 100 >= len(y)]
     return joined[["segment", "value", "rows", "accuracy"]].sort_values("accuracy", ignore_index=True)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from housing_assets.features.bands import CATEGORIES
+from housing_assets.inference.forest import FlatForest
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.checkpoint import CheckpointFolder, TrainingIdentity, offered_columns
-from housing_assets.training.flat_forest import FlatForest
+from housing_assets.training.flattening import flatten
 from housing_assets.training.parameters import ForestParameters
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Grown:
         Why checkpoints that were found were not continued.
     ancestors : tuple of str
         Digests of the forests that it goes back to by fine-tuning, oldest first; empty for one that is grown anew.
-    lineage : str
+    line : str
         Id of its line of forests: every fine-tuning starts a new one, and so does growing anew on other rows or with
         other parameters; more trees do not.
     """
@@ -67,11 +67,11 @@ class Grown:
     n_resumed: int
     refusals: list[str]
     ancestors: tuple[str, ...]
-    lineage: str
+    line: str
 
     def flatten(self) -> FlatForest:
         """Return what is stored, served and judged in place of the scikit-learn object."""
-        return FlatForest.from_sklearn(self.forest, self.training.columns, self.training.n_columns)
+        return flatten(self.forest, self.training.columns, self.training.n_columns)
 
 
 def grow_forest(
@@ -95,7 +95,7 @@ def grow_forest(
     columns_fingerprint : str
         Of the encoded columns that ``training.columns`` points into.
     price_bands : str
-        ``PriceBands.terms`` of those that the labels follow from.
+        ``LabelScheme.terms`` of those that the labels follow from.
     fine_tune : bool
         Keep the trees of the newest checkpoint though it was grown on other rows, and add ``n_trees`` new ones that
         are offered the columns that those were. An interrupted fine-tuning goes on where it stopped; a finished one is
@@ -117,7 +117,7 @@ def grow_forest(
     if fine_tune and not trees:
         trees, refusals = checkpoints.load_finished(), []
         _adopt(forest, trees)
-        parent = FlatForest.from_sklearn(forest, training.columns, training.n_columns)
+        parent = flatten(forest, training.columns, training.n_columns)
         checkpoints.ancestors += (parent.digest(),)
         checkpoints.save(trees)
     else:
@@ -134,7 +134,7 @@ def grow_forest(
         checkpoints.save(trees)
         report(Progress(len(trees), n_trees, len(trees) - n_resumed, time.monotonic() - started))
     ancestors = checkpoints.ancestors
-    return Grown(forest, training, n_resumed, refusals, ancestors, _lineage(identity, ancestors))
+    return Grown(forest, training, n_resumed, refusals, ancestors, _line(identity, ancestors))
 
 
 def training_identity(
@@ -154,7 +154,7 @@ def training_identity(
         columns=offered,
         price_bands=price_bands,
         n_features=len(training.columns),
-        n_classes=len(CATEGORIES),
+        n_classes=training.n_classes,
         parameters=parameters.growth(),
         versions={"scikit-learn": sklearn.__version__, "numpy": np.__version__, "machine": platform.machine()},
         fine_tuned=fine_tuned,
@@ -194,6 +194,6 @@ def _adopt(forest: "RandomForestClassifier", trees: "Sequence[DecisionTreeClassi
     forest.classes_ = trees[0].classes_
 
 
-def _lineage(identity: TrainingIdentity, ancestors: Sequence[str]) -> str:
+def _line(identity: TrainingIdentity, ancestors: Sequence[str]) -> str:
     grown_on = json.dumps([vars(identity), ancestors], sort_keys=True)
     return hashlib.sha256(grown_on.encode()).hexdigest()[:12]

@@ -1,12 +1,10 @@
 """Pictures of a training set and of a forest's evaluation, as PNG bytes."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from housing_assets.features.bands import CATEGORIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,15 +18,15 @@ N_IMPORTANT = 20
 def class_balance(before: Mapping[str, int], after: Mapping[str, int]) -> bytes:
     """Return bars of the class counts before and after balancing."""
     figure, axes = _axes("Listings by price category")
-    positions = np.arange(len(CATEGORIES))
-    axes.bar(positions - 0.2, [before[name] for name in CATEGORIES], 0.4, label="before", color="#9db4c0")
-    axes.bar(positions + 0.2, [after[name] for name in CATEGORIES], 0.4, label="after", color="#253237")
-    axes.set_xticks(positions, CATEGORIES)
+    positions = np.arange(len(before))
+    axes.bar(positions - 0.2, list(before.values()), 0.4, label="before", color="#9db4c0")
+    axes.bar(positions + 0.2, [after[name] for name in before], 0.4, label="after", color="#253237")
+    axes.set_xticks(positions, list(before))
     axes.legend()
     return _png(figure)
 
 
-def confusion_matrix(counts: np.ndarray) -> bytes:
+def confusion_matrix(counts: np.ndarray, categories: Sequence[str]) -> bytes:
     """Return a table of true against predicted categories, shaded by the share of the true category."""
     figure, axes = _axes("Confusion on held-out listings")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -37,17 +35,17 @@ def confusion_matrix(counts: np.ndarray) -> bytes:
         shade = "white" if shares[row, column] > 0.5 else "black"
         label = f"{counts[row, column]:,}\n{shares[row, column]:.0%}"
         axes.text(column, row, label, ha="center", va="center", color=shade)
-    axes.set_xticks(range(len(CATEGORIES)), CATEGORIES)
-    axes.set_yticks(range(len(CATEGORIES)), CATEGORIES)
+    axes.set_xticks(range(len(categories)), categories)
+    axes.set_yticks(range(len(categories)), categories)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     return _png(figure)
 
 
-def calibration(curve: "pd.DataFrame") -> bytes:
+def calibration(curve: "pd.DataFrame", n_classes: int) -> bytes:
     """Return accuracy against confidence; a calibrated model lies on the diagonal."""
     figure, axes = _axes("Calibration on held-out listings")
-    axes.plot([1 / len(CATEGORIES), 1], [1 / len(CATEGORIES), 1], color="#999999", linestyle="--", label="perfect")
+    axes.plot([1 / n_classes, 1], [1 / n_classes, 1], color="#999999", linestyle="--", label="perfect")
     axes.plot(curve["confidence"], curve["accuracy"], marker="o", color="#253237", label="forest")
     axes.set_xlabel("mean probability of the predicted category")
     axes.set_ylabel("share that was right")

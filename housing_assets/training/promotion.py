@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from housing_assets.features.bands import CATEGORIES
-from housing_assets.training.evaluation import macro_f1
+from housing_assets.confusion import macro_f1
 
 N_RESAMPLES = 2_000
 """Bootstrap resamples: the ends of a 95 % interval are then sure to about a tenth of its width."""
@@ -44,7 +43,7 @@ def compare(y: np.ndarray, challenger: np.ndarray, champion: np.ndarray, *, seed
     challenger, champion : ndarray of shape (n_rows, n_classes)
         Probabilities for the same rows.
     """
-    n = len(CATEGORIES)
+    n = challenger.shape[1]
     joint = (y.astype(np.int64) * n + challenger.argmax(axis=1)) * n + champion.argmax(axis=1)
     counts = np.bincount(joint, minlength=n**3)
     drawn = np.random.default_rng(seed).multinomial(len(y), counts / len(y), size=N_RESAMPLES)

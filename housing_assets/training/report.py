@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from housing_assets.confusion import count_confusion
 from housing_assets.features.encoded import EncodedListings
-from housing_assets.training.flat_forest import FlatForest
+from housing_assets.features.encoder import common_tokens
+from housing_assets.features.split import HELD_OUT
+from housing_assets.inference.forest import FlatForest
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SEGMENTS = ("district", "property_kind")
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class EvaluationReport:
 
     Attributes
     ----------
-    forest_digest, fit_digest : str
-        Of the forest, and of the encoder and bands, that were judged together.
+    forest_digest : str
+        Of the forest that was judged.
     metrics : mapping of str to float
         See ``evaluation.evaluate``.
     probabilities : ndarray of shape (n_holdout, n_classes)
@@ -38,7 +39,6 @@ class EvaluationReport:
     """
 
     forest_digest: str
-    fit_digest: str
     metrics: Mapping[str, float]
     probabilities: np.ndarray
     segments: "pd.DataFrame"
@@ -50,25 +50,25 @@ class EvaluationReport:
         """Judge a forest on the held-out side of encoded listings."""
         from housing_assets.training import evaluation, plots
 
-        y = encoded.y_holdout
+        y, categories, segments = encoded.y_holdout, encoded.labels.categories, encoded.encoder.market.segments
         probabilities = forest.predict_proba(encoded.X_holdout)
-        held_out = crossed[encoded.bands.held_out(crossed)]
+        held_out = crossed[crossed[HELD_OUT]]
         curve = evaluation.calibration_curve(y, probabilities)
+        counts = count_confusion(y, probabilities.argmax(axis=1), len(categories))
         return cls(
             forest_digest=forest.digest(),
-            fit_digest=encoded.fit_digest(),
-            metrics=evaluation.evaluate(y, probabilities),
+            metrics=evaluation.evaluate(y, probabilities, categories),
             probabilities=probabilities,
-            segments=evaluation.errors_by_segment(held_out, SEGMENTS, y, probabilities),
+            segments=evaluation.errors_by_segment(held_out, segments, y, probabilities),
             pictures={
-                "confusion_matrix": plots.confusion_matrix(evaluation.confusion(y, probabilities)),
-                "calibration": plots.calibration(curve),
+                "confusion_matrix": plots.confusion_matrix(counts, categories),
+                "calibration": plots.calibration(curve, len(categories)),
                 "feature_importance": plots.importance(_named_importance(forest, encoded, crossed)),
             },
         )
 
-    def require_judged(self, forest: FlatForest, encoded: EncodedListings) -> None:
-        """Refuse to vouch for another forest, another fit of the encoder, or a forest that failed a gate.
+    def require_passed(self) -> None:
+        """Refuse to vouch for a forest that failed a gate.
 
         A blocking check holds back what comes after it in its own run only; this holds in every later run, too.
 
@@ -77,11 +77,6 @@ class EvaluationReport:
         ValueError
             That names what to materialize.
         """
-        if (self.forest_digest, self.fit_digest) != (forest.digest(), encoded.fit_digest()):
-            raise ValueError(
-                "model_evaluation judged another forest or other features than are stored now: "
-                "materialize balanced_training_set and all below it"
-            )
         if not self.passed:
             raise ValueError(
                 "model_evaluation failed a quality gate: see its checks, and materialize price_forest again"
@@ -89,7 +84,7 @@ class EvaluationReport:
 
     def save(self, folder: Path) -> None:
         """Write metrics, probabilities, segments and pictures to a folder."""
-        judged = {"forest_digest": self.forest_digest, "fit_digest": self.fit_digest, "passed": self.passed}
+        judged = {"forest_digest": self.forest_digest, "passed": self.passed}
         (folder / "judged.json").write_text(json.dumps(judged))
         (folder / "metrics.json").write_text(json.dumps(dict(self.metrics), indent=1, sort_keys=True))
         np.save(folder / "probabilities.npy", self.probabilities)
@@ -112,5 +107,5 @@ class EvaluationReport:
 
 
 def _named_importance(forest: FlatForest, encoded: EncodedListings, crossed: "pd.DataFrame") -> dict[str, float]:
-    names = dict(enumerate(encoded.encoder.column_names)) | encoded.encoder.common_tokens(crossed)
+    names = dict(enumerate(encoded.encoder.column_names)) | common_tokens(encoded.encoder, crossed)
     return {names[column]: share for column, share in zip(forest.columns.tolist(), forest.importance, strict=True)}

@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from housing_assets.features.bands import PriceBands, group_keys
+from housing_assets.confusion import count_confusion, macro_f1
 from housing_assets.features.crossing import cross_frame
-from housing_assets.features.encoder import ListingEncoder
+from housing_assets.features.encoder import ListingEncoder, encode_frame
 from housing_assets.features.folds import grouped_folds
-from housing_assets.listings.columns import NUMBERS, TARGET, TEXTS, Role, values
+from housing_assets.features.split import group_keys, label_rows, log_prices
+from housing_assets.inference.declaration import FEATURE_NUMBERS, TEXTS, Role
+from housing_assets.inference.encoder import FittedEncoder
+from housing_assets.inference.labels import LabelScheme
+from housing_assets.inference.market import Market
 from housing_assets.training.balancing import (
     SMOTE_NEIGHBOURS,
     TrainingSet,
@@ -34,7 +38,7 @@ def balance(
     X: "csr_matrix",
     y: np.ndarray,
     crossed: "pd.DataFrame",
-    encoder: ListingEncoder,
+    encoder: FittedEncoder,
     *,
     strategy: Strategy,
     min_rows: int,
@@ -49,7 +53,7 @@ def balance(
     y : ndarray of shape (n_rows,)
     crossed : DataFrame of shape (n_rows, n_values)
         The same rows before encoding; only ``smotenc`` reads them.
-    encoder : ListingEncoder
+    encoder : FittedEncoder
         Fitted on these rows.
     strategy : str
         ``smote`` interpolates encoded rows, ``smotenc`` base columns before crossing and hashing, ``class_weight``
@@ -65,6 +69,8 @@ def balance(
     """
     from scipy.sparse import vstack
 
+    market = encoder.market
+    n_classes = len(market.categories)
     columns = supported_columns(X, min_rows)
     if not len(columns):
         raise ValueError(
@@ -73,16 +79,18 @@ def balance(
         )
     rows, labels = X, y
     if strategy == "smote":
-        rows, labels = oversample(X, y, columns, seed)
+        rows, labels = oversample(X, y, columns, market.categories, seed)
     elif strategy == "smotenc":
-        synthetic, labels_added = synthesize_listings(crossed, y, seed)
-        encoded = encoder.transform(cross_frame(synthetic))
+        synthetic, labels_added = synthesize_listings(market, crossed, y, seed)
+        encoded = encode_frame(encoder, cross_frame(market, synthetic))
         rows, labels = vstack([X, encoded], format="csr"), np.concatenate([y, labels_added])
     weights = balanced_weights(y) if strategy == "class_weight" else np.ones(len(labels))
-    return TrainingSet(rows, labels, weights, columns, strategy, min_rows, seed)
+    return TrainingSet(rows, labels, weights, columns, n_classes, strategy, min_rows, seed)
 
 
-def synthesize_listings(listings: "pd.DataFrame", y: np.ndarray, seed: int) -> "tuple[pd.DataFrame, np.ndarray]":
+def synthesize_listings(
+    market: Market, listings: "pd.DataFrame", y: np.ndarray, seed: int
+) -> "tuple[pd.DataFrame, np.ndarray]":
     """Return new listings made by SMOTE-NC (Chawla et al. 2002) from base columns, and their labels.
 
     Numbers are interpolated, texts are the commonest of the neighbours'. A missing number is a value just below the
@@ -91,10 +99,10 @@ def synthesize_listings(listings: "pd.DataFrame", y: np.ndarray, seed: int) -> "
     import pandas as pd
     from imblearn.over_sampling import SMOTENC
 
-    require_neighbours(y)
-    numbers = [value for value in values() if value.role in NUMBERS and value.name != TARGET]
-    texts = [value.name for value in values() if value.role in TEXTS]
-    clocks = [value.name for value in values(Role.CLOCK)]
+    require_neighbours(y, market.categories)
+    numbers = list(market.values(*FEATURE_NUMBERS))
+    texts = [value.name for value in market.values(*TEXTS)]
+    clocks = [value.name for value in market.values(Role.CLOCK)]
     base = np.column_stack(
         [
             np.nan_to_num(listings[value.name].to_numpy() / value.scale, nan=_below(value.minimum, value.scale))
@@ -106,7 +114,7 @@ def synthesize_listings(listings: "pd.DataFrame", y: np.ndarray, seed: int) -> "
     discrete = list(range(len(numbers), base.shape[1]))
     sampler = SMOTENC(
         categorical_features=discrete,
-        sampling_strategy=target_counts(y),
+        sampling_strategy=target_counts(y, len(market.categories)),
         k_neighbors=SMOTE_NEIGHBOURS,
         random_state=seed,
     )
@@ -126,8 +134,8 @@ def synthesize_listings(listings: "pd.DataFrame", y: np.ndarray, seed: int) -> "
 
 def compare_strategies(
     crossed: "pd.DataFrame",
-    bands: PriceBands,
-    encoder: ListingEncoder,
+    labels: LabelScheme,
+    encoder: FittedEncoder,
     strategies: Sequence[Strategy],
     parameters: "ForestParameters",
     *,
@@ -139,24 +147,36 @@ def compare_strategies(
 
     Everything that is learned is learned from the other folds: the scores, the offered columns, the forest.
     """
-    from housing_assets.training.evaluation import confusion, macro_f1
-    from housing_assets.training.flat_forest import FlatForest
+    from housing_assets.training.flattening import flatten
     from housing_assets.training.forest import new_forest, splittable
 
-    prices, groups = crossed[TARGET].to_numpy(), group_keys(crossed)
-    labels, log_prices = bands.labels(prices), bands.log_prices(prices)
+    market, n_classes = encoder.market, len(labels.categories)
+    groups, indices, amounts = (
+        group_keys(market, crossed),
+        label_rows(market, labels, crossed),
+        log_prices(market, labels, crossed),
+    )
     scores: dict[str, list[float]] = {strategy: [] for strategy in strategies}
-    for number, (learn, judge) in enumerate(grouped_folds(labels, groups, N_FOLDS, seed), 1):
-        fold_encoder = encoder.unfitted()
-        X = fold_encoder.fit_transform(crossed[learn], labels[learn], log_prices[learn], groups[learn])
+    for number, (learn, judge) in enumerate(grouped_folds(indices, groups, N_FOLDS, seed), 1):
+        fold_encoder = ListingEncoder.like(encoder)
+        of_fold = None if amounts is None else amounts[learn]
+        X = fold_encoder.fit_transform(crossed[learn], indices[learn], of_fold, groups[learn])
         judged = fold_encoder.transform(crossed[judge])
         for strategy in strategies:
             training = balance(
-                X, labels[learn], crossed[learn], fold_encoder, strategy=strategy, min_rows=min_rows, seed=seed
+                X,
+                indices[learn],
+                crossed[learn],
+                fold_encoder.fitted_,
+                strategy=strategy,
+                min_rows=min_rows,
+                seed=seed,
             )
             forest = new_forest(parameters).fit(splittable(training.X), training.y, sample_weight=training.weights)
-            flat = FlatForest.from_sklearn(forest, training.columns, training.n_columns)
-            score = float(macro_f1(confusion(labels[judge], flat.predict_proba(judged))))
+            flat = flatten(forest, training.columns, training.n_columns)
+            score = float(
+                macro_f1(count_confusion(indices[judge], flat.predict_proba(judged).argmax(axis=1), n_classes))
+            )
             scores[strategy].append(score)
             report(f"fold {number}/{N_FOLDS}, {strategy}: macro-F1 {score:.4f}")
     return scores

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple, Protocol, Self
 import grpc.aio
 import httpx
 
-from bento_service.errors import Kind, ServiceError
+from bento_service.errors import Kind
 from bento_service.protocols.grpc_methods import PROBLEM
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import PredictBatchRequest, PredictRequest, Problem
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
-from housing_assets.features.bands import CATEGORIES
 from tests.bento_service.protocols.grpc_client import as_json, listing
 from tests.bento_service.serving import AUTHORIZED, Service
 
@@ -27,12 +26,12 @@ PAUSE = 0.02
 
 SINGLES_PER_BATCH, BATCH = 19, 10
 PATIENCE = 60.0
-ENDING = ServiceError(Kind.ENDING, "").to_problem()["type"]
+SHUTTING_DOWN = Kind.SHUTTING_DOWN.urn
 RETRY_PAUSE = 0.02
 
 
 class ConnectionLost(Exception):
-    """The connection ended before an answer came, or its worker says that it ends: a client tries another one."""
+    """The connection ended before an answer came, or its worker is shutting down: a client tries another one."""
 
 
 class NotAnswered(Exception):
@@ -46,7 +45,7 @@ class Answer(NamedTuple):
     tier: str
     version: str
     category: str
-    probabilities: tuple[float, ...]
+    probabilities: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -124,8 +123,8 @@ class GrpcConnection:
             batch = await self._stub.PredictBatch(PredictBatchRequest(listings=messages), **how)
         except grpc.aio.AioRpcError as fault:
             told = dict(fault.trailing_metadata() or ()).get(PROBLEM)
-            ends = told is None or Problem.FromString(told).type == ENDING
-            if fault.code() is grpc.StatusCode.UNAVAILABLE and ends:
+            shuts_down = told is None or Problem.FromString(told).type == SHUTTING_DOWN
+            if fault.code() is grpc.StatusCode.UNAVAILABLE and shuts_down:
                 raise ConnectionLost from fault
             raise NotAnswered(repr(fault)) from fault
         return [as_json(each.answer) if each.HasField("answer") else as_json(each) for each in batch.answers]
@@ -228,8 +227,7 @@ class Load:
 
 def _read(answer: Mapping[str, Any]) -> Answer:
     try:
-        probabilities = tuple(answer["probabilities"][name] for name in CATEGORIES)
-        version = answer["model_version"]
-        return Answer(answer["prediction_id"], answer["tier"], version, answer["price_category"], probabilities)
+        named = ("prediction_id", "tier", "model_version", "price_category", "probabilities")
+        return Answer(*(answer[name] for name in named))
     except KeyError as fault:
         raise NotAnswered(f"{answer} in a batch") from fault

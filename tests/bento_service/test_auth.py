@@ -1,13 +1,9 @@
 """API keys: several are valid at once, none is stored, and only what is open is answered without."""
 
-import subprocess
-import sys
-
 import pytest
 
-from bento_service.auth import ApiKeys, digest
+from bento_service.auth import ApiKeys, digest, new_key
 from bento_service.errors import Kind, ServiceError
-from tests.bento_service.serving import PROJECT
 
 KEYS = ApiKeys.from_settings([f"old:{digest('first').hex()}", f"new:{digest('second').hex()}"], ["predict"])
 
@@ -44,11 +40,14 @@ def test_without_any_key_what_is_closed_stays_closed() -> None:
         ApiKeys.from_settings([], ["predict"]).require("feedback", "Bearer ")
 
 
-def test_a_key_that_was_made_is_valid_with_its_entry() -> None:
-    made = subprocess.run(
-        [sys.executable, "-m", "bento_service.auth", "mobile"], capture_output=True, text=True, check=True, cwd=PROJECT
-    )
-    key, entry = (line.split()[-1] for line in made.stdout.splitlines())
+def test_a_new_key_is_valid_with_its_entry() -> None:
+    key, entry = new_key("mobile")
     assert entry.startswith("mobile:")
     assert key not in entry
     ApiKeys.from_settings([entry], []).require("feedback", f"Bearer {key}")
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "a,b", "a b"])
+def test_a_name_that_would_break_its_entry_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="without colons"):
+        new_key(name)

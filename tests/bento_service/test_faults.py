@@ -6,7 +6,7 @@
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from bento_service.models.availability import Model
-from bento_service.runtime import MODEL_NAME
-from housing_assets.packaging.artifact import ModelArtifact
-from housing_assets.packaging.assembly import example_listings
-from housing_assets.packaging.prediction import UnusableListing
+from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.inference.prediction import UnusableListing
+from resources.settings import MODEL_NAME
+from tests.bento_service.ads import sample_ads
 from tests.bento_service.breaking import (
     health,
     journal_bytes,
@@ -70,9 +70,7 @@ def shared(artifact: ModelArtifact, tmp_path_factory: pytest.TempPathFactory) ->
             ("baked", "baked"): models["baked"],
             ("rule", "baked"): artifact.rule,
         }
-        expected = {
-            named: [model.predict_one(cells).probabilities for cells in listings] for named, model in served.items()
-        }
+        expected = {named: [probabilities(model, cells) for cells in listings] for named, model in served.items()}
         trials = Trials(registry, versions, folders["baked"], listings, expected, [])
         yield trials
         print(table(trials.outcomes))
@@ -99,10 +97,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+def probabilities(model: Model, cells: Mapping[str, Any]) -> dict[str, float]:
+    return dict(zip(model.labels.categories, model.predict_one(cells).probabilities, strict=True))
+
+
 def usable_examples(artifact: ModelArtifact) -> list[dict[str, Any]]:
     found = []
-    for row in example_listings(N_LISTINGS).to_dict("records"):
-        cells = {str(name): cell for name, cell in row.items() if cell is not None}
+    for cells in sample_ads(artifact.market, N_LISTINGS):
         try:
             artifact.predict_one(cells)
         except UnusableListing:

@@ -1,8 +1,7 @@
 """What a worker tells of itself: to whoever looks often, and of a registry that never spoke."""
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,22 +12,15 @@ import pytest
 from bento_service.errors import Kind, ServiceError
 from bento_service.protocols.http import HttpAdapter, HttpApi
 from bento_service.runtime import Runtime
-from housing_assets.packaging.artifact import ModelArtifact
+from housing_assets.inference.artifact import ModelArtifact
 from resources.settings import ServingSettings
 
 T = TypeVar("T")
 
 
-@pytest.fixture(autouse=True)
-def garbage_collection() -> Iterator[None]:
-    yield
-    gc.unfreeze()
-    gc.set_threshold(700, 10, 10)
-
-
 @asynccontextmanager
 async def running(storage: Path, **settings: Any) -> AsyncIterator[Runtime]:
-    runtime = Runtime(ServingSettings(storage=storage, grpc_port=0, **settings), None)
+    runtime = Runtime(ServingSettings(storage=storage, **settings), None)
     await runtime.start()
     try:
         yield runtime
@@ -84,10 +76,10 @@ def test_probes_and_metrics_are_answered_while_requests_are_turned_away(saved: P
     async def statuses() -> list[int]:
         api = HttpApi()
         async with (
-            running(tmp_path, model_folder=saved) as api.runtime,
+            running(tmp_path, model_folder=saved) as api.service,
             httpx.AsyncClient(transport=httpx.ASGITransport(HttpAdapter(None, api)), base_url="http://x") as client,
         ):
-            api.runtime.require_turn = refuse  # type: ignore[method-assign]
+            api.service.require_capacity = refuse  # type: ignore[method-assign]
             return [(await client.get(path)).status_code for path in ("/model", "/readyz", "/metrics")]
 
     assert asyncio.run(statuses()) == [503, 200, 200]

@@ -1,5 +1,6 @@
 """What a fault did to the service: whether every request was answered, by one version each, and nothing was lost."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -18,7 +19,7 @@ from tests.bento_service.serving import Service
 CALM = 1.0
 """Seconds of load before a fault, and after it."""
 
-Probabilities = Mapping[tuple[str, str], Sequence[tuple[float, ...]]]
+Probabilities = Mapping[tuple[str, str], Sequence[Mapping[str, float]]]
 """What each version gives each listing, by tier and version."""
 
 
@@ -159,10 +160,14 @@ def _is_mixed(exchange: Exchange, expected: Probabilities) -> bool:
 def _read_store(url: str) -> dict[str, Answer]:
     """Return what the store holds, in the form of answers; its key keeps it from holding one of them twice."""
     columns = PREDICTIONS.c
-    shares = (columns.probability_low, columns.probability_medium, columns.probability_high)
-    query = select(columns.prediction_id, columns.tier, columns.model_version, columns.price_category, *shares)
+    query = select(
+        columns.prediction_id, columns.tier, columns.model_version, columns.price_category, columns.probabilities
+    )
     engine = open_store(url)
     with engine.connect() as connection:
-        found = {row[0]: Answer(*row[:4], tuple(row[4:])) for row in connection.execute(query)}
+        found = {
+            prediction_id: Answer(prediction_id, *answered, json.loads(probabilities))
+            for prediction_id, *answered, probabilities in connection.execute(query)
+        }
     engine.dispose()
     return found

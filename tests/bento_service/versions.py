@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from housing_assets.packaging.artifact import GoldenRow, ModelArtifact
+from housing_assets.inference.artifact import GoldenRow, ModelArtifact
 
 
 def of_fewer_trees(artifact: ModelArtifact, n_trees: int) -> ModelArtifact:

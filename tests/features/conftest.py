@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from housing_assets.features.bands import PriceBands
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoder import ListingEncoder
+from housing_assets.features.split import label_rows, learn_labels, log_prices
+from housing_assets.inference.labels import LabelScheme
+from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import clean
-from housing_assets.listings.columns import TARGET
-from housing_assets.listings.sample import synthetic_listings
+from housing_assets.markets.istanbul_sample import synthetic_listings
 
 FEW_BUCKETS = 512
 """So few that most tokens share a bucket."""
@@ -21,30 +22,30 @@ def raw() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def listings(raw: pd.DataFrame) -> pd.DataFrame:
-    return clean(raw).listings
+def listings(market: Market, raw: pd.DataFrame) -> pd.DataFrame:
+    return clean(market, raw).listings
 
 
 @pytest.fixture(scope="session")
-def crossed(listings: pd.DataFrame) -> pd.DataFrame:
-    return cross_frame(listings)
+def crossed(market: Market, listings: pd.DataFrame) -> pd.DataFrame:
+    return cross_frame(market, listings)
 
 
 @pytest.fixture(scope="session")
-def bands(listings: pd.DataFrame) -> PriceBands:
-    return PriceBands.learn(listings)
+def scheme(market: Market, listings: pd.DataFrame) -> LabelScheme:
+    return learn_labels(market, listings)
 
 
 @pytest.fixture(scope="session")
-def labels(listings: pd.DataFrame, bands: PriceBands) -> np.ndarray:
-    return bands.labels(listings[TARGET].to_numpy())
+def labels(market: Market, scheme: LabelScheme, listings: pd.DataFrame) -> np.ndarray:
+    return label_rows(market, scheme, listings)
 
 
 @pytest.fixture(scope="session")
-def log_prices(listings: pd.DataFrame, bands: PriceBands) -> np.ndarray:
-    return bands.log_prices(listings[TARGET].to_numpy())
+def amounts(market: Market, scheme: LabelScheme, listings: pd.DataFrame) -> np.ndarray | None:
+    return log_prices(market, scheme, listings)
 
 
 @pytest.fixture(scope="session")
-def encoder(crossed: pd.DataFrame, labels: np.ndarray, log_prices: np.ndarray) -> ListingEncoder:
-    return ListingEncoder(n_buckets=FEW_BUCKETS).fit(crossed, labels, log_prices)
+def encoder(market: Market, crossed: pd.DataFrame, labels: np.ndarray, amounts: np.ndarray | None) -> ListingEncoder:
+    return ListingEncoder(market, n_buckets=FEW_BUCKETS).fit(crossed, labels, amounts)

@@ -1,69 +1,121 @@
-"""Encoded listings know which listings they were made of."""
+"""Encoded listings: the stored split decides the sides, and a folder gives back all of it."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
-from housing_assets.features.bands import PriceBands
-from housing_assets.features.crossing import cross_frame
-from housing_assets.features.encoded import EncodedListings, digest_listings
+from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
-from housing_assets.listings.cleaning import clean
-from housing_assets.listings.sample import synthetic_listings
+from housing_assets.features.split import HELD_OUT, group_keys, label_rows
+from housing_assets.inference.labels import LabelScheme
+from housing_assets.inference.market import Market
+from housing_assets.listings.source import RawListings
+from housing_assets.markets.istanbul import MARKET
+from housing_assets.markets.istanbul_sample import synthetic_listings
+from tests.conftest import crossed_listings
+from tests.other_markets import PARCELS, THREE_GRADES, drawn_sales
 
-REFUSAL = "made of other listings than are stored now: materialize crossed_features and all below it"
-
-
-@pytest.fixture(scope="module")
-def listings() -> pd.DataFrame:
-    return clean(synthetic_listings(300, seed=5)).listings
-
-
-@pytest.fixture(scope="module")
-def encoded(listings: pd.DataFrame) -> EncodedListings:
-    crossed = cross_frame(listings)
-    return EncodedListings.encode(crossed, PriceBands.learn(crossed), ListingEncoder(n_buckets=2**10))
+MARKETS = {"istanbul": MARKET, "parcels": PARCELS, "graded": THREE_GRADES}
 
 
-def test_the_listings_and_their_crosses_are_those_that_were_encoded_and_still_are_after_a_folder(
-    listings: pd.DataFrame, encoded: EncodedListings, tmp_path: Path
-) -> None:
+def crossed_of(market: Market, n_rows: int = 400) -> pd.DataFrame:
+    drawn = synthetic_listings(n_rows, seed=5) if market is MARKET else drawn_sales(market, n_rows, seed=5)
+    return crossed_listings(market, RawListings.of_sample(market, drawn).frame)
+
+
+def encode(market: Market, crossed: pd.DataFrame) -> EncodedListings:
+    return EncodedListings.encode(crossed, crossed.attrs["labels"], ListingEncoder(market, n_buckets=2**10))
+
+
+@pytest.fixture(scope="module", params=MARKETS)
+def both(request: pytest.FixtureRequest) -> tuple[pd.DataFrame, EncodedListings]:
+    market = MARKETS[request.param]
+    crossed = crossed_of(market)
+    return crossed, encode(market, crossed)
+
+
+def same(first: csr_matrix, second: csr_matrix) -> bool:
+    return first.shape == second.shape and (first != second).nnz == 0
+
+
+def test_the_stored_split_decides_which_rows_are_learned_from(both: tuple[pd.DataFrame, EncodedListings]) -> None:
+    crossed, encoded = both
+    market, holdout = encoded.encoder.market, crossed[HELD_OUT].to_numpy()
+    indices = label_rows(market, encoded.labels, crossed)
+    assert encoded.y_train.tolist() == indices[~holdout].tolist()
+    assert encoded.y_holdout.tolist() == indices[holdout].tolist()
+    assert encoded.groups_train.tolist() == group_keys(market, crossed)[~holdout].tolist()
+    assert len(encoded.y_train) == encoded.X_train.shape[0] > encoded.X_holdout.shape[0] == len(encoded.y_holdout) > 0
+    assert encoded.X_train.shape[1] == encoded.X_holdout.shape[1] == encoded.encoder.n_columns
+
+
+def test_held_out_rows_change_nothing_that_is_learned() -> None:
+    crossed = crossed_of(PARCELS)
+    fewer = crossed[~crossed[HELD_OUT] | (np.arange(len(crossed)) % 2 == 0)]
+    encoded, other = encode(PARCELS, crossed), encode(PARCELS, fewer)
+    assert same(other.X_train, encoded.X_train)
+    assert other.encoder.to_json() == encoded.encoder.to_json()
+    assert other.X_holdout.shape[0] < encoded.X_holdout.shape[0]
+
+
+def test_encoded_listings_survive_a_folder(both: tuple[pd.DataFrame, EncodedListings], tmp_path: Path) -> None:
+    _, encoded = both
     encoded.save(tmp_path)
     again = EncodedListings.load(tmp_path)
-    for each in (encoded, again):
-        each.require_listings(listings)
-        each.require_listings(cross_frame(listings))
-    assert again.fit_digest() == encoded.fit_digest()
+    assert same(again.X_train, encoded.X_train)
+    assert same(again.X_holdout, encoded.X_holdout)
+    for name in ("y_train", "y_holdout", "groups_train"):
+        found, expected = getattr(again, name), getattr(encoded, name)
+        assert found.dtype == expected.dtype
+        assert np.array_equal(found, expected)
+    assert again.labels == encoded.labels
+    assert again.encoder.to_json() == encoded.encoder.to_json()
+    assert again.encoder.market.to_json() == encoded.encoder.market.to_json()
+    assert again.columns_fingerprint() == encoded.columns_fingerprint()
 
 
-def test_where_a_row_stood_in_the_source_makes_no_other_listing(
-    listings: pd.DataFrame, encoded: EncodedListings
-) -> None:
-    encoded.require_listings(listings.assign(row=listings["row"] + 7))
+def test_the_fingerprint_of_the_columns_is_that_of_their_names(both: tuple[pd.DataFrame, EncodedListings]) -> None:
+    crossed, encoded = both
+    market = encoded.encoder.market
+    other = EncodedListings.encode(crossed, encoded.labels, ListingEncoder(market, n_buckets=2**9))
+    assert other.columns_fingerprint() != encoded.columns_fingerprint()
 
 
-@pytest.mark.parametrize("kind", ["a row less", "another order", "another price of a row held out"])
-def test_other_listings_are_refused_by_name(listings: pd.DataFrame, encoded: EncodedListings, kind: str) -> None:
-    held_out = int(np.flatnonzero(encoded.bands.held_out(listings))[0])
-    dearer = listings.copy()
-    dearer.loc[held_out, "price"] += 1
-    other = {
-        "a row less": listings.iloc[1:],
-        "another order": listings.iloc[::-1].reset_index(drop=True),
-        "another price of a row held out": dearer,
-    }[kind]
-    with pytest.raises(ValueError, match=REFUSAL):
-        encoded.require_listings(other)
-    assert digest_listings(other) != encoded.listings_digest
+def with_parcels(crossed: pd.DataFrame, parcels: list[str]) -> pd.DataFrame:
+    changed = crossed.assign(parcel=pd.Categorical(parcels))
+    changed.attrs["labels"] = crossed.attrs["labels"]
+    return changed
 
 
-def test_a_fit_on_the_same_training_rows_with_other_rows_held_out_is_another(
-    listings: pd.DataFrame, encoded: EncodedListings
-) -> None:
-    held_out = np.flatnonzero(encoded.bands.held_out(listings))
-    fewer = cross_frame(listings.drop(index=held_out[:3]).reset_index(drop=True))
-    other = EncodedListings.encode(fewer, encoded.bands, ListingEncoder(n_buckets=2**10))
-    assert (other.X_train != encoded.X_train).nnz == 0
-    assert other.fit_digest() != encoded.fit_digest()
+@pytest.mark.parametrize("kind", ["rows", "homes"])
+def test_a_category_with_too_few_homes_for_the_folds_is_refused_by_name(kind: str) -> None:
+    crossed = crossed_of(THREE_GRADES)
+    labels: LabelScheme = crossed.attrs["labels"]
+    of_class = (crossed["grade"] == "A") & ~crossed[HELD_OUT]
+    if kind == "rows":
+        few = crossed.drop(index=of_class[of_class].index[4:])
+    else:  # many sales, of four homes
+        few = with_parcels(
+            crossed,
+            [str(row % 4 if is_one else 1_000 + row) for row, is_one in enumerate(of_class)],
+        )
+    with pytest.raises(ValueError, match="'A' has 4 homes among the training listings: at least 5 are needed"):
+        EncodedListings.encode(few, labels, ListingEncoder(THREE_GRADES, n_buckets=2**10))
+
+
+def test_a_category_without_held_out_listings_is_refused_by_name() -> None:
+    crossed = crossed_of(THREE_GRADES)
+    few = crossed[~crossed[HELD_OUT] | (crossed["grade"] != "A")]
+    with pytest.raises(ValueError, match="'A' has no held-out listings to judge a forest by"):
+        EncodedListings.encode(few, crossed.attrs["labels"], ListingEncoder(THREE_GRADES, n_buckets=2**10))
+
+
+def test_listings_that_were_read_by_an_older_declaration_are_refused_with_what_mends_it() -> None:
+    crossed = crossed_of(THREE_GRADES)
+    older = crossed.drop(columns=["view", "sqft_per_bedroom"])
+    with pytest.raises(ValueError, match=r"have no .*view.*materialize raw_listings and all below it") as refused:
+        EncodedListings.encode(older, crossed.attrs["labels"], ListingEncoder(THREE_GRADES, n_buckets=2**10))
+    assert "sqft_per_bedroom" in str(refused.value)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from housing_assets.listings.columns import COLUMNS
+from housing_assets.markets.istanbul import MARKET
 
-RAW = [column.raw for column in COLUMNS]
+RAW = [column.raw for column in MARKET.columns]
 
 PLAIN_AD = {
     "district": "kadikoy",

@@ -7,16 +7,29 @@ import pandas as pd
 import pytest
 
 from housing_assets.lineage_page import MASKED
-from housing_assets.listings.assets import MAX_REASONS, MAX_SKIPPED, cleaned_listings, raw_listings
-from housing_assets.listings.checks import listings_contract
+from housing_assets.listings.assets import MAX_REASONS, MAX_SKIPPED, cleaned_listings, labelled_listings, raw_listings
+from housing_assets.listings.checks import contract_check
+from housing_assets.markets.istanbul import MARKET
 from resources.asset_storage import AssetStorage
 from resources.listing_source import ListingSource
 from resources.model_registry import ModelRegistry
 from resources.object_store import ObjectStore
 from resources.prediction_store import PredictionStore
 from tests.listings.ads import PLAIN_AD, RAW, ad, drawn_ads, frame
+from tests.other_markets import PARCELS, drawn_sales
 
 STREET = "Gizli Sokak 7"
+WITHOUT_STORE = {"labelled_listings": {"config": {"days": 0}}}
+
+
+def resources_of(storage, location, *, rows=200, market=MARKET):
+    return {
+        "io_manager": AssetStorage(folder=str(storage)),
+        "source": ListingSource(location=str(location), sample_rows=rows, object_store=ObjectStore()),
+        "predictions": PredictionStore(url=f"sqlite:///{storage}/predictions.db"),
+        "registry": ModelRegistry(tracking_uri=f"sqlite:///{storage}/mlflow.db"),
+        "market": market,
+    }
 
 
 @pytest.fixture
@@ -32,18 +45,12 @@ def instance():
 
 @pytest.fixture
 def materialize(storage, instance):
-    def run(location, *, of_run="", rows=200):
-        source = ListingSource(location=str(location), sample_rows=rows, object_store=ObjectStore())
+    def run(location, *, of_run="", rows=200, market=MARKET):
         return dg.materialize(
-            [raw_listings, cleaned_listings, listings_contract],
+            [raw_listings, labelled_listings, cleaned_listings, contract_check(dg.AssetKey("listings"))],
             instance=instance,
-            resources={
-                "io_manager": AssetStorage(folder=str(storage)),
-                "source": source,
-                "predictions": PredictionStore(url=f"sqlite:///{storage}/predictions.db"),
-                "registry": ModelRegistry(tracking_uri=f"sqlite:///{storage}/mlflow.db"),
-            },
-            run_config={"ops": {"raw_listings": {"config": {"source": str(of_run)}}}},
+            resources=resources_of(storage, location, rows=rows, market=market),
+            run_config={"ops": {"raw_listings": {"config": {"source": str(of_run)}}, **WITHOUT_STORE}},
             raise_on_error=False,
         )
 
@@ -145,7 +152,15 @@ def test_both_checks_pass_and_account_for_every_row(materialize, csv):
     assert set(evaluations) == {"every_row_accounted_for", "obeys_contract"}
     assert all(found.passed for found in evaluations.values())
     counts = {name: value.value for name, value in evaluations["every_row_accounted_for"].metadata.items()}
-    assert counts == {"rows_read": 7, "listings": 1, "quarantined": 5, "duplicates_removed": 1}
+    assert counts == {
+        "rows_read": 7,
+        "listings": 1,
+        "quarantined": 5,
+        "duplicates_removed": 1,
+        "labelled_rows": 0,
+        "labelled_known_already": 0,
+        "labelled_of_another_kind": 0,
+    }
 
 
 def test_a_folder_of_thousands_is_read_whole(materialize, storage, tmp_path):
@@ -221,15 +236,57 @@ def test_a_failed_run_leaves_the_last_complete_listings(materialize, storage, cs
 def test_listings_and_quarantined_listings_can_be_materialized_alone(materialize, storage, instance, csv, name):
     materialize(csv)
     result = dg.materialize(
-        [raw_listings, cleaned_listings],
+        [raw_listings, labelled_listings, cleaned_listings],
         instance=instance,
-        resources={
-            "io_manager": AssetStorage(folder=str(storage)),
-            "source": ListingSource(object_store=ObjectStore()),
-            "predictions": PredictionStore(url=f"sqlite:///{storage}/predictions.db"),
-            "registry": ModelRegistry(tracking_uri=f"sqlite:///{storage}/mlflow.db"),
-        },
+        resources=resources_of(storage, ""),
         selection=[name],
     )
     built = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
     assert built == {name}
+
+
+@pytest.mark.parametrize("location", ["a file", ""])
+def test_listings_tell_whether_they_were_generated(materialize, storage, csv, location):
+    assert materialize(csv if location else "").success
+    expected = "source" if location else "synthetic"
+    for key in ("raw_listings", "listings"):
+        assert stored(storage, key)["origin"].unique().tolist() == [expected]
+
+
+def test_a_prediction_store_that_cannot_be_read_fails_the_run_and_says_what_does_without(storage, instance, csv):
+    unreadable = csv.with_name("no.db")
+    unreadable.write_text("no database")
+    resources = resources_of(storage, csv) | {"predictions": PredictionStore(url=f"sqlite:///{unreadable}")}
+    run = dg.materialize([labelled_listings], instance=instance, resources=resources, raise_on_error=False)
+    (failed,) = [event for event in run.all_events if event.is_step_failure]
+    described = failed.step_failure_data.user_failure_data.description
+    assert described.startswith("the prediction store (HOUSING_PREDICTION_STORE), whose labelled rows")
+    assert described.endswith("days: 0 in labelled_listings' config does without")
+
+
+def test_an_empty_prediction_store_teaches_nothing(storage, instance, csv):
+    run = dg.materialize(
+        [raw_listings, labelled_listings, cleaned_listings], instance=instance, resources=resources_of(storage, csv)
+    )
+    assert metadata_of(run, "labelled_listings")["dagster/row_count"].value == 0
+    assert stored(storage, "listings")["row"].tolist() == [0]
+
+
+def test_a_market_without_a_generator_needs_a_source(materialize):
+    run = materialize("", market=PARCELS)
+    (failed,) = [event for event in run.all_events if event.is_step_failure and event.step_key == "raw_listings"]
+    described = failed.step_failure_data.user_failure_data.description
+    assert described == "parcels has no synthetic sample: set HOUSING_SOURCE to your listings"
+
+
+def test_sales_of_another_market_become_its_listings(materialize, storage, tmp_path):
+    path = tmp_path / "sales.csv"
+    drawn_sales(PARCELS, 50).to_csv(path, index=False)
+    run = materialize(path, market=PARCELS)
+    assert run.success
+    listings = stored(storage, "listings")
+    assert len(listings) == 50
+    assert listings["zip_code"].str.len().eq(5).all()
+    for key in ("raw_listings", "listings"):
+        records = [record.data for record in metadata_of(run, key)["sample"].records]
+        assert {record.get("id", record.get("parcel")) for record in records} == {MASKED}

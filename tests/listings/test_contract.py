@@ -5,17 +5,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from housing_assets.listings.checks import listings_contract
+from housing_assets.listings.checks import contract_check
 from housing_assets.listings.cleaning import clean
-from housing_assets.listings.columns import COLUMNS, NUMBERS, TEXTS
 from housing_assets.listings.contract import MAX_FAILURE_CASES, failure_cases, listings_schema
+from housing_assets.listings.origins import ORIGINS
+from housing_assets.markets.istanbul import MARKET
 from resources.asset_storage import AssetStorage
 from tests.listings.ads import ad, drawn_ads, frame
+from tests.other_markets import PARCELS, THREE_GRADES, TWO_GRADES, drawn_sales
+
+
+def typed(raw, market=MARKET):
+    listings = clean(market, raw).listings
+    return listings.assign(origin=pd.Categorical(["source"] * len(listings), categories=ORIGINS))
 
 
 @pytest.fixture(scope="module")
 def listings():
-    return clean(drawn_ads(1_000, seed=3)).listings
+    return typed(drawn_ads(1_000, seed=3))
 
 
 def stored(listings, folder):
@@ -27,8 +34,8 @@ def stored(listings, folder):
             return storage.load_input(read)
 
 
-def failures(listings):
-    found = failure_cases(listings_schema(), listings)
+def failures(listings, market=MARKET):
+    found = failure_cases(listings_schema(market), listings)
     checks = [check.partition("(")[0] for check in found["check"]]
     return set(zip(found["column"], checks, strict=True))
 
@@ -47,7 +54,7 @@ def test_stored_listings_whose_texts_are_all_empty_obey_it(tmp_path):
     empty = dict.fromkeys(
         ("address", "HeatingType", "FloorLocation", "AdUpdateDate", "AdCreationDate", "NumberOfRooms"), ""
     )
-    listings = clean(frame(ad(**empty), ad(district="sile", **empty))).listings
+    listings = typed(frame(ad(**empty), ad(district="sile", **empty)))
     read_back = stored(listings, tmp_path)
     assert read_back["heating_type"].isna().all()
     assert isinstance(read_back["heating_type"].dtype, pd.CategoricalDtype)
@@ -55,7 +62,7 @@ def test_stored_listings_whose_texts_are_all_empty_obey_it(tmp_path):
 
 
 def test_a_single_listing_obeys_it(tmp_path):
-    assert failures(stored(clean(frame(ad())).listings, tmp_path)) == set()
+    assert failures(stored(typed(frame(ad())), tmp_path)) == set()
 
 
 @pytest.mark.parametrize(
@@ -73,6 +80,9 @@ def test_a_single_listing_obeys_it(tmp_path):
         (lambda frame: frame.assign(district=frame["district"].astype(str)), ("district", "dtype")),
         (lambda frame: frame.assign(created_on=frame["created_on"].astype(str)), ("created_on", "dtype")),
         (lambda frame: frame.assign(heating_type=pd.Categorical([" "] * len(frame))), ("heating_type", "not_blank")),
+        (lambda frame: frame.assign(origin=pd.Categorical(["hearsay"] * len(frame))), ("origin", "isin")),
+        (lambda frame: frame.assign(origin="source"), ("origin", "dtype")),
+        (lambda frame: frame.drop(columns="origin"), (None, "column_in_dataframe")),
         (lambda frame: frame.assign(row=0), ("row", "field_uniqueness")),
         (lambda frame: frame.assign(row=frame["row"] - 10_000), ("row", "greater_than_or_equal_to")),
         (lambda frame: frame.drop(columns="wcs"), (None, "column_in_dataframe")),
@@ -91,17 +101,17 @@ def test_it_finds_each_kind_of_violation(listings, violate, found):
 def test_all_violations_are_found_at_once(listings):
     both = listings.assign(price=1.0, net_m2=-1.0).drop(columns="wcs")
     assert {"price", "net_m2"} <= {column for column, _ in failures(both)}
-    assert len(failure_cases(listings_schema(), both)) == 2 * len(listings) + 1
+    assert len(failure_cases(listings_schema(MARKET), both)) == 2 * len(listings) + 1
 
 
 def test_every_declared_value_is_in_it():
-    schema = listings_schema()
-    assert list(schema.columns) == ["row", *(value.name for column in COLUMNS for value in column.values)]
-    for column in COLUMNS:
+    schema = listings_schema(MARKET)
+    assert list(schema.columns) == ["row", "origin", *(value.name for value in MARKET.values())]
+    for column in MARKET.columns:
         for value in column.values:
             declared = schema.columns[value.name]
             assert declared.nullable == (not column.required)
-            assert bool(declared.checks) == (value.role in NUMBERS | TEXTS)
+            assert bool(declared.checks) == (value.is_number or value.is_text)
 
 
 def run_with(listings, folder):
@@ -118,9 +128,9 @@ def run_with(listings, folder):
 
     with dg.DagsterInstance.ephemeral() as instance:
         return dg.materialize(
-            [these_listings, listings_contract, downstream],
+            [these_listings, contract_check(dg.AssetKey("listings")), downstream],
             instance=instance,
-            resources={"io_manager": AssetStorage(folder=str(folder))},
+            resources={"io_manager": AssetStorage(folder=str(folder)), "market": MARKET},
             raise_on_error=False,
             selection=dg.AssetSelection.all(),
         )
@@ -153,3 +163,17 @@ def test_the_table_of_failures_is_capped_and_their_number_is_not(listings, tmp_p
     assert evaluation.metadata["failures"].value == len(listings) > MAX_FAILURE_CASES
     assert records[0].data["column"] == "price"
     assert records[0].data["failure_case"] == 1.0
+
+
+@pytest.mark.parametrize("market", [PARCELS, THREE_GRADES, TWO_GRADES], ids=["bands", "three classes", "two classes"])
+def test_listings_of_another_market_obey_its_own_contract(market, tmp_path):
+    listings = stored(typed(drawn_sales(market, 200), market), tmp_path)
+    assert failures(listings, market) == set()
+    assert ("living_sqft", "in_range") in failures(listings.assign(living_sqft=99.0), market)
+    assert failures(listings)
+
+
+def test_a_class_that_is_missing_breaks_the_contract():
+    listings = typed(drawn_sales(THREE_GRADES, 100), THREE_GRADES)
+    without = listings.assign(grade=listings["grade"].where(listings.index != 5))
+    assert failures(without, THREE_GRADES) == {("grade", "not_nullable")}

@@ -11,9 +11,11 @@ from sqlalchemy import create_engine, make_url
 
 from housing_assets.listings.cleaning import account_rows, clean
 from housing_assets.listings.source import RawListings, SourceError, read_listings
+from housing_assets.markets.istanbul import MARKET
 from resources.object_store import ObjectStore
 from tests.databases import new_database, server_of
 from tests.listings.ads import RAW, ad, frame
+from tests.other_markets import PARCELS, drawn_sales
 
 ADS = frame(ad(), ad(district="adalar", HeatingType="Sobalı"), ad(district="şile", price="650,000EUR"))
 
@@ -30,14 +32,14 @@ def cells(raw):
 
 
 def cleaned(raw):
-    result = clean(raw.frame)
+    result = clean(MARKET, raw.frame)
     assert account_rows(len(raw.frame), result.listings, result.quarantined, result.duplicates) is None
     return result
 
 
 def refusal(location, *, of=None):
     with pytest.raises(SourceError) as refused:
-        read_listings(str(location))
+        read_listings(MARKET, str(location))
     message = str(refused.value)
     assert str(of or location) in message
     return message
@@ -51,7 +53,7 @@ def lines_of(path):
 def test_a_file_is_read_as_it_stands(tmp_path, suffix):
     path = tmp_path / f"ads{suffix}"
     ADS.to_parquet(path) if suffix == ".parquet" else ADS.to_csv(path, index=False)
-    raw = read_listings(str(path))
+    raw = read_listings(MARKET, str(path))
     assert cells(raw) == ADS.to_numpy().tolist()
     assert raw.rows_by_file == {str(path): 3}
     assert raw.frame["source_file"].tolist() == [str(path)] * 3
@@ -61,15 +63,15 @@ def test_a_file_is_read_as_it_stands(tmp_path, suffix):
 def test_columns_beside_the_declared_ones_and_their_order_do_not_matter(tmp_path):
     path = tmp_path / "ads.csv"
     ADS[RAW[::-1]].assign(**{"": 1, "price_is_exact": 0}).to_csv(path, index=False)
-    raw = read_listings(str(path))
-    assert raw.frame.columns.tolist() == [*RAW, "source_file", "source_row"]
+    raw = read_listings(MARKET, str(path))
+    assert raw.frame.columns.tolist() == [*RAW, "source_file", "source_row", "origin"]
     assert cells(raw) == ADS.to_numpy().tolist()
 
 
 def test_a_byte_order_mark_is_not_part_of_the_first_column(tmp_path):
     path = tmp_path / "ads.csv"
     ADS.to_csv(path, index=False, encoding="utf-8-sig")
-    assert cells(read_listings(str(path))) == ADS.to_numpy().tolist()
+    assert cells(read_listings(MARKET, str(path))) == ADS.to_numpy().tolist()
 
 
 @pytest.fixture
@@ -86,14 +88,14 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("pattern", ["", "**/*", "*/../**/*.*"])
 def test_a_folder_or_glob_is_read_to_its_bottom(folder, pattern):
-    raw = read_listings(str(folder / pattern))
+    raw = read_listings(MARKET, str(folder / pattern))
     assert sorted(cells(raw)) == sorted(ADS.to_numpy().tolist())
     assert sorted(raw.rows_by_file.values()) == [1, 1, 1]
 
 
 def test_files_with_different_texts_are_put_together_as_categories(folder):
     (folder / "c.parquet").unlink()
-    raw = read_listings(str(folder))
+    raw = read_listings(MARKET, str(folder))
     assert isinstance(raw.frame["district"].dtype, pd.CategoricalDtype)
     assert raw.frame["district"].tolist() == ["adalar", "kadikoy"]
     assert raw.frame["source_file"].tolist() == [str(folder / "03" / "b.csv.gz"), str(folder / "a.csv")]
@@ -105,8 +107,8 @@ def test_a_suffix_may_be_written_in_capitals(folder, name):
         ADS.to_parquet(folder / name)
     else:
         ADS.to_csv(folder / name, index=False, compression="gzip" if name.endswith("GZ") else None)
-    assert cells(read_listings(str(folder / name))) == ADS.to_numpy().tolist()
-    assert read_listings(str(folder)).rows_by_file[str(folder / name)] == 3
+    assert cells(read_listings(MARKET, str(folder / name))) == ADS.to_numpy().tolist()
+    assert read_listings(MARKET, str(folder)).rows_by_file[str(folder / name)] == 3
 
 
 UNFINISHED = [".ipynb_checkpoints/a.csv", "_temporary/0/part.csv", "03/.Trash/b.csv", "03/_d.parquet"]
@@ -124,42 +126,42 @@ def test_hidden_and_temporary_folders_below_the_named_one_are_not_read(tmp_path,
     if pattern.endswith(".*/*"):
         assert "no file ending in .csv" in refusal(folder / pattern)
     else:
-        assert sorted(read_listings(str(folder / pattern)).rows_by_file.values()) == [1, 1, 1]
+        assert sorted(read_listings(MARKET, str(folder / pattern)).rows_by_file.values()) == [1, 1, 1]
 
 
 @pytest.mark.parametrize("pattern", ["", "*.csv", "**/*"])
 def test_a_hidden_folder_is_read_where_it_is_the_one_that_is_named(tmp_path, pattern):
     (tmp_path / ".scraped" / "_new").mkdir(parents=True)
     ADS.to_csv(tmp_path / ".scraped" / "_new" / "a.csv", index=False)
-    assert len(read_listings(str(tmp_path / ".scraped" / "_new" / pattern)).frame) == 3
+    assert len(read_listings(MARKET, str(tmp_path / ".scraped" / "_new" / pattern)).frame) == 3
 
 
 def test_files_that_are_not_read_are_told_the_hidden_ones_last(folder):
     add_unfinished(folder)
     skipped = ["notes.txt", *sorted([*UNFINISHED, "_SUCCESS.csv", ".hidden.csv"])]
-    assert read_listings(str(folder)).skipped == tuple(str(folder / name) for name in skipped)
-    assert read_listings(str(folder / "*.csv")).skipped == (str(folder / "_SUCCESS.csv"),)
+    assert read_listings(MARKET, str(folder)).skipped == tuple(str(folder / name) for name in skipped)
+    assert read_listings(MARKET, str(folder / "*.csv")).skipped == (str(folder / "_SUCCESS.csv"),)
 
 
 def test_a_file_that_is_named_alone_skips_no_other(folder):
-    assert read_listings(str(folder / "a.csv")).skipped == ()
+    assert read_listings(MARKET, str(folder / "a.csv")).skipped == ()
 
 
 def test_a_file_without_rows_among_others_is_counted_as_such(folder):
     frame().to_csv(folder / "empty.csv", index=False)
-    raw = read_listings(str(folder))
+    raw = read_listings(MARKET, str(folder))
     assert len(raw.frame) == 3
     assert raw.rows_by_file[str(folder / "empty.csv")] == 0
 
 
 def test_a_glob_leaves_out_what_it_does_not_name(folder):
-    assert list(read_listings(str(folder / "*.csv")).rows_by_file) == [str(folder / "a.csv")]
+    assert list(read_listings(MARKET, str(folder / "*.csv")).rows_by_file) == [str(folder / "a.csv")]
 
 
 def test_a_filtered_parquet_table_keeps_no_index(tmp_path):
     path = tmp_path / "ads.parquet"
     ADS[ADS["district"] != "kadikoy"].to_parquet(path)
-    raw = read_listings(str(path))
+    raw = read_listings(MARKET, str(path))
     assert raw.frame["source_row"].tolist() == [1, 2]
     assert cleaned(raw).listings["row"].tolist() == [0]
 
@@ -169,7 +171,7 @@ def test_ordered_categories_of_parquet_tables_are_texts_like_others(tmp_path, fi
     for number, order in enumerate([["0 (Yeni)", "5-10"], ["5-10", "0 (Yeni)", "4"]][:files]):
         ages = pd.Categorical(["5-10"] * 3, categories=order, ordered=True)
         ADS.assign(BuildingAge=ages).to_parquet(tmp_path / f"{number}.parquet")
-    found = read_listings(str(tmp_path)).frame["BuildingAge"]
+    found = read_listings(MARKET, str(tmp_path)).frame["BuildingAge"]
     assert found.tolist() == ["5-10"] * 3 * files
     assert not found.cat.ordered
 
@@ -185,15 +187,29 @@ def test_clean_numbers_of_a_parquet_table_are_no_texts(tmp_path):
         )
     )
     typed.to_parquet(path)
-    listing = cleaned(read_listings(str(path))).listings.iloc[0]
+    listing = cleaned(read_listings(MARKET, str(path))).listings.iloc[0]
     assert listing[["price", "gross_m2", "net_m2"]].tolist() == [3_100_000, 160.125, 2.25]
     assert listing["created_on"] == pd.Timestamp("2022-01-02")
 
 
 def test_the_sample_is_a_source_like_any_other():
-    raw = RawListings.of_sample(ADS)
+    raw = RawListings.of_sample(MARKET, ADS)
     assert raw.rows_by_file == {"synthetic sample": 3}
     assert cells(raw) == ADS.to_numpy().tolist()
+
+
+def test_every_row_tells_whether_it_was_read_or_generated(csv):
+    for raw, origin in ((read_listings(MARKET, str(csv)), "source"), (RawListings.of_sample(MARKET, ADS), "synthetic")):
+        assert raw.frame["origin"].tolist() == [origin] * 3
+        assert raw.frame["origin"].cat.categories.tolist() == ["source", "synthetic", "production"]
+
+
+def test_the_columns_are_those_that_the_market_declares(tmp_path):
+    path = tmp_path / "sales.csv"
+    drawn_sales(PARCELS, 20).assign(sqft_lot15=5_000).to_csv(path, index=False)
+    raw = read_listings(PARCELS, str(path)).frame
+    assert raw.columns.tolist() == [*(column.raw for column in PARCELS.columns), "source_file", "source_row", "origin"]
+    assert "missing: district, address" in refusal(path)
 
 
 # S3
@@ -214,7 +230,7 @@ def bucket(s3, folder, request):
 
 
 def test_an_s3_prefix_is_read_to_its_bottom(bucket):
-    raw = read_listings(f"s3://{bucket}/scraped", ObjectStore().client)
+    raw = read_listings(MARKET, f"s3://{bucket}/scraped", ObjectStore().client)
     assert raw.rows_by_file == {
         f"s3://{bucket}/scraped/03/b.csv.gz": 1,
         f"s3://{bucket}/scraped/a.csv": 1,
@@ -227,7 +243,7 @@ def test_hidden_and_temporary_keys_below_the_prefix_are_not_read_and_told(s3, bu
     for key in ("scraped/.tmp/a.csv", "scraped/03/_temporary/0/part.csv", "scraped/04/"):
         s3.put_object(Bucket=bucket, Key=key)
     for prefix in ("scraped", "scraped/", "scr"):
-        raw = read_listings(f"s3://{bucket}/{prefix}", ObjectStore().client)
+        raw = read_listings(MARKET, f"s3://{bucket}/{prefix}", ObjectStore().client)
         assert sorted(raw.rows_by_file.values()) == [1, 1, 1]
         assert raw.skipped == tuple(
             f"s3://{bucket}/scraped/{name}"
@@ -238,7 +254,7 @@ def test_hidden_and_temporary_keys_below_the_prefix_are_not_read_and_told(s3, bu
 @pytest.mark.parametrize("prefix", ["_new", "_new/", "_n", "_new/A.CSV"])
 def test_what_the_prefix_names_is_read_whatever_it_begins_with(s3, bucket, csv, prefix):
     s3.upload_file(str(csv), bucket, "_new/A.CSV")
-    assert read_listings(f"s3://{bucket}/{prefix}", ObjectStore().client).rows_by_file == {
+    assert read_listings(MARKET, f"s3://{bucket}/{prefix}", ObjectStore().client).rows_by_file == {
         f"s3://{bucket}/_new/A.CSV": 3
     }
 
@@ -247,7 +263,9 @@ def test_what_the_prefix_names_is_read_whatever_it_begins_with(s3, bucket, csv, 
 def test_marks_of_a_url_are_part_of_an_s3_key(s3, bucket, csv, key):
     s3.upload_file(str(csv), bucket, key)
     s3.put_object(Bucket=bucket, Key="a/other.csv")
-    assert read_listings(f"s3://{bucket}/{key}", ObjectStore().client).rows_by_file == {f"s3://{bucket}/{key}": 3}
+    assert read_listings(MARKET, f"s3://{bucket}/{key}", ObjectStore().client).rows_by_file == {
+        f"s3://{bucket}/{key}": 3
+    }
 
 
 @pytest.mark.slow
@@ -255,7 +273,7 @@ def test_an_s3_prefix_of_many_objects_is_read_whole(s3, bucket, csv):
     for number in range(1_005):
         s3.put_object(Bucket=bucket, Key=f"many/{number:04d}.txt")
     s3.upload_file(str(csv), bucket, "many/last.csv")
-    assert read_listings(f"s3://{bucket}/many/", ObjectStore().client).rows_by_file == {
+    assert read_listings(MARKET, f"s3://{bucket}/many/", ObjectStore().client).rows_by_file == {
         f"s3://{bucket}/many/last.csv": 3
     }
 
@@ -269,21 +287,21 @@ def test_an_s3_prefix_of_many_objects_is_read_whole(s3, bucket, csv):
 )
 def test_an_s3_location_without_ads_is_refused(bucket, location, message):
     with pytest.raises(SourceError) as refused:
-        read_listings(location.format(bucket=bucket), ObjectStore().client)
+        read_listings(MARKET, location.format(bucket=bucket), ObjectStore().client)
     assert message.format(bucket=bucket) in str(refused.value)
 
 
 def test_a_damaged_s3_object_is_refused_by_name(s3, bucket, csv):
     s3.put_object(Bucket=bucket, Key="cut/ads.csv.gz", Body=gzip.compress(csv.read_bytes())[:-40])
     with pytest.raises(SourceError, match=f"s3://{bucket}/cut/ads.csv.gz: the gzip file is truncated"):
-        read_listings(f"s3://{bucket}/cut", ObjectStore().client)
+        read_listings(MARKET, f"s3://{bucket}/cut", ObjectStore().client)
 
 
 def test_an_s3_endpoint_that_does_not_answer_is_refused(s3, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(SourceError, match=r"s3://ads/x: .*http://127.0.0.1:9.*AWS_ variables"):
-        read_listings("s3://ads/x", ObjectStore().client)
+        read_listings(MARKET, "s3://ads/x", ObjectStore().client)
 
 
 def test_s3_needs_a_client():
@@ -303,7 +321,7 @@ def sqlite(tmp_path):
 
 
 def test_a_query_is_read_from_sqlite(sqlite):
-    raw = read_listings(f"{sqlite}#SELECT * FROM ads WHERE district <> 'adalar'")
+    raw = read_listings(MARKET, f"{sqlite}#SELECT * FROM ads WHERE district <> 'adalar'")
     assert cells(raw) == ADS.iloc[[0, 2]].to_numpy().tolist()
     assert raw.rows_by_file == {sqlite: 2}
 
@@ -341,7 +359,7 @@ def test_a_query_of_mixed_types_is_refused_by_column(sqlite):
 )
 def test_a_database_that_cannot_be_reached_is_refused_without_its_password(url, message):
     with pytest.raises(SourceError) as refused:
-        read_listings(f"{url}#SELECT 1")
+        read_listings(MARKET, f"{url}#SELECT 1")
     assert message in str(refused.value)
     assert "secret" not in str(refused.value)
 
@@ -353,7 +371,7 @@ def test_a_query_is_read_from_postgresql(request):
     ADS.assign(price=[3_100_000, 1_250_000, 650_000]).to_sql("ads", engine, index=False, if_exists="replace")
     engine.dispose()
     as_typed = "district, price::numeric(12, 3) AS price, " + ", ".join(f'"{name}"' for name in RAW[2:])
-    raw = read_listings(f"{postgres}#SELECT {as_typed} FROM ads ORDER BY price")
+    raw = read_listings(MARKET, f"{postgres}#SELECT {as_typed} FROM ads ORDER BY price")
     assert cleaned(raw).listings["price"].tolist() == [650_000, 1_250_000, 3_100_000]
     assert raw.frame["district"].tolist() == ["şile", "adalar", "kadikoy"]
 
@@ -368,7 +386,7 @@ def test_a_query_is_read_from_postgresql(request):
 
 def test_bytes_that_are_not_utf8_are_quarantined_and_the_row_can_be_read(csv):
     csv.write_bytes(csv.read_bytes().replace("Sobalı".encode(), "Sobalı".encode("iso8859-9")))
-    result = cleaned(read_listings(str(csv)))
+    result = cleaned(read_listings(MARKET, str(csv)))
     assert len(result.listings) == 1
     fault = result.quarantined.set_index("row").loc[1]
     assert fault[["column", "value", "reason"]].tolist() == ["HeatingType", r"Sobal\xfd", "bytes that are not UTF-8"]
@@ -385,7 +403,7 @@ def test_unusable_cells_are_quarantined_each_with_its_reason(tmp_path):
         ad(),
     ]
     frame(*raw).to_csv(path, index=False)
-    result = cleaned(read_listings(str(path)))
+    result = cleaned(read_listings(MARKET, str(path)))
     assert result.quarantined["reason"].tolist() == [
         "not in Turkish lira (TL): 'EUR'",
         "-5 is not within 5 to 200000",
@@ -490,7 +508,7 @@ def test_a_column_that_a_file_holds_twice_is_refused_by_name(csv, name, mark):
 def test_a_column_beside_the_declared_ones_may_be_there_twice(tmp_path):
     path = tmp_path / "ads.csv"
     ADS.assign(note=1, again=2).rename(columns={"again": "note"}).to_csv(path, index=False)
-    assert cells(read_listings(str(path))) == ADS.to_numpy().tolist()
+    assert cells(read_listings(MARKET, str(path))) == ADS.to_numpy().tolist()
 
 
 @pytest.mark.parametrize("row", [1, 3])
@@ -512,7 +530,7 @@ def test_a_file_that_is_cut_off_is_refused(csv, lost):
 
 def test_a_last_line_without_its_end_and_blank_lines_are_allowed(csv):
     csv.write_text(csv.read_text(encoding="utf-8").replace("\n", "\n\n").rstrip("\n"), encoding="utf-8")
-    assert cells(read_listings(str(csv))) == ADS.to_numpy().tolist()
+    assert cells(read_listings(MARKET, str(csv))) == ADS.to_numpy().tolist()
 
 
 @pytest.mark.parametrize("rows", [[1], [3], [1, 2, 3]], ids=["the first", "the last", "all"])

@@ -6,6 +6,7 @@ import pytest
 
 from housing_assets.listings.cleaning import account_rows, clean
 from housing_assets.listings.source import read_listings
+from housing_assets.markets.istanbul import MARKET
 
 pytestmark = pytest.mark.real_data
 
@@ -45,12 +46,12 @@ READ = {
 
 @pytest.fixture(scope="module")
 def raw(real_data_folder):
-    return read_listings(str(real_data_folder / "verbatim_rows.csv")).frame
+    return read_listings(MARKET, str(real_data_folder / "verbatim_rows.csv")).frame
 
 
 @pytest.fixture(scope="module")
 def cleaned(raw):
-    return clean(raw)
+    return clean(MARKET, raw)
 
 
 @pytest.mark.parametrize("row", READ)
@@ -84,8 +85,8 @@ def test_categories_are_kept_as_written_and_empty_ones_are_missing(cleaned):
 
 
 def test_the_whole_of_the_real_listings_is_accounted_for(real_data_folder):
-    raw = read_listings(str(real_data_folder / "istanbul_listings.csv.gz"))
-    cleaned = clean(raw.frame)
+    raw = read_listings(MARKET, str(real_data_folder / "istanbul_listings.csv.gz"))
+    cleaned = clean(MARKET, raw.frame)
     assert len(raw.frame) == 20_124
     assert account_rows(20_124, cleaned.listings, cleaned.quarantined, cleaned.duplicates) is None
     assert len(cleaned.listings) > 19_000

@@ -1,20 +1,21 @@
 """Days of production in a real prediction store, as the service would have recorded them."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pandas as pd
 
-from housing_assets.listings.columns import COLUMNS, TARGET
-from housing_assets.listings.parsing import Unusable
-from housing_assets.listings.sample import Shift, synthetic_listings
-from housing_assets.packaging.artifact import ModelArtifact
+from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.inference.cells import Unusable
+from housing_assets.listings.samples import load_sample
+from housing_assets.markets.istanbul import MARKET
+from housing_assets.packaging.batch import predict_frame, probability_names
 from resources.prediction_tables import insert, migrate, open_store
 
-READ = [column.raw for column in COLUMNS if column.values[0].name != TARGET]
-PRICE = next(column for column in COLUMNS if column.values[0].name == TARGET)
+READ = [column.raw for column in MARKET.inputs]
+PRICE = MARKET.target_column
 MIDNIGHT = time(tzinfo=UTC)
 
 
@@ -28,11 +29,15 @@ def answer_day(
     version: int = 1,
     labelled: bool = False,
     tier: str = "production",
+    shadow: tuple[int, ModelArtifact] | None = None,
     **shift: Any,
 ) -> int:
-    """Store a day of answers, with the price of each an hour later if it is labelled; return how many there are."""
-    raw = synthetic_listings(rows, seed=seed, shift=Shift(**shift))
-    return store_answers(url, model, day, raw, version=version, labelled=labelled, tier=tier)
+    """Store a day of answers, with the price of each an hour later if it is labelled; return how many there are.
+
+    ``shadow`` is a challenger by its version: its predictions are stored beside the answers.
+    """
+    raw = load_sample(MARKET).draw(rows, seed=seed, shift=shift)
+    return store_answers(url, model, day, raw, version=version, labelled=labelled, tier=tier, shadow=shadow)
 
 
 def store_answers(
@@ -44,13 +49,18 @@ def store_answers(
     version: int = 1,
     labelled: bool = False,
     tier: str = "production",
+    shadow: tuple[int, ModelArtifact] | None = None,
 ) -> int:
-    answers = model.predict(raw[READ])
+    answers = predict_frame(model, raw[READ])
+    beside = None if shadow is None else (shadow[0], predict_frame(shadow[1], raw[READ]))
     usable = answers["reason"].isna().to_numpy()
     engine = open_store(url)
     migrate(engine)
     with engine.begin() as connection:
-        insert(connection, _records(raw[usable], answers[usable], day, version, tier, labelled))
+        records = list(_records(raw[usable], answers[usable], day, version, tier, labelled))
+        insert(connection, records)
+        if beside is not None:
+            insert(connection, _shadows(records, beside[1][usable], beside[0]))
     engine.dispose()
     return int(usable.sum())
 
@@ -72,11 +82,10 @@ def _records(
             "request_key": None,
             "tier": tier,
             "model_version": str(version),
-            "price_category": answer["price_category"],
-            **{name: float(answer[name]) for name in answer if str(name).startswith("probability_")},
+            **_said(answer),
             "listing": {name: listing[name] for name in READ if listing[name] is not None},
         }
-        price = _price(listing[TARGET]) if labelled else None
+        price = _price(listing[PRICE.raw]) if labelled else None
         if price is not None:
             observed = (moment + timedelta(hours=1)).isoformat()
             yield {
@@ -84,9 +93,24 @@ def _records(
                 "feedback_id": str(uuid.uuid4()),
                 "prediction_id": prediction_id,
                 "price": price,
+                "price_category": None,
                 "observed_at": observed,
                 "received_at": observed,
             }
+
+
+def _shadows(records: Iterable[dict[str, Any]], answers: pd.DataFrame, version: int) -> Iterator[dict[str, Any]]:
+    predicted = (record for record in records if record["kind"] == "prediction")
+    for record, answer in zip(predicted, answers.to_dict("records"), strict=True):
+        yield record | {"role": "shadow", "tier": "staging", "model_version": str(version), **_said(answer)}
+
+
+def _said(answer: Mapping[Hashable, Any]) -> dict[str, Any]:
+    names = zip(MARKET.categories, probability_names(MARKET.categories), strict=True)
+    return {
+        "price_category": answer["price_category"],
+        "probabilities": {category: float(answer[name]) for category, name in names},
+    }
 
 
 def _price(cell: Any) -> float | None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from housing_assets.packaging.artifact import ModelArtifact
-from tests.monitoring.production import Platform, ads
+from housing_assets.inference.artifact import ModelArtifact
+from tests.monitoring.small_platform import Platform, ads
 
 
 @pytest.fixture(scope="session")

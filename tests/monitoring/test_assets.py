@@ -1,6 +1,9 @@
 """The monitoring from the prediction store to the checks: real stores, real registry, real runs."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -10,10 +13,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from housing_assets.monitoring.options import MonitoredDays
-from housing_assets.packaging.artifact import ModelArtifact
+from housing_assets.inference.artifact import ModelArtifact
 from resources.settings import Settings
+from resources.verdicts import Verdict
 from tests.monitoring.watched import Watched, failed, told
+
+ROOT = Path(__file__).parents[2]
 
 CHECKS = {
     "psi_within_limit",
@@ -38,6 +43,9 @@ KEYS = {
     "threshold": float,
     "p": float,
     "q": float,
+    "in_production": bool,
+    "worse_than_replaced": bool,
+    "replaced_version": str,
 }
 """Metadata that every evaluation has, and its type: sensors read it."""
 
@@ -113,9 +121,7 @@ def test_the_metadata_of_a_check_keeps_its_keys_and_types_whatever_it_found(watc
         found = {key: type(told(evaluation, key)) for key in KEYS}
         assert found == KEYS, name
         assert told(evaluation, "partition") == day.isoformat()
-        if name == "performance_held":
-            assert isinstance(told(evaluation, "worse_than_replaced"), bool)
-            assert isinstance(told(evaluation, "replaced_version"), str)
+        assert Verdict.from_metadata(evaluation.metadata) is not None
         if "findings" in evaluation.metadata:
             assert len(evaluation.metadata["findings"].records) <= 20  # type: ignore[union-attr]
 
@@ -169,7 +175,7 @@ def test_the_lineage_page_shows_verdict_pictures_and_the_way_to_the_page(watched
     result = watched.materialize(SHIFTED["unseen districts"])
 
     (shown,) = result.asset_materializations_for_node("drift_report")
-    assert "district" in str(shown.metadata["verdict"].value)
+    assert "district" in str(shown.metadata["summary"].value)
     for name in ("psi_by_column", "worst_columns", "prediction_mix"):
         assert "data:image/png;base64," in str(shown.metadata[name].value)
     page = Path(str(shown.metadata["drift_report_page"].value))
@@ -215,7 +221,7 @@ def test_labels_that_come_later_are_not_known_on_the_day(fresh: Watched, artifac
 
 
 def wrong(model: ModelArtifact) -> ModelArtifact:
-    """Give a model that answers «high» where the other answers «low», and knows it for right."""
+    """Give a model that answers "high" where the other answers "low", and knows it for right."""
     swapped = model.forest.distributions[:, ::-1].copy()
     return replace(model, forest=replace(model.forest, distributions=swapped), golden=())
 
@@ -245,7 +251,7 @@ def test_a_version_that_is_better_than_the_one_it_replaced_is_kept(fresh: Watche
     assert not told(held, "worse_than_replaced")
     result = fresh.materialize(date(2026, 6, 1), ["performance_report"])
     (shown,) = result.asset_materializations_for_node("performance_report")
-    assert shown.metadata["against_replaced_replaced_accuracy"].value < shown.metadata["accuracy"].value  # type: ignore[operator]
+    assert shown.metadata["against_replaced_baseline_accuracy"].value < shown.metadata["accuracy"].value  # type: ignore[operator]
 
 
 def test_what_was_found_of_a_replaced_version_is_history_and_calls_for_nothing(
@@ -301,21 +307,104 @@ def test_a_store_that_cannot_be_reached_fails_clearly(tmp_path: Path, instance: 
     assert "geheim" not in str(failure.event_specific_data)
 
 
+def test_a_challenger_that_predicts_in_shadow_is_compared_on_the_same_rows_and_nothing_follows(
+    fresh: Watched, artifact: ModelArtifact
+) -> None:
+    day = date(2026, 6, 1)
+    fresh.promote(wrong(artifact))
+    challenger = fresh.stage(artifact)
+    fresh.answer(wrong(artifact), day, 600, seed=3, labelled=True, shadow=(challenger.number, artifact))
+
+    result = fresh.materialize(day)
+
+    (shown,) = result.asset_materializations_for_node("performance_report")
+    assert str(shown.metadata["challenger"].value).startswith(
+        "The challenger, version 2, does better than the champion on the same "
+    )
+    assert shown.metadata["challenger_version"].value == 2
+    assert shown.metadata["challenger_accuracy"].value > 0.6 > shown.metadata["challenger_baseline_accuracy"].value
+    report = json.loads((fresh.value("performance_report", day) / "performance_report.json").read_text())
+    assert report["challenger"]["version"] == 2
+    assert report["challenger"]["paired"]["rows"] == report["report"]["rows"]
+    (held,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "performance_held"]
+    assert told(held, "model_version") == "1"
+    assert not told(held, "worse_than_replaced")
+
+
+def test_shadow_predictions_are_no_answers(fresh: Watched, artifact: ModelArtifact) -> None:
+    day = date(2026, 6, 1)
+    fresh.promote(artifact)
+    worse = fresh.stage(wrong(artifact))
+    answered = fresh.answer(artifact, day, 600, seed=3, labelled=True, shadow=(worse.number, wrong(artifact)))
+
+    result = fresh.materialize(day)
+
+    assert failed({one.check_name: one for one in result.get_asset_check_evaluations()}) == set()
+    (judged,) = result.asset_materializations_for_node("drift_report")
+    (labelled,) = result.asset_materializations_for_node("performance_report")
+    assert judged.metadata["dagster/row_count"].value == answered
+    assert labelled.metadata["dagster/row_count"].value <= answered
+    assert "does worse than the champion" in str(labelled.metadata["challenger"].value)
+
+
+def test_a_challenger_whose_categories_mean_something_else_is_not_compared(
+    fresh: Watched, artifact: ModelArtifact
+) -> None:
+    day = date(2026, 6, 1)
+    fresh.promote(artifact)
+    edges = tuple(2 * edge for edge in artifact.labels.edges)
+    other = fresh.stage(replace(artifact, labels=replace(artifact.labels, edges=edges)))
+    fresh.answer(artifact, day, 300, seed=3, labelled=True, shadow=(other.number, artifact))
+
+    (shown,) = fresh.materialize(day).asset_materializations_for_node("performance_report")
+
+    told_of_it = "The challenger, version 2, is not judged: its categories mean something else."
+    assert shown.metadata["challenger"].value == told_of_it
+    assert "challenger_accuracy" not in shown.metadata
+
+
+WINDOW_OF_THREE_DAYS = """
+import json, sys
+from datetime import date
+from pathlib import Path
+import dagster as dg
+from tests.monitoring.watched import Watched
+from resources.settings import Settings
+
+storage, uri, days = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+with dg.DagsterInstance.ephemeral() as instance:
+    platform = Watched(storage, instance, Settings(storage=storage, MLFLOW_TRACKING_URI=uri))
+    rows = []
+    for day in days:
+        result = platform.materialize(date.fromisoformat(day))
+        (report,) = result.asset_materializations_for_node("drift_report")
+        rows.append([report.metadata["dagster/row_count"].value, report.metadata["days"].value])
+print(json.dumps(rows))
+"""
+
+
 def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
-    tmp_path: Path, instance: dg.DagsterInstance, artifact: ModelArtifact
+    fresh: Watched, artifact: ModelArtifact
 ) -> None:
     first = date(2026, 7, 1)
-    platform = Watched.on(tmp_path, instance, MonitoredDays(first, window=3))
-    platform.promote(artifact)
-    rows = [platform.answer(artifact, first + timedelta(days=day), 250, seed=40 + day) for day in range(4)]
+    fresh.promote(artifact)
+    days = [first + timedelta(days=day) for day in range(4)]
+    rows = [fresh.answer(artifact, day, 250, seed=40 + number) for number, day in enumerate(days)]
+    environment = {
+        "HOUSING_MONITORING_START": first.isoformat(),
+        "HOUSING_MONITORING_WINDOW_DAYS": "3",
+        "PYTHONPATH": str(ROOT),
+        "PATH": os.defpath,
+    }
+    command = [sys.executable, "-c", WINDOW_OF_THREE_DAYS, str(fresh.storage), fresh.settings.mlflow_uri]
 
-    judged = []
-    for day in range(4):
-        result = platform.materialize(first + timedelta(days=day))
-        (report,) = result.asset_materializations_for_node("drift_report")
-        judged.append(report.metadata["dagster/row_count"].value)
+    ended = subprocess.run(
+        [*command, *map(str, days)], env=environment, cwd=fresh.storage, capture_output=True, text=True, check=True
+    )
 
-    assert judged == [rows[0], sum(rows[:2]), sum(rows[:3]), sum(rows[1:])]
+    judged, windows = zip(*json.loads(ended.stdout.splitlines()[-1]), strict=True)
+    assert list(judged) == [rows[0], sum(rows[:2]), sum(rows[:3]), sum(rows[1:])]
+    assert windows[3] == "2026-07-02, 2026-07-03, 2026-07-04"
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -14,13 +13,15 @@ import pytest
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
-from housing_assets.listings.cleaning import clean
-from housing_assets.listings.feedback import SOURCE
-from housing_assets.listings.sample import synthetic_listings, write_listings
-from housing_assets.packaging.artifact import ModelArtifact
+from housing_assets.features.split import HELD_OUT, held_out
+from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.listings.origins import ORIGIN, PRODUCTION
+from housing_assets.listings.samples import load_sample
+from housing_assets.markets.istanbul import MARKET
 from housing_assets.packaging.registration import decide_promotion
 from housing_assets.training.promotion import MIN_FRESH, Decision
 from resources.settings import Settings
+from tests.monitoring.small_platform import ads
 from tests.monitoring.watched import Watched
 
 YESTERDAY: date = (datetime.now(UTC) - timedelta(days=1)).date()
@@ -33,18 +34,23 @@ def platform(tmp_path: Path) -> Iterator[Watched]:
 
 
 def as_synthetic(model: ModelArtifact) -> ModelArtifact:
-    return replace(model, bands=replace(model.bands, synthetic=True))
+    return replace(model, labels=replace(model.labels, synthetic=True))
 
 
-def read(platform: Watched, **config: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return the raw listings and their metadata."""
-    result = platform.materialize(None, ["raw_listings", "listings"], {"raw_listings": config})
+def as_real(model: ModelArtifact) -> ModelArtifact:
+    return replace(model, labels=replace(model.labels, synthetic=False))
+
+
+def read(platform: Watched, *, source: str = "", days: int = 90) -> tuple[pd.DataFrame, int]:
+    """Return the listings, and how many of them are labelled requests."""
+    names = ["raw_listings", "labelled_listings", "listings"]
+    config = {"raw_listings": {"source": source}, "labelled_listings": {"days": days}}
+    result = platform.materialize(None, names, config)
     assert result.success
-    (shown,) = result.asset_materializations_for_node("raw_listings")
     checks = result.get_asset_check_evaluations()
     assert {one.check_name: one.passed for one in checks}["every_row_accounted_for"]
-    stored = pd.read_parquet(platform.storage / "assets" / "raw_listings" / "table.parquet")
-    return stored, {name: one.value for name, one in shown.metadata.items()}
+    stored = pd.read_parquet(platform.storage / "assets" / "listings" / "table.parquet")
+    return stored, int((stored[ORIGIN] == PRODUCTION).sum())
 
 
 def test_labelled_requests_stand_behind_the_newest_listings(platform: Watched, artifact: ModelArtifact) -> None:
@@ -52,16 +58,11 @@ def test_labelled_requests_stand_behind_the_newest_listings(platform: Watched, a
     answered = platform.answer(artifact, YESTERDAY, 200, seed=1, labelled=True)
     platform.answer(artifact, YESTERDAY, 100, seed=2)
 
-    raw, shown = read(platform)
+    listings, labelled = read(platform)
 
-    assert answered - 15 < shown["labelled_rows"] <= answered
-    assert shown["dagster/row_count"] == len(raw) == 500 + shown["labelled_rows"]
-    assert (raw["source_file"] == SOURCE).tolist() == [False] * 500 + [True] * shown["labelled_rows"]
-    assert shown["files"][SOURCE] == shown["labelled_rows"]
-    assert shown["labelled_left_out"] == 0
-    assert shown["synthetic"] is True
-    listings = clean(raw).listings
-    assert (listings["row"] >= 500).sum() > 0.9 * shown["labelled_rows"]
+    assert answered - 15 < labelled <= answered
+    assert (listings[ORIGIN] == PRODUCTION).to_numpy()[-labelled:].all()
+    assert (listings["row"] >= 500).sum() == labelled
 
 
 @pytest.mark.parametrize(("days", "wanted"), [(0, False), (30, False), (90, True)])
@@ -71,32 +72,31 @@ def test_only_requests_of_late_are_learned_from(
     platform.promote(as_synthetic(artifact))
     platform.answer(artifact, YESTERDAY - timedelta(days=60), 50, seed=1, labelled=True)
 
-    _, shown = read(platform, labelled_days=days)
-
-    assert (shown["labelled_rows"] > 0) is wanted
+    assert (read(platform, days=days)[1] > 0) is wanted
 
 
 def test_an_empty_store_adds_nothing(platform: Watched) -> None:
-    raw, shown = read(platform)
+    listings, labelled = read(platform)
 
-    assert len(raw) == 500
-    assert shown["labelled_rows"] == 0
+    assert labelled == 0
+    assert 400 < len(listings) <= 500
 
 
 def test_requests_of_a_demonstration_do_not_end_up_among_real_ads(
     platform: Watched, artifact: ModelArtifact, tmp_path: Path
 ) -> None:
-    write_listings(synthetic_listings(300, seed=9), tmp_path / "ads.csv")
+    source = str(tmp_path / "ads.csv")
+    load_sample(MARKET).draw(300, seed=9).to_csv(source, index=False)
     platform.promote(as_synthetic(artifact))
     platform.answer(artifact, YESTERDAY, 50, seed=1, labelled=True)
 
-    _, of_demonstration = read(platform, source=str(tmp_path / "ads.csv"))
-    real = platform.promote(artifact)
+    _, of_demonstration = read(platform, source=source)
+    real = platform.promote(as_real(artifact))
     platform.answer(artifact, YESTERDAY, 60, seed=2, labelled=True, version=real.number)
-    _, of_both = read(platform, source=str(tmp_path / "ads.csv"))
+    _, of_both = read(platform, source=source)
 
-    assert (of_demonstration["labelled_rows"], of_demonstration["synthetic"]) == (0, False)
-    assert 50 <= of_both["labelled_rows"] <= 60
+    assert of_demonstration == 0
+    assert 50 <= of_both <= 60
 
 
 def test_a_store_that_cannot_be_read_is_not_passed_over(platform: Watched) -> None:
@@ -107,23 +107,28 @@ def test_a_store_that_cannot_be_read_is_not_passed_over(platform: Watched) -> No
     )
     elsewhere = replace(platform, settings=unreachable)
 
-    result = elsewhere.materialize(None, ["raw_listings"])
+    result = elsewhere.materialize(None, ["labelled_listings"])
 
     failure = next(event for event in result.all_events if event.is_step_failure)
     assert "whose labelled rows are learned from, cannot be read" in str(failure.event_specific_data)
-    without = elsewhere.materialize(None, ["raw_listings"], {"raw_listings": {"labelled_days": 0}})
+    without = elsewhere.materialize(None, ["labelled_listings"], {"labelled_listings": {"days": 0}})
     assert without.success
 
 
-LISTINGS = clean(synthetic_listings(9_000, seed=80)).listings
+LISTINGS = ads(8_900, seed=80)
+
+
+def holdout_of(model: ModelArtifact) -> np.ndarray:
+    return held_out(MARKET, model.labels, LISTINGS)
 
 
 def decide(platform: Watched, model: ModelArtifact, fresh: np.ndarray, right_on: np.ndarray) -> Decision:
     """Decide on a challenger that is right on some of the held-out listings, and wrong on the others."""
-    encoded = EncodedListings.encode(cross_frame(LISTINGS), model.bands, ListingEncoder(n_buckets=2**12))
+    crossed = cross_frame(MARKET, LISTINGS).assign(**{HELD_OUT: holdout_of(model)})
+    encoded = EncodedListings.encode(crossed, model.labels, ListingEncoder(MARKET, n_buckets=2**12))
     truth = encoded.y_holdout
-    answers = np.where(right_on[model.bands.held_out(LISTINGS)], truth, (truth + 1) % 3)
-    return decide_promotion(platform.registry, LISTINGS, encoded, np.eye(3)[answers], max_loss=0.02, fresh=fresh)
+    answers = np.where(right_on[holdout_of(model)], truth, (truth + 1) % 3)
+    return decide_promotion(platform.registry, crossed, encoded, np.eye(3)[answers], max_loss=0.02, fresh=fresh)
 
 
 @pytest.fixture
@@ -140,7 +145,7 @@ def test_a_challenger_that_is_better_on_fresh_rows_is_promoted_though_the_old_on
     platform: Watched, champion: ModelArtifact
 ) -> None:
     fresh = newest(1_200)
-    assert champion.bands.held_out(LISTINGS)[fresh].sum() >= MIN_FRESH
+    assert holdout_of(champion)[fresh].sum() >= MIN_FRESH
 
     decision = decide(platform, champion, fresh, right_on=fresh)
 
@@ -163,7 +168,7 @@ def test_a_challenger_that_is_worse_on_fresh_rows_is_not_promoted_though_the_old
 
 def test_too_few_fresh_rows_do_not_decide(platform: Watched, champion: ModelArtifact) -> None:
     fresh = newest(300)
-    assert 0 < champion.bands.held_out(LISTINGS)[fresh].sum() < MIN_FRESH
+    assert 0 < holdout_of(champion)[fresh].sum() < MIN_FRESH
 
     decision = decide(platform, champion, fresh, right_on=~fresh)
 

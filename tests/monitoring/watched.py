@@ -8,26 +8,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from housing_assets.definitions import build_defs
-from housing_assets.monitoring.options import MonitoredDays
-from housing_assets.packaging.artifact import ModelArtifact
-from housing_assets.packaging.assembly import example_listings
-from housing_assets.packaging.registration import ANSWER, LOADER_MODULE
+from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.markets.istanbul import MARKET
+from housing_assets.monitoring.assets import DAILY as DAILY_ASSETS
+from housing_assets.packaging.registration import LOADER_MODULE, answer_types
 from resources.model_registry import ModelRegistry, Version
 from resources.settings import Settings
 from tests.monitoring.answered import answer_day
 from tests.resources.mlflow_database import new_database
 from tests.resources.registered import new_run
 
-DAILY = [
-    "production_predictions",
-    "production_profile",
-    "drift_report",
-    "feature_validation_report",
-    "production_labels",
-    "performance_report",
-]
+DAILY = [asset.key.to_user_string() for asset in DAILY_ASSETS]
 
 
 @dataclass(frozen=True)
@@ -37,19 +31,11 @@ class Watched:
     storage: Path
     instance: dg.DagsterInstance
     settings: Settings
-    days: MonitoredDays
 
     @classmethod
-    def on(cls, storage: Path, instance: dg.DagsterInstance, days: MonitoredDays | None = None) -> "Watched":
-        days = days or MonitoredDays()
-        settings = Settings(
-            storage=storage,
-            sample_rows=500,
-            MLFLOW_TRACKING_URI=new_database(storage),
-            monitoring_start=days.start,
-            monitoring_window_days=days.window,
-        )
-        return cls(storage, instance, settings, days)
+    def on(cls, storage: Path, instance: dg.DagsterInstance) -> "Watched":
+        settings = Settings(storage=storage, sample_rows=500, MLFLOW_TRACKING_URI=new_database(storage))
+        return cls(storage, instance, settings)
 
     @property
     def registry(self) -> ModelRegistry:
@@ -57,6 +43,12 @@ class Watched:
 
     def promote(self, model: ModelArtifact) -> Version:
         """Register a model and put it into production."""
+        version = self.stage(model)
+        self.registry.promote(version)
+        return version
+
+    def stage(self, model: ModelArtifact) -> Version:
+        """Register a model as the challenger."""
         with TemporaryDirectory() as temporary:
             folder = Path(temporary) / "artifact"
             folder.mkdir()
@@ -64,14 +56,14 @@ class Watched:
             version = self.registry.register(
                 folder,
                 new_run(self.registry, self.storage),
-                {"lineage": model.bands.lineage},
-                model.bands.to_dict(),
+                {"lineage": model.labels.lineage},
+                model.labels.to_dict(),
                 loader_module=LOADER_MODULE,
                 requirements=["pandas"],
-                example=example_listings(2),
-                answer=ANSWER,
+                example=pd.DataFrame([MARKET.example]),
+                answer=answer_types(MARKET),
             )
-        self.registry.promote(version)
+        self.registry.stage(version)
         return version
 
     def answer(self, model: ModelArtifact, day: date, rows: int, **how: Any) -> int:
@@ -80,7 +72,7 @@ class Watched:
     def materialize(
         self, day: date | None, selection: Sequence[str] = DAILY, config: Mapping[str, Any] | None = None
     ) -> dg.ExecuteInProcessResult:
-        defs = build_defs(settings=self.settings)
+        defs = build_defs(MARKET, settings=self.settings)
         return dg.materialize(
             [*(defs.assets or ()), *(defs.asset_checks or ())],
             resources=dict(defs.resources or {}),

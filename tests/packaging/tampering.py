@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from housing_assets.packaging.artifact import ModelArtifact
+from housing_assets.inference.artifact import ModelArtifact
 
 
 def swap_low_and_high(folder: Path) -> None:

@@ -5,9 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 from urllib.request import urlopen
 
@@ -15,15 +13,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from housing_assets.features.encoded import EncodedListings
-from housing_assets.listings.cleaning import parse_frame
-from housing_assets.listings.columns import TARGET
-from housing_assets.listings.sample import synthetic_listings
-from housing_assets.packaging.artifact import PROBABILITY_TOLERANCE, ModelArtifact
+from housing_assets.inference.artifact import PROBABILITY_TOLERANCE, ModelArtifact
+from housing_assets.listings.source import RawListings
+from housing_assets.markets.istanbul import MARKET
+from housing_assets.markets.istanbul_sample import synthetic_listings
+from housing_assets.packaging.assembly import draw_held_out
 from housing_assets.packaging.bento import PROJECT, BentoFailed, build_bento, remove_bento, serving
 from housing_assets.packaging.registration import Registration
-from housing_assets.packaging.skew import draw_held_out, evaluated_model, find_skew
-from housing_assets.training.report import EvaluationReport
+from housing_assets.packaging.skew import find_skew
+from tests.conftest import crossed_listings
 from tests.packaging.tampering import swap_low_and_high
 
 LABELS = {"model_version": "1", "forest_digest": "f" * 64}
@@ -39,13 +37,9 @@ def bake(artifact: Path, version: str, home: Path, folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def raw() -> pd.DataFrame:
-    return synthetic_listings(1_500, seed=3)
-
-
-@pytest.fixture(scope="module")
-def held_out(raw: pd.DataFrame, artifact: ModelArtifact) -> pd.DataFrame:
-    return draw_held_out(raw, artifact.bands, N_LISTINGS)
+def held_out() -> pd.DataFrame:
+    raw = RawListings.of_sample(MARKET, synthetic_listings(1_500, seed=3)).frame
+    return draw_held_out(MARKET, crossed_listings(MARKET, raw), raw, N_LISTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -234,48 +228,3 @@ def test_a_removed_bento_takes_its_model_with_it(saved: Path, home: Path, tag: s
     assert bento_folder(tag, home).is_dir()
     with pytest.raises(BentoFailed, match="not found"):
         remove_bento(removed, home)
-
-
-def test_drawn_listings_are_held_out_usable_and_without_their_price(
-    raw: pd.DataFrame, held_out: pd.DataFrame, artifact: ModelArtifact
-) -> None:
-    listings, faults = parse_frame(held_out, with_target=False)
-
-    assert len(held_out) == N_LISTINGS
-    assert artifact.bands.held_out(listings).all()
-    assert faults == []
-    assert TARGET not in held_out
-    pd.testing.assert_frame_equal(draw_held_out(raw, artifact.bands, N_LISTINGS), held_out)
-
-
-class TestTheEvaluatedModel:
-    """What a baked model is compared with."""
-
-    def encoded(self, artifact: ModelArtifact) -> EncodedListings:
-        return cast(EncodedListings, SimpleNamespace(encoder=artifact.encoder, fit_digest=lambda: "fit"))
-
-    def report(self, artifact: ModelArtifact, fit_digest: str = "fit") -> EvaluationReport:
-        return EvaluationReport(
-            artifact.forest.digest(), fit_digest, {}, cast(Any, None), pd.DataFrame(), {}, passed=True
-        )
-
-    def test_has_the_forest_that_was_evaluated_and_not_the_baked_one(self, artifact: ModelArtifact) -> None:
-        other = replace(artifact.forest, distributions=artifact.forest.distributions[:, ::-1].copy())
-        baked = replace(artifact, forest=other)
-
-        found = evaluated_model(
-            baked, artifact.forest.digest(), artifact.forest, self.encoded(artifact), self.report(artifact)
-        )
-
-        assert found.forest is artifact.forest
-
-    def test_is_the_baked_one_where_another_forest_was_grown_since(self, artifact: ModelArtifact) -> None:
-        found = evaluated_model(artifact, "older", artifact.forest, self.encoded(artifact), self.report(artifact))
-
-        assert found is artifact
-
-    def test_is_unknown_where_the_features_were_fitted_anew(self, artifact: ModelArtifact) -> None:
-        report = self.report(artifact, fit_digest="before")
-
-        with pytest.raises(ValueError, match="materialize balanced_training_set"):
-            evaluated_model(artifact, artifact.forest.digest(), artifact.forest, self.encoded(artifact), report)

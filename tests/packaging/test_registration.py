@@ -1,25 +1,40 @@
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from housing_assets.features.encoded import EncodedListings
-from housing_assets.listings.columns import TARGET, personal_names
+from housing_assets.inference.declaration import Column, PriceBands, Role, Value
+from housing_assets.inference.forest import FlatForest
+from housing_assets.inference.market import Market
+from housing_assets.inference.rules import Number, Text
 from housing_assets.packaging import registration
-from housing_assets.packaging.assembly import example_listings
-from housing_assets.packaging.registration import Registration, git_commit, provenance, requirements
-from housing_assets.training.flat_forest import FlatForest
+from housing_assets.packaging.registration import Registration, answer_types, git_commit, provenance, requirements
+from tests.other_markets import PARCELS, THREE_GRADES
 
+TINY = Market(
+    "tiny",
+    "Two columns",
+    (
+        Column("district", "a", Text(), (Value("district", Role.CATEGORY),)),
+        Column("price", "5", Number(), (Value("price", Role.PRICE, 1),), required=True),
+    ),
+    PriceBands(("low", "high"), (0.5,), "EUR"),
+)
 LISTINGS = pd.DataFrame({"district": pd.Categorical(["şile", "fatih", None]), "price": [1.0, 2.0, 3.0]})
 
 
 def provenance_of(listings: pd.DataFrame) -> dict[str, str]:
     forest = cast(FlatForest, SimpleNamespace(digest=lambda: "forest"))
-    encoded = SimpleNamespace(bands=SimpleNamespace(lineage="first"), columns_fingerprint=lambda: "columns")
+    encoded = SimpleNamespace(
+        encoder=SimpleNamespace(market=TINY),
+        labels=SimpleNamespace(lineage="first"),
+        columns_fingerprint=lambda: "columns",
+    )
     return provenance(listings, forest, cast(EncodedListings, encoded))
 
 
@@ -109,11 +124,17 @@ def test_from_a_bare_checkout_a_model_requires_the_libraries_as_they_are(monkeyp
     assert f"pandas=={pd.__version__}" in requirements()
 
 
-def test_the_example_has_every_column_that_is_read_and_no_price() -> None:
-    example = example_listings(2)
+def test_columns_beside_the_declared_values_are_no_part_of_the_data_fingerprint() -> None:
+    beside = LISTINGS.assign(row=[7, 8, 9], held_out=[True, False, True])
+    assert provenance_of(beside)["data_fingerprint"] == provenance_of(LISTINGS)["data_fingerprint"]
 
-    assert TARGET not in example
-    assert {"district", "GrossSquareMeters", *[name for name in personal_names() if name in example]} <= set(example)
-    assert example.notna().any(axis=1).all()
-    missing: list[Any] = [value for value in example.to_numpy().ravel() if value is None or value != value]
-    assert missing == [None] * len(missing)  # JSON knows no NaN
+
+def test_answers_have_a_probability_for_each_category_of_the_market() -> None:
+    assert answer_types(THREE_GRADES) == {
+        "price_category": "string",
+        "probability_C": "double",
+        "probability_A": "double",
+        "probability_B": "double",
+        "reason": "string",
+    }
+    assert len(answer_types(PARCELS)) == 7

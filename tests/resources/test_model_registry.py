@@ -13,13 +13,13 @@ from mlflow.exceptions import MlflowException
 from resources.model_registry import (
     DECISION,
     LINEAGE_CONTRACT,
-    MODEL_NAME,
     PRODUCTION,
     PROMOTED,
     REPLACED,
     STAGING,
     ModelRegistry,
 )
+from resources.settings import MODEL_NAME
 from tests.resources.registered import new_run, register, status_of
 
 
@@ -197,6 +197,49 @@ def test_a_version_is_recorded_as_promoted_once_it_is_in_production(
     assert registry.versions()[0].tags[DECISION] == "to be promoted"
     registry.promote(version)
     assert registry.versions()[0].tags[DECISION] == PROMOTED
+
+
+def test_an_alias_that_no_version_has_names_none(registry: ModelRegistry, tmp_path: Path) -> None:
+    register(registry, tmp_path)
+    assert registry.with_alias(PRODUCTION) is None
+
+    registry.stage(register(registry, tmp_path))
+    registry.promote(registry.versions()[0])
+    found = registry.with_alias(PRODUCTION)
+    assert found == registry.versions()[0]
+    assert found is not None
+    assert found.aliases == (PRODUCTION, STAGING)
+
+
+def test_a_registry_that_does_not_answer_is_not_taken_for_an_empty_one(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(MlflowException, match=r"127\.0\.0\.1"):
+        ModelRegistry(tracking_uri="http://127.0.0.1:9").with_alias(PRODUCTION)
+    with pytest.raises(MlflowException, match="alias"):
+        registry.with_alias("no alias can be named so: !")
+
+    def failing(*_: object) -> None:
+        raise MlflowException("the database is gone")
+
+    monkeypatch.setattr(MlflowClient, "get_model_version_by_alias", failing)
+    with pytest.raises(MlflowException, match="the database is gone"):
+        registry.with_alias(PRODUCTION)
+
+
+def test_tags_are_added_and_an_alias_is_pointed_without_a_record(registry: ModelRegistry, tmp_path: Path) -> None:
+    first, second = (register(registry, tmp_path, tags={"lineage": "a"}) for _ in range(2))
+    registry.promote(first)
+
+    registry.tag(second, {"upgraded_from": "1", "lineage": "b"})
+    registry.point(PRODUCTION, second)
+
+    newest = registry.versions()[0]
+    assert newest.aliases == (PRODUCTION,)
+    assert (newest.tags["upgraded_from"], newest.tags["lineage"]) == ("1", "b")
+    assert REPLACED not in newest.tags
+    assert DECISION not in newest.tags
 
 
 def test_the_bands_in_production_are_kept_before_those_of_newer_versions(

@@ -1,15 +1,22 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
+import numpy as np
+import orjson
 import pandas as pd
 import pytest
-from sqlalchemy.exc import OperationalError
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.exc import InvalidRequestError, OperationalError
 
-from resources.prediction_store import PredictionStore, read_listings
+from resources.prediction_store import PredictionStore, read_listings, read_probabilities
 from resources.prediction_tables import insert, migrate, open_store
-from tests.databases import KINDS, feedback, new_store, prediction
+from tests.databases import KINDS, new_store
+from tests.resources.older_store import fill_older_store, open_older_store
+from tests.resources.prediction_records import feedback, older_prediction, prediction
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 END = START + timedelta(hours=1)
@@ -22,19 +29,16 @@ PREDICTION_TYPES = {
     "tier": "object",
     "model_version": "object",
     "price_category": "object",
-    "probability_low": "float64",
-    "probability_medium": "float64",
-    "probability_high": "float64",
+    "probabilities": "object",
     "listing": "object",
 }
-FEEDBACK_TYPES = {
+LABEL_TYPES = PREDICTION_TYPES | {
     "feedback_id": "object",
-    "prediction_id": "object",
     "price": "float64",
+    "true_category": "object",
     "observed_at": "datetime64[us, UTC]",
     "received_at": "datetime64[us, UTC]",
 }
-LABEL_TYPES = PREDICTION_TYPES | {name: kind for name, kind in FEEDBACK_TYPES.items() if name != "prediction_id"}
 
 
 @pytest.fixture(params=KINDS)
@@ -73,9 +77,9 @@ def test_an_interval_includes_its_start_and_not_its_end(url: str) -> None:
     start, end = (datetime.fromisoformat(records[number]["predicted_at"]) for number in (1, 3))
     (page,) = store.predictions(start, end)
     assert page["prediction_id"].tolist() == [records[1]["prediction_id"], records[2]["prediction_id"]]
-    assert store.count(start, end) == 2
-    istanbul = [moment.astimezone(tz=None) for moment in (start, end)]
-    assert store.count(*istanbul) == 2
+    istanbul = ZoneInfo("Europe/Istanbul")
+    (again,) = store.predictions(start.astimezone(istanbul), end.astimezone(istanbul))
+    assert again.equals(page)
 
 
 def test_shadows_are_read_only_when_asked_for(url: str) -> None:
@@ -87,7 +91,6 @@ def test_shadows_are_read_only_when_asked_for(url: str) -> None:
     assert answers["model_version"].tolist() == ["3"]
     assert both["role"].tolist() == ["answer", "shadow"]
     assert both["request_key"].tolist() == [None, "k"]
-    assert store.count(START, END) == 1
 
 
 def test_a_listing_is_expanded_to_the_cells_that_were_sent(url: str) -> None:
@@ -129,12 +132,65 @@ def test_the_newest_price_known_by_a_moment_is_the_label(url: str) -> None:
     assert labels(4, since=datetime.fromisoformat(second["predicted_at"])) == {two: 6e6}
 
 
-def test_feedback_is_read_by_when_it_was_received(url: str) -> None:
-    early, late = (feedback(prediction()["prediction_id"], received_at=f"2026-12-0{day}T00:00:00Z") for day in (1, 2))
-    write(url, late, early)
-    (page,) = PredictionStore(url=url).feedback(datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 12, 2, tzinfo=UTC))
-    assert page["feedback_id"].tolist() == [early["feedback_id"]]
-    assert types(page) == FEEDBACK_TYPES
+def test_a_category_that_was_reported_stands_beside_the_one_that_was_predicted(url: str) -> None:
+    first, second = prediction(1), prediction(2)
+    write(url, first, second, feedback(first["prediction_id"], price=None, price_category="high"))
+    write(url, feedback(second["prediction_id"], price=2e6, received_at="2026-12-02T00:00:00Z"))
+    (page,) = PredictionStore(url=url).labels(datetime(2026, 12, 3, tzinfo=UTC))
+    assert types(page) == LABEL_TYPES
+    assert page["price_category"].tolist() == ["low", "low"]
+    assert page["true_category"].tolist() == ["high", None]
+    assert page["price"].fillna(-1.0).tolist() == [-1.0, 2e6]
+
+
+def test_what_a_challenger_predicted_has_the_labels_of_the_answers(url: str) -> None:
+    answers = [prediction(number) for number in range(2)]
+    shadow = answers[0] | {"role": "shadow", "model_version": "4"}
+    write(url, *answers, shadow, *(feedback(answer["prediction_id"]) for answer in answers))
+    store = PredictionStore(url=url)
+    moment = datetime(2026, 12, 3, tzinfo=UTC)
+    (answered,), (shadowed,) = store.labels(moment), store.labels(moment, role="shadow")
+    assert answered["model_version"].tolist() == ["3", "3"]
+    assert shadowed[["prediction_id", "model_version"]].values.tolist() == [[shadow["prediction_id"], "4"]]
+    assert types(shadowed) == LABEL_TYPES
+
+
+def test_probabilities_are_read_as_they_were_written(url: str) -> None:
+    shares = [
+        {"low": 1 / 3, "high": 0.1 + 0.2},
+        {"high": 5e-324, "luxury": 1 - 2**-53},
+        {"low": 1 / 3, "high": 0.1 + 0.2},
+    ]
+    write(url, *(prediction(n, price_category="high", probabilities=each) for n, each in enumerate(shares)))
+    (page,) = PredictionStore(url=url).predictions(START, END)
+    found = read_probabilities(page["probabilities"], ["high", "low"])
+    expected = [[0.1 + 0.2, 1 / 3], [5e-324, float("nan")], [0.1 + 0.2, 1 / 3]]
+    np.testing.assert_array_equal(found, np.array(expected), strict=True)
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abcd"), st.floats(0, 1))), st.lists(st.sampled_from("abcde"), unique=True)
+)
+def test_every_share_is_found_in_its_row_and_column(shares: list[dict[str, float]], categories: list[str]) -> None:
+    found = read_probabilities((orjson.dumps(row).decode() for row in shares), categories)
+    assert found.shape == (len(shares), len(categories))
+    assert found.dtype == np.float64
+    for row, each in zip(shares, found, strict=True):
+        known = {category: share for category, share in zip(categories, each, strict=True) if not np.isnan(share)}
+        assert known == {category: share for category, share in row.items() if category in categories}
+
+
+def test_the_store_of_an_older_release_is_refused_until_the_service_has_migrated_it(url: str) -> None:
+    with open_older_store(url).begin() as connection:
+        fill_older_store(connection, [older_prediction()], [])
+    store = PredictionStore(url=url)
+    with pytest.raises(InvalidRequestError, match=r"no column probabilities; the service"):
+        next(store.predictions(START, END))
+    with pytest.raises(InvalidRequestError, match=r"feedback is of another release"):
+        next(store.labels(END))
+    migrate(open_store(url))
+    (page,) = store.predictions(START, END)
+    assert len(page) == 1
 
 
 @pytest.mark.parametrize("migrated", [False, True])
@@ -144,13 +200,11 @@ def test_a_store_without_rows_gives_one_empty_frame_of_the_right_form(url: str, 
     store = PredictionStore(url=url)
     for pages, expected in (
         (store.predictions(START, END), PREDICTION_TYPES),
-        (store.feedback(START, END), FEEDBACK_TYPES),
         (store.labels(END), LABEL_TYPES),
     ):
         (page,) = pages
         assert len(page) == 0
         assert types(page) == expected
-    assert store.count(START, END) == 0
 
 
 def test_a_store_that_cannot_be_reached_raises(tmp_path: Path) -> None:
@@ -158,8 +212,6 @@ def test_a_store_that_cannot_be_reached_raises(tmp_path: Path) -> None:
     with pytest.raises(OperationalError) as refusal:
         next(iter(store.predictions(START, END)))
     assert "secret" not in str(refusal.value)
-    with pytest.raises(OperationalError):
-        store.count(START, END)
 
 
 def test_an_asset_reads_the_store_that_a_variable_names(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +225,7 @@ def test_an_asset_reads_the_store_that_a_variable_names(url: str, monkeypatch: p
 
     result = dg.materialize([answered], resources={"store": store})
     assert result.output_for_node("answered") == 1
-    assert store.count(START, END) == 1  # outside of a run, too
+    assert sum(len(page) for page in store.predictions(START, END)) == 1  # outside of a run, too
 
 
 def test_reading_holds_up_no_writer_between_two_pages(url: str) -> None:

@@ -3,6 +3,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -19,7 +20,13 @@ from resources.prediction_tables import (
     open_store,
     prune,
 )
-from tests.databases import KINDS, feedback, new_sqlite, new_store, prediction
+from tests.databases import KINDS, new_sqlite, new_store
+from tests.resources.prediction_records import SHARES, feedback, older_feedback, older_prediction, prediction
+
+NOBODY = "00000000-0000-7000-8000-000000000000"
+"""The id of no prediction."""
+
+NO_NUMBERS = (None, "0.5", True, float("nan"), float("inf"), 10**400)
 
 
 @pytest.fixture(params=KINDS)
@@ -110,8 +117,9 @@ def test_a_record_is_stored_as_it_was_made(store: Engine) -> None:
         insert(connection, [record])
         row = connection.execute(select(PREDICTIONS)).mappings().one()
     assert row["predicted_at"] == datetime(2026, 11, 21, 10, 0, 7, 123456, tzinfo=UTC)
+    assert row["probabilities"] == '{"low":0.9,"medium":0.1,"high":0.0}'
     assert row["listing"] == '{"district":"Beşiktaş\\u0000\\n\'\\"\\\\","m2":1.5,"n":null}'
-    for name in set(PREDICTIONS.columns.keys()) - {"predicted_at", "listing"}:
+    for name in set(PREDICTIONS.columns.keys()) - {"predicted_at", "probabilities", "listing"}:
         assert row[name] == record[name]
 
 
@@ -125,12 +133,50 @@ def test_a_record_is_stored_once_however_often_it_comes(store: Engine) -> None:
     assert count(store) == (3, 1)
 
 
+def test_a_prediction_has_any_categories_in_their_order_with_exact_shares(store: Engine) -> None:
+    shares = {"çok ucuz": 0.1 + 0.2, "z": 5e-324, "9": 1 - 2**-53, "dear \0": 0, "a": 1 / 3}
+    with store.begin() as connection:
+        insert(connection, [prediction(price_category="z", probabilities=shares)])
+        found = orjson.loads(connection.execute(select(PREDICTIONS.c.probabilities)).scalar_one())
+    assert list(found.items()) == list(shares.items())
+
+
+def test_feedback_is_a_price_or_a_category(store: Engine) -> None:
+    with store.begin() as connection:
+        insert(connection, [feedback(NOBODY, price=3), feedback(NOBODY, price=None, price_category="villa")])
+        rows = connection.execute(select(FEEDBACK.c.price, FEEDBACK.c.price_category)).all()
+    assert set(rows) == {(3.0, None), (None, "villa")}
+
+
+def test_records_that_an_older_release_left_in_its_journal_are_written(store: Engine) -> None:
+    old = older_prediction(3)
+    named = older_prediction(4, price_category="price unknown", **{"probability_price unknown": 0.25})
+    with store.begin() as connection:
+        insert(connection, [old, older_feedback(old["prediction_id"]), named, prediction(5)])
+        rows = connection.execute(select(PREDICTIONS).order_by(PREDICTIONS.c.predicted_at)).mappings().all()
+        price, category = connection.execute(select(FEEDBACK.c.price, FEEDBACK.c.price_category)).one()
+    found = [list(orjson.loads(row["probabilities"]).items()) for row in rows]
+    assert found == [list(SHARES.items()), [*SHARES.items(), ("price unknown", 0.25)], list(SHARES.items())]
+    assert rows[0]["listing"] == orjson.dumps(old["listing"]).decode()
+    assert (price, category) == (3_100_000.0, None)
+
+
+def test_a_record_that_an_older_release_wrote_already_is_left_alone(store: Engine) -> None:
+    record = prediction()
+    again = older_prediction() | {"prediction_id": record["prediction_id"]}
+    for each in (record, again):
+        with store.begin() as connection:
+            insert(connection, [each])
+    assert count(store) == (1, 0)
+
+
 def test_a_key_with_a_character_that_postgresql_does_not_have_costs_no_prediction(store: Engine) -> None:
     with store.begin() as connection:
         insert(connection, [prediction(request_key="a\0b")])
         assert connection.execute(select(PREDICTIONS.c.request_key)).scalar_one() == "a�b"
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # no database sees it, and SQLite would take it
 @pytest.mark.parametrize(
     "record",
     [
@@ -141,8 +187,22 @@ def test_a_key_with_a_character_that_postgresql_does_not_have_costs_no_predictio
         prediction(predicted_at="yesterday"),
         prediction(predicted_at="2026-11-21T10:00:00"),
         prediction(predicted_at=None),
-        prediction(probability_low="much"),
         prediction(price_category=None),
+        prediction(price_category="dear"),
+        prediction(probabilities=None),
+        prediction(probabilities=[["low", 1.0]]),
+        prediction(probabilities={}),
+        *(prediction(probabilities=SHARES | {"high": share}) for share in NO_NUMBERS),
+        prediction(probabilities=SHARES | {1: 0.5}),
+        {name: value for name, value in prediction().items() if name != "probabilities"},
+        older_prediction(probability_low="much"),
+        older_prediction(price_category="dear"),
+        feedback(NOBODY, price=None),
+        feedback(NOBODY, price_category="villa"),
+        feedback(NOBODY, price=None, price_category=3),
+        *(feedback(NOBODY, price=price) for price in NO_NUMBERS if price is not None),
+        older_feedback(NOBODY, price=None),
+        {name: value for name, value in feedback(NOBODY).items() if name != "price"},
         prediction(listing="text"),
         prediction(tier=[]),
     ],
@@ -157,7 +217,7 @@ def test_what_is_old_is_deleted_bit_by_bit(store: Engine) -> None:
     with store.begin() as connection:
         insert(connection, [prediction(number) for number in range(10)])
         insert(connection, [prediction(0, prediction_id=prediction()["prediction_id"], role="shadow")])
-        insert(connection, [feedback("00000000-0000-7000-8000-000000000000", received_at="2026-11-20T00:00:00Z")])
+        insert(connection, [feedback(NOBODY, received_at="2026-11-20T00:00:00Z")])
     before = datetime(2026, 11, 21, 10, 0, 6, tzinfo=UTC)
     deleted = []
     for _ in range(4):

@@ -120,6 +120,48 @@ def test_what_is_wrong_with_a_key_is_said_without_showing_it(monkeypatch: pytest
     assert "a-secret" not in str(refused.value)
 
 
+def test_each_market_but_the_default_has_names_and_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSING_STORAGE", "/var/housing")
+
+    istanbul, other = Settings(), Settings(market="/etc/ads/my_ads.py")
+
+    assert (istanbul.model_name, istanbul.key_prefix) == ("HousingPriceClassifier", ())
+    assert istanbul.market_storage == Path("/var/housing")
+    assert (other.model_name, other.key_prefix) == ("HousingPriceClassifier_my_ads", ("my_ads",))
+    assert other.market_storage == Path("/var/housing/my_ads")
+    assert other.prediction_store_url == "sqlite:////var/housing/my_ads/predictions.db"
+    assert other.experiment_name != istanbul.experiment_name
+    assert other.mlflow_uri == istanbul.mlflow_uri
+
+
+def test_a_setting_of_one_market_wins_over_the_general_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSING_SOURCE", "ads.csv")
+    monkeypatch.setenv("HOUSING_KING_COUNTY_SOURCE", "sales.csv")
+    monkeypatch.setenv("HOUSING_KING_COUNTY_PORT", "3200")
+
+    assert Settings().source == "ads.csv"
+    assert Settings(market="king_county").source == "sales.csv"
+    assert ServingSettings(market="king_county").port == 3200
+    monkeypatch.setenv("HOUSING_MARKET", "king_county")
+    assert Settings().source == "sales.csv"
+
+
+def test_a_wrong_setting_of_one_market_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSING_KING_COUNTY_SAMPLE_ROWS", "many")
+
+    Settings()
+    with pytest.raises(ValidationError, match="sample_rows"):
+        Settings(market="king_county")
+
+
+def test_every_setting_is_documented() -> None:
+    documented = (Path(__file__).parents[2] / "docs/settings.md").read_text(encoding="utf-8")
+
+    for name in ServingSettings.model_fields:
+        if name != "tracking_uri":
+            assert f"`HOUSING_{name.upper()}`" in documented, name
+
+
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOUSING_OPEN_ENDPOINTS", "predict, feedback,")
     monkeypatch.setenv("HOUSING_API_KEYS", f"old:{'0' * 64},new:{'f' * 64}")

@@ -13,13 +13,13 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
-from dagster._core.scheduler.instigation import SensorInstigatorData
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.sensor import execute_sensor_iteration
 
-from resources.decision_log import Decision, Log, read_decisions
+from resources.dagster_internals import SensorInstigatorData
+from resources.decision_log import Decision, DecisionLogs, Log
 from sensors.training_runs import TRIGGER
 from tests.sensors.tiny_assets import ASSETS
 
@@ -129,7 +129,7 @@ class Loop:
 
     def decisions(self, log: Log = Log.RETRAINING) -> list[Decision]:
         """Return the recorded decisions, oldest first."""
-        return [one.decision for one in reversed(read_decisions(self.instance, log, 500))]
+        return [one.decision for one in reversed(DecisionLogs().read(self.instance, log, 500))]
 
     def outcomes(self, log: Log = Log.RETRAINING) -> list[str]:
         return [decision.outcome for decision in self.decisions(log)]

@@ -8,7 +8,6 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 
-from sensors.decisions import main
 from sensors.training_runs import planned_assets
 from tests.sensors import tiny_assets
 from tests.sensors.loop import RETRAIN, Loop
@@ -50,7 +49,7 @@ def test_findings_in_two_windows_lead_to_one_retraining_that_says_why(loop: Loop
     assert "psi_within_limit says so" in run.tags["housing/reason"]
     assert loop.outcomes() == ["retrain", "in flight", "nothing found"]
     launch = loop.decisions()[0]
-    assert [window["window"] for window in launch.evidence["windows_standing"]] == ["2026-03-01", "2026-03-02"]
+    assert [window["window"] for window in launch.evidence["windows_unresolved"]] == ["2026-03-01", "2026-03-02"]
     assert launch.run_key == run.tags["dagster/run_key"]
 
 
@@ -124,11 +123,11 @@ def test_two_failures_at_once_lead_to_one_retraining(loop: Loop) -> None:
     loop.tick(2)
 
     (run,) = loop.launched()
-    assert len(loop.decisions()[0].evidence["windows_standing"][1]["findings"]) == 3
+    assert len(loop.decisions()[0].evidence["windows_unresolved"][1]["findings"]) == 3
     assert "performance_report-2026-03-02" in run.tags["housing/report_ids"]
 
 
-def test_answered_windows_do_not_count_again_even_when_they_are_judged_anew(loop: Loop) -> None:
+def test_resolved_windows_do_not_count_again_even_when_they_are_judged_anew(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.tick()
     loop.run_queue()
@@ -138,10 +137,10 @@ def test_answered_windows_do_not_count_again_even_when_they_are_judged_anew(loop
 
     assert len(loop.launched()) == 1
     assert loop.decisions()[-1].outcome == "nothing found"
-    assert loop.decisions()[-1].evidence["windows_answered"] == ["2026-03-01", "2026-03-02"]
+    assert loop.decisions()[-1].evidence["windows_resolved"] == ["2026-03-01", "2026-03-02"]
 
 
-def test_a_failure_inside_the_cooldown_is_answered_when_it_is_over(loop: Loop) -> None:
+def test_a_failure_inside_the_cooldown_leads_to_a_retraining_when_it_is_over(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.tick()
     loop.run_queue()
@@ -158,7 +157,7 @@ def test_a_failure_inside_the_cooldown_is_answered_when_it_is_over(loop: Loop) -
     assert loop.launched()[0].tags["housing/windows"] == "2026-03-03,2026-03-04"
 
 
-def test_a_training_that_somebody_else_launched_is_waited_for_and_answers_the_finding(loop: Loop) -> None:
+def test_a_training_that_somebody_else_launched_is_waited_for_and_resolves_the_finding(loop: Loop) -> None:
     drift(loop, 1, 2)
     job = dg.Definitions(tiny_assets.ASSETS, jobs=[dg.define_asset_job("some", "price_forest")]).resolve_job_def("some")
     manual = loop.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
@@ -188,7 +187,7 @@ def test_what_is_found_while_a_training_runs_is_of_the_version_that_it_replaces(
     assert loop.outcomes() == ["nothing found"]
 
 
-def test_a_run_of_some_of_the_assets_answers_nothing(loop: Loop) -> None:
+def test_a_run_of_some_of_the_assets_resolves_nothing(loop: Loop) -> None:
     drift(loop, 1, 2)
     dg.materialize([tiny_assets.price_bento], instance=loop.instance)
 
@@ -282,7 +281,7 @@ def test_a_daemon_killed_in_the_middle_of_a_tick_launches_one_retraining_when_it
     assert "retrain" in loop.outcomes()
 
 
-def test_a_failed_retraining_that_a_person_resumes_answers_the_finding(loop: Loop) -> None:
+def test_a_failed_retraining_that_a_person_resumes_resolves_the_finding(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.training(fails=True)
     loop.tick()
@@ -304,9 +303,9 @@ def test_an_evaluation_that_cannot_be_read_is_told_of(loop: Loop) -> None:
     drift(loop, 1, **{PSI: {"passed": False, "severe": "very"}})
     loop.tick()
 
-    (trouble,) = loop.decisions()[-1].evidence["troubles"]
-    assert trouble.startswith("drift_report.psi_within_limit of run ")
-    assert trouble.endswith(" lacks the metadata to judge it by")
+    (unreadable,) = loop.decisions()[-1].evidence["unreadable_evaluations"]
+    assert unreadable.startswith("drift_report.psi_within_limit of run ")
+    assert unreadable.endswith(" has no verdict in its metadata")
 
 
 def test_a_run_whose_announcements_a_crash_swallowed_is_seen_all_the_same(loop: Loop) -> None:
@@ -370,19 +369,3 @@ def test_a_backfill_of_old_days_does_not_push_the_newest_windows_out_of_sight(lo
     loop.tick()
 
     assert loop.launched()[0].tags["housing/windows"] == "2026-05-01,2026-05-02"
-
-
-def test_the_decisions_can_be_read_by_a_person(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
-    drift(loop, 1, 2)
-    loop.tick()
-    capsys.readouterr()
-
-    with dg.DagsterInstance.from_config(str(loop.home)), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DAGSTER_HOME", str(loop.home))
-        assert main(["retraining_decisions", "--evidence"]) == 0
-
-    printed = capsys.readouterr().out
-    assert (
-        "retraining_decisions  retrain: Findings stand in 2026-03-01, 2026-03-02: psi_within_limit says so" in printed
-    )
-    assert '"report_id": "drift_report-2026-03-01' in printed

@@ -13,10 +13,10 @@ import dagster as dg
 import pytest
 
 from resources.alerts import Alert, AlertLog, NotDelivered, Webhook
-from resources.decision_log import Decision, Log
+from resources.decision_log import Decision, DecisionLogs, Log
 from sensors.failure_alerts import alert_sensor
 from tests.sensors.loop import Loop
-from tests.sensors.tiny_assets import CHECKS, PREDICTIONS, PSI, price_forest
+from tests.sensors.tiny_assets import ASSETS, CHECKS, MARKET, PREDICTIONS, PSI, price_forest
 
 FAILED = {"passed": False}
 
@@ -69,15 +69,23 @@ class Teller:
         self.ahead = 10.0
         self.log = AlertLog(loop.folder / "told" / "alerts.log")
         self.sensor = alert_sensor(
-            checks=CHECKS, log=self.log, webhook=Webhook(webhook, patience=1) if webhook else None, clock=self.clock
+            checks=CHECKS,
+            log=self.log,
+            webhook=Webhook(webhook, patience=1) if webhook else None,
+            market=MARKET,
+            clock=self.clock,
         )
+        self.repository = dg.Definitions(ASSETS, sensors=[self.sensor]).get_repository_def()
         self.cursor: str | None = None
 
     def clock(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.ahead)
 
     def tick(self) -> str:
-        result = self.sensor(dg.build_sensor_context(instance=self.loop.instance, cursor=self.cursor))
+        context = dg.build_sensor_context(
+            instance=self.loop.instance, cursor=self.cursor, repository_def=self.repository
+        )
+        result = self.sensor(context)
         assert isinstance(result, dg.SensorResult)
         self.cursor = result.cursor
         return str(result.skip_reason)
@@ -102,9 +110,9 @@ def test_a_failed_run_and_a_report_with_two_failed_checks_are_told_of_once_each(
         teller.tick()
 
     run, report = sorted(chat.taken, key=lambda text: "drift_report" in text)
-    assert run == f"Run {run_id} failed in price_forest (RuntimeError)."
+    assert run == f"tiny: run {run_id} failed in price_forest (RuntimeError)."
     assert report.splitlines() == [
-        "drift_report of 2026-03-01: 2 failed",
+        "tiny: drift_report of 2026-03-01: 2 failed",
         "prediction_drift_within_limit: prediction_drift_within_limit says so",
         "psi_within_limit (counts toward retraining): psi_within_limit says so",
     ]
@@ -122,11 +130,11 @@ def test_a_report_that_is_made_again_is_not_told_of_again(loop: Loop, chat: Chat
 
 def test_a_decision_that_needs_a_person_is_told_of(loop: Loop, chat: Chat) -> None:
     for needs_person in (True, False):
-        event = Decision("weekly cap", "Three were launched & none <helped>.", needs_person=needs_person)
-        loop.instance.report_runless_asset_event(event.as_event(Log.RETRAINING))
+        decision = Decision("weekly cap", "Three were launched & none <helped>.", needs_person=needs_person)
+        loop.instance.report_runless_asset_event(DecisionLogs().event(Log.RETRAINING, decision))
     Teller(loop, chat.url).tick()
 
-    assert chat.taken == ["retraining_decisions: weekly cap. Three were launched &amp; none &lt;helped&gt;."]
+    assert chat.taken == ["tiny: retraining_decisions: weekly cap. Three were launched &amp; none &lt;helped&gt;."]
 
 
 def test_what_fails_for_a_moment_is_delivered_in_the_same_tick(loop: Loop, chat: Chat) -> None:

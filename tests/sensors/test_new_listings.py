@@ -6,12 +6,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from resources.decision_log import Log, decision_assets
+from resources.decision_log import DecisionLogs, Log
 from resources.object_store import ObjectStore
 from sensors.landing import LandingCursor, collect, look
 from sensors.new_listings import new_listings_sensor
 from tests.sensors.loop import Loop
-from tests.sensors.tiny_assets import ASSETS, TRAINING
+from tests.sensors.tiny_assets import ASSETS, MARKET, TRAINING
 
 pytestmark = pytest.mark.slow
 
@@ -149,7 +149,7 @@ def test_a_landing_place_that_is_gone_is_told_of_and_comes_back(loop: Loop) -> N
 
 
 def test_without_a_landing_place_the_sensor_is_off() -> None:
-    sensor = new_listings_sensor(landing=None, training=TRAINING, object_store=ObjectStore())
+    sensor = new_listings_sensor(landing=None, training=TRAINING, object_store=ObjectStore(), market=MARKET)
 
     assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
 
@@ -176,8 +176,10 @@ def test_objects_of_a_bucket_are_complete_at_once_and_used_once(s3_endpoint: str
 
 
 def test_a_bucket_that_does_not_exist_is_told_of(s3_endpoint: str) -> None:
-    sensor = new_listings_sensor(landing="s3://nowhere/new", training=TRAINING, object_store=ObjectStore())
-    repository = dg.Definitions([*ASSETS, *decision_assets()], sensors=[sensor]).get_repository_def()
+    sensor = new_listings_sensor(
+        landing="s3://nowhere/new", training=TRAINING, object_store=ObjectStore(), market=MARKET
+    )
+    repository = dg.Definitions([*ASSETS, *DecisionLogs().assets()], sensors=[sensor]).get_repository_def()
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_sensor_context(instance=instance, repository_def=repository)
         result = sensor(context)

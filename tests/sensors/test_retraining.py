@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resources.verdicts import Verdict
 from sensors.judgements import History, Judgement
 from sensors.retraining import RetrainingRule, decide
 from sensors.training_runs import Attempt, TrainingRuns
@@ -23,19 +24,32 @@ def ago(hours: float) -> float:
     return NOW.timestamp() - hours * HOUR
 
 
-def judgements(pattern: str, report: str = "drift_report", first_day: int = 1) -> tuple[Judgement, ...]:
+def judgements(
+    pattern: str,
+    report: str = "drift_report",
+    first_day: int = 1,
+    *,
+    version: int = 0,
+    in_production: bool = True,
+) -> tuple[Judgement, ...]:
     """Return one judgement a day: ``.`` passed, ``x`` failed, ``s`` severe, ``a`` alert only, ``?`` too few rows."""
     return tuple(
         Judgement(
             report=report,
             check="psi_within_limit",
-            window=f"2026-03-{first_day + position:02}",
             record_id=position + 1,
             at=ago(40 - position),
             passed=mark == ".",
-            counts=mark in "xs",
-            severe=mark == "s",
-            insufficient=mark == "?",
+            verdict=Verdict(
+                partition=f"2026-03-{first_day + position:02}",
+                report_id=f"{report}-{position}",
+                model_version=version,
+                in_production=in_production,
+                insufficient=mark == "?",
+                counts_toward_retraining=mark in "xs",
+                severe=mark == "s",
+                summary="",
+            ),
         )
         for position, mark in enumerate(pattern)
     )
@@ -103,13 +117,13 @@ def test_each_report_has_its_own_last_windows() -> None:
 
 
 def test_findings_about_a_version_that_was_replaced_are_history() -> None:
-    old = [replace(one, version="1") for one in judgements("xx")]
-    new = [replace(one, version="2", record_id=9) for one in judgements(".", first_day=3)]
-    backfilled = [replace(one, version="1", in_production=False, counts=False) for one in judgements("x", first_day=4)]
+    old = judgements("xx", version=1)
+    new = [replace(one, record_id=9) for one in judgements(".", first_day=3, version=2)]
+    backfilled = judgements("a", first_day=4, version=1, in_production=False)
 
-    assert decide(History((*old,)), TrainingRuns(), NOW, RULE)[0].outcome == "retrain"
+    assert decide(History(old), TrainingRuns(), NOW, RULE)[0].outcome == "retrain"
     assert decide(History((*old, *new)), TrainingRuns(), NOW, RULE)[0].outcome == "nothing found"
-    found_again = [replace(one, version="2") for one in judgements("xx", first_day=3)]
+    found_again = judgements("xx", first_day=3, version=2)
     assert decide(History((*old, *found_again, *backfilled)), TrainingRuns(), NOW, RULE)[0].outcome == "retrain"
 
 
@@ -140,12 +154,12 @@ def test_a_decision_does_not_change_while_nothing_does(pattern: str, seconds: in
 
 
 @given(st.text("xs.a?", max_size=12))
-def test_a_successful_training_answers_all_that_was_judged_before(pattern: str) -> None:
+def test_a_successful_training_resolves_all_that_was_judged_before(pattern: str) -> None:
     runs = TrainingRuns(trained_at=NOW.timestamp())
 
     assert not decide(History(judgements(pattern)), runs, NOW, RULE)[0].run_key
 
 
-def test_numbers_that_can_never_stand_are_refused() -> None:
-    with pytest.raises(ValueError, match="6 of 5 windows"):
+def test_more_windows_than_are_looked_at_are_refused() -> None:
+    with pytest.raises(ValueError, match="windows_needed is 6 of 5 windows"):
         RetrainingRule(windows_needed=6)

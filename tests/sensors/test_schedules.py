@@ -6,11 +6,11 @@ import dagster as dg
 
 from sensors.schedules import daily_monitoring_schedule, weekly_retraining_schedule
 from tests.sensors.loop import Loop
-from tests.sensors.tiny_assets import ASSETS, MONITORING, PSI, TRAINING
+from tests.sensors.tiny_assets import ASSETS, MARKET, MONITORING, PSI, TRAINING
 
 
 def test_the_daily_monitoring_asks_for_the_day_before() -> None:
-    schedules = [daily_monitoring_schedule(monitoring=MONITORING)]
+    schedules = [daily_monitoring_schedule(monitoring=MONITORING, market=MARKET)]
     repository = dg.Definitions(ASSETS, schedules=schedules).get_repository_def()
     schedule = repository.get_schedule_def("daily_monitoring")
     context = dg.build_schedule_context(
@@ -26,7 +26,7 @@ def test_the_daily_monitoring_asks_for_the_day_before() -> None:
 
 
 def test_the_weekly_retraining_says_why_and_waits_for_a_training_under_way(loop: Loop) -> None:
-    schedule = weekly_retraining_schedule(training=TRAINING)
+    schedule = weekly_retraining_schedule(training=TRAINING, market=MARKET)
     repository = dg.Definitions(ASSETS, schedules=[schedule]).get_repository_def()
     context = dg.build_schedule_context(
         instance=loop.instance,

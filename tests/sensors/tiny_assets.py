@@ -17,6 +17,7 @@ DAYS = dg.DailyPartitionsDefinition("2026-01-01")
 PSI, PREDICTIONS = "psi_within_limit", "prediction_drift_within_limit"
 PERFORMANCE = "performance_held"
 INTERVAL = 1
+MARKET = "tiny"
 
 
 def folder() -> Path:

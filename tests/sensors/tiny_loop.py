@@ -3,7 +3,7 @@
 import dagster as dg
 
 from resources.alerts import AlertLog
-from resources.decision_log import decision_assets
+from resources.decision_log import DecisionLogs
 from resources.model_registry import ModelRegistry
 from resources.object_store import ObjectStore
 from sensors.drift_retraining import retraining_sensor
@@ -12,18 +12,24 @@ from sensors.new_listings import new_listings_sensor
 from sensors.retraining import RetrainingRule
 from sensors.rollback import rollback_sensor
 from sensors.schedules import daily_monitoring_schedule, weekly_retraining_schedule
-from tests.sensors.tiny_assets import ASSETS, CHECKS, HELD, INTERVAL, MONITORING, TRAINING, clock, folder, told
+from tests.sensors.tiny_assets import ASSETS, CHECKS, HELD, INTERVAL, MARKET, MONITORING, TRAINING, clock, folder, told
 
 
 def sensors() -> list[dg.SensorDefinition]:
     every = [
         retraining_sensor(
-            checks=[*CHECKS, HELD], training=TRAINING, rule=RetrainingRule(), interval_seconds=INTERVAL, clock=clock
+            checks=[*CHECKS, HELD],
+            training=TRAINING,
+            rule=RetrainingRule(),
+            market=MARKET,
+            interval_seconds=INTERVAL,
+            clock=clock,
         ),
         new_listings_sensor(
             landing=str(folder() / "landing"),
             training=TRAINING,
             object_store=ObjectStore(),
+            market=MARKET,
             settle_seconds=60,
             interval_seconds=INTERVAL,
             clock=clock,
@@ -32,6 +38,7 @@ def sensors() -> list[dg.SensorDefinition]:
             checks=[*CHECKS, HELD],
             log=AlertLog(folder() / "alerts.log"),
             webhook=None,
+            market=MARKET,
             interval_seconds=INTERVAL,
         ),
         rollback_sensor(check=HELD, interval_seconds=INTERVAL),
@@ -41,11 +48,11 @@ def sensors() -> list[dg.SensorDefinition]:
 
 
 defs = dg.Definitions(
-    assets=[*ASSETS, *decision_assets()],
+    assets=[*ASSETS, *DecisionLogs().assets()],
     sensors=sensors(),
     schedules=[
-        daily_monitoring_schedule(monitoring=MONITORING),
-        weekly_retraining_schedule(training=TRAINING),
+        daily_monitoring_schedule(monitoring=MONITORING, market=MARKET),
+        weekly_retraining_schedule(training=TRAINING, market=MARKET),
     ],
     resources={"registry": ModelRegistry(tracking_uri=f"sqlite:///{folder() / 'mlflow.db'}")},
     executor=dg.in_process_executor,

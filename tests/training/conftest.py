@@ -4,35 +4,55 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from housing_assets.features.bands import PriceBands
-from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
-from housing_assets.listings.cleaning import clean
-from housing_assets.listings.sample import synthetic_listings
+from housing_assets.features.split import HELD_OUT
+from housing_assets.inference.forest import FlatForest
+from housing_assets.inference.market import Market
+from housing_assets.listings.source import RawListings
+from housing_assets.markets.istanbul import MARKET
+from housing_assets.markets.istanbul_sample import synthetic_listings
 from housing_assets.training.balancing import TrainingSet
-from housing_assets.training.flat_forest import FlatForest
+from housing_assets.training.flattening import flatten
 from housing_assets.training.forest import new_forest, splittable
 from housing_assets.training.parameters import ForestParameters
 from housing_assets.training.strategies import balance
+from tests.conftest import crossed_listings
 
 SMALL = ForestParameters(n_trees=20, checkpoint_every=5, n_jobs=1)
 
 
+def crossed_sample(n_rows: int, seed: int) -> pd.DataFrame:
+    drawn = synthetic_listings(n_rows, seed=seed)
+    return crossed_listings(MARKET, RawListings.of_sample(MARKET, drawn).frame)
+
+
+def encode(market: Market, crossed: pd.DataFrame) -> EncodedListings:
+    return EncodedListings.encode(crossed, crossed.attrs["labels"], ListingEncoder(market, n_buckets=2**12))
+
+
 def training_set(n_rows: int, seed: int) -> TrainingSet:
-    crossed = cross_frame(clean(synthetic_listings(n_rows, seed=seed)).listings)
-    encoded = EncodedListings.encode(crossed, PriceBands.learn(crossed), ListingEncoder(n_buckets=2**12))
-    return balance(encoded.X_train, encoded.y_train, crossed, encoded.encoder, strategy="smote", min_rows=20, seed=0)
+    crossed = crossed_sample(n_rows, seed)
+    encoded = encode(MARKET, crossed)
+    return balance(
+        encoded.X_train,
+        encoded.y_train,
+        crossed[~crossed[HELD_OUT]],
+        encoded.encoder,
+        strategy="smote",
+        min_rows=20,
+        seed=0,
+    )
 
 
 @pytest.fixture(scope="session")
 def crossed() -> pd.DataFrame:
-    return cross_frame(clean(synthetic_listings(1500, seed=5)).listings)
+    return crossed_sample(1500, seed=5)
 
 
 @pytest.fixture(scope="session")
 def encoded(crossed: pd.DataFrame) -> EncodedListings:
-    return EncodedListings.encode(crossed, PriceBands.learn(crossed), ListingEncoder(n_buckets=2**12))
+    return encode(MARKET, crossed)
 
 
 @pytest.fixture(scope="session")
@@ -52,4 +72,4 @@ def sklearn_forest(training: TrainingSet) -> RandomForestClassifier:
 
 @pytest.fixture(scope="session")
 def forest(sklearn_forest: RandomForestClassifier, training: TrainingSet) -> FlatForest:
-    return FlatForest.from_sklearn(sklearn_forest, training.columns, training.n_columns)
+    return flatten(sklearn_forest, training.columns, training.n_columns)

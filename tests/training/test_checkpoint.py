@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from housing_assets.inference.forest import FlatForest
 from housing_assets.training import checkpoint
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.checkpoint import MANIFEST, PREVIOUS_MANIFEST, CheckpointFolder, CheckpointRefused
-from housing_assets.training.flat_forest import FlatForest
 from housing_assets.training.forest import Grown, grow_forest, training_identity
 from housing_assets.training.parameters import ForestParameters
 from tests.training.conftest import SMALL, training_set
@@ -502,7 +502,7 @@ def test_a_fine_tuning_on_new_listings_goes_on_where_it_was_interrupted(training
     assert (tuned.n_resumed, tuned.refusals) == (25, [])
     assert tuned.flatten().digest() == uninterrupted.flatten().digest()
     assert tuned.ancestors == stopped.ancestors == uninterrupted.ancestors
-    assert tuned.lineage == stopped.lineage == uninterrupted.lineage
+    assert tuned.line == stopped.line == uninterrupted.line
 
 
 def test_a_fine_tuned_forest_names_the_forests_that_it_goes_back_to(
@@ -514,8 +514,8 @@ def test_a_fine_tuned_forest_names_the_forests_that_it_goes_back_to(
     assert clean.ancestors == ()
     assert once.ancestors == (digest(clean, training),)
     assert twice.ancestors == (digest(clean, training), digest(once, narrowed))
-    assert len({clean.lineage, once.lineage, twice.lineage}) == 3
-    assert grow(training, folder / "fresh", with_trees(5)).lineage == clean.lineage
+    assert len({clean.line, once.line, twice.line}) == 3
+    assert grow(training, folder / "fresh", with_trees(5)).line == clean.line
 
 
 def test_the_forest_that_is_fine_tuned_is_the_last_one_though_a_larger_one_was_there(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from housing_assets.training.balancing import TrainingSet
-from housing_assets.training.flat_forest import FlatForest
+from housing_assets.training.flattening import flatten
 from housing_assets.training.forest import grow_forest
 from housing_assets.training.parameters import ForestParameters
 from tests.training.conftest import training_set
@@ -80,7 +80,7 @@ def trainer(training: TrainingSet, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def digest_of(forest: object, training: TrainingSet) -> str:
-    return FlatForest.from_sklearn(forest, training.columns, training.n_columns).digest()  # type: ignore[arg-type]
+    return flatten(forest, training.columns, training.n_columns).digest()  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

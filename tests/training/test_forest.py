@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from housing_assets.inference.forest import FlatForest
 from housing_assets.training.balancing import TrainingSet
-from housing_assets.training.flat_forest import FlatForest
+from housing_assets.training.flattening import flatten
 from housing_assets.training.forest import Progress, grow_forest, new_forest, splittable
 from housing_assets.training.parameters import ForestParameters
 from tests.training.conftest import SMALL
 
 
 def digest(forest: object, training: TrainingSet) -> str:
-    return FlatForest.from_sklearn(forest, training.columns, training.n_columns).digest()  # type: ignore[arg-type]
+    return flatten(forest, training.columns, training.n_columns).digest()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("checkpoint_every", [1, 3, 7, 20, 1000])

@@ -99,3 +99,14 @@ def test_a_challenger_that_is_shown_to_be_worse_is_not_promoted_however_little_i
     decision = decide(Comparison(-0.015, -0.019, -0.011, 4321), max_loss=0.02, new_lineage=False)
     assert not decision.promoted
     assert "worse than the champion" in decision.reason
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_the_difference_is_that_of_the_macro_f1_of_any_number_of_classes(n_classes: int) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, n_classes, 400).astype(np.int8)
+    challenger, champion = (np.eye(n_classes)[np.where(rng.uniform(size=400) < each, y, 0)] for each in (0.9, 0.7))
+    scores = [f1_score(y, each.argmax(axis=1), average="macro") for each in (challenger, champion)]
+    comparison = compare(y, challenger, champion)
+    assert comparison.difference == pytest.approx(scores[0] - scores[1])
+    assert 0 < comparison.low < comparison.difference < comparison.high

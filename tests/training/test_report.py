@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,18 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
+from housing_assets.confusion import count_confusion
 from housing_assets.features.encoded import EncodedListings
+from housing_assets.features.split import HELD_OUT
+from housing_assets.inference.forest import FlatForest
 from housing_assets.training import plots
-from housing_assets.training.evaluation import calibration_curve, confusion, evaluate
-from housing_assets.training.flat_forest import FlatForest
+from housing_assets.training.evaluation import calibration_curve, evaluate
 from housing_assets.training.forest import grow_forest
 from housing_assets.training.report import EvaluationReport
 from housing_assets.training.strategies import balance
 from tests.training.conftest import SMALL
 
+CATEGORIES = ("low", "medium", "high")
 PICTURES = {"confusion_matrix", "calibration", "feature_importance"}
 
 
@@ -36,10 +40,15 @@ def assert_is_a_drawing(png: bytes) -> None:
 @pytest.fixture(scope="module")
 def grown(encoded: EncodedListings, crossed: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> FlatForest:
     training = balance(
-        encoded.X_train, encoded.y_train, crossed, encoded.encoder, strategy="class_weight", min_rows=20, seed=0
+        encoded.X_train,
+        encoded.y_train,
+        crossed[~crossed[HELD_OUT]],
+        encoded.encoder,
+        strategy="class_weight",
+        min_rows=20,
+        seed=0,
     )
-    forest = grow_forest(training, SMALL, tmp_path_factory.mktemp("checkpoints")).forest
-    return FlatForest.from_sklearn(forest, training.columns, training.n_columns)
+    return grow_forest(training, SMALL, tmp_path_factory.mktemp("checkpoints")).flatten()
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +60,15 @@ def test_a_report_judges_the_held_out_listings(
     report: EvaluationReport, grown: FlatForest, encoded: EncodedListings, crossed: pd.DataFrame
 ) -> None:
     assert np.array_equal(report.probabilities, grown.predict_proba(encoded.X_holdout))
-    assert len(report.probabilities) == encoded.bands.held_out(crossed).sum()
-    assert dict(report.metrics) == evaluate(encoded.y_holdout, report.probabilities)
+    assert len(report.probabilities) == crossed[HELD_OUT].sum()
+    assert dict(report.metrics) == evaluate(encoded.y_holdout, report.probabilities, CATEGORIES)
     assert report.metrics["macro_f1"] > 0.6
 
 
 def test_segments_are_districts_and_kinds_of_the_held_out_listings(
     report: EvaluationReport, encoded: EncodedListings, crossed: pd.DataFrame
 ) -> None:
-    held_out = crossed[encoded.bands.held_out(crossed)]
+    held_out = crossed[crossed[HELD_OUT]]
     districts = report.segments[report.segments["segment"] == "district"].set_index("value")["rows"]
     assert set(report.segments["segment"]) == {"district", "property_kind"}
     assert districts.to_dict() == held_out["district"].value_counts()[districts.index].to_dict()
@@ -74,6 +83,7 @@ def test_a_report_has_its_pictures(report: EvaluationReport) -> None:
 def test_a_report_survives_a_folder(report: EvaluationReport, tmp_path: Path) -> None:
     report.save(tmp_path)
     again = EvaluationReport.load(tmp_path)
+    assert (again.forest_digest, again.passed) == (report.forest_digest, report.passed)
     assert dict(again.metrics) == dict(report.metrics)
     assert np.array_equal(again.probabilities, report.probabilities)
     pd.testing.assert_frame_equal(again.segments, report.segments)
@@ -83,15 +93,15 @@ def test_a_report_survives_a_folder(report: EvaluationReport, tmp_path: Path) ->
 
 def test_other_numbers_make_another_picture() -> None:
     counts, other = np.array([[9, 1, 0], [2, 7, 1], [0, 3, 2]]), np.array([[1, 9, 0], [7, 2, 1], [0, 3, 2]])
-    for png in (plots.confusion_matrix(counts), plots.confusion_matrix(other)):
+    for png in (plots.confusion_matrix(counts, CATEGORIES), plots.confusion_matrix(other, CATEGORIES)):
         assert_is_a_drawing(png)
-    assert plots.confusion_matrix(counts) == plots.confusion_matrix(counts)
-    assert plots.confusion_matrix(counts) != plots.confusion_matrix(other)
+    assert plots.confusion_matrix(counts, CATEGORIES) == plots.confusion_matrix(counts, CATEGORIES)
+    assert plots.confusion_matrix(counts, CATEGORIES) != plots.confusion_matrix(other, CATEGORIES)
 
 
 def test_a_confusion_without_rows_of_a_category_is_drawn() -> None:
-    empty = confusion(np.zeros(3, dtype=np.int8), np.eye(3)[[0, 1, 0]])
-    assert_is_a_drawing(plots.confusion_matrix(empty))
+    empty = count_confusion(np.zeros(3, dtype=np.int8), np.array([0, 1, 0]), 3)
+    assert_is_a_drawing(plots.confusion_matrix(empty, CATEGORIES))
 
 
 def test_the_class_balance_and_a_calibration_curve_are_drawn() -> None:
@@ -99,7 +109,7 @@ def test_the_class_balance_and_a_calibration_curve_are_drawn() -> None:
     assert_is_a_drawing(plots.class_balance(before, after))
     assert plots.class_balance(before, after) != plots.class_balance(before, before)
     curve = calibration_curve(np.zeros(4, dtype=np.int8), np.array([[0.9, 0.1, 0]] * 4))
-    assert_is_a_drawing(plots.calibration(curve))
+    assert_is_a_drawing(plots.calibration(curve, 3))
 
 
 def test_only_the_most_important_columns_are_drawn() -> None:
@@ -107,3 +117,17 @@ def test_only_the_most_important_columns_are_drawn() -> None:
     top = {name: many[name] for name in list(many)[-plots.N_IMPORTANT :]}
     assert_is_a_drawing(plots.importance(many))
     assert plots.importance(many) == plots.importance(top)
+
+
+@pytest.mark.parametrize("n_classes", [2, 5, 20])
+def test_pictures_of_any_number_of_categories_are_drawn(n_classes: int) -> None:
+    categories = [f"a category of number {number}" for number in range(n_classes)]
+    assert_is_a_drawing(plots.confusion_matrix(np.arange(n_classes**2).reshape(n_classes, n_classes), categories))
+    counts = dict(zip(categories, range(1, n_classes + 1), strict=True))
+    assert_is_a_drawing(plots.class_balance(counts, counts))
+
+
+def test_a_report_that_passed_its_gates_vouches_for_its_forest_and_another_does_not(report: EvaluationReport) -> None:
+    replace(report, passed=True).require_passed()
+    with pytest.raises(ValueError, match="materialize price_forest again"):
+        report.require_passed()

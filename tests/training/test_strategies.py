@@ -1,14 +1,19 @@
 """Strategies: what each makes of the training rows, and that the comparison judges on folds it has not learned from."""
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
-from housing_assets.features.bands import group_keys
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
-from housing_assets.listings.columns import NUMBERS, TARGET, TEXTS, Role, values
+from housing_assets.features.split import HELD_OUT, group_keys
+from housing_assets.inference.declaration import Role
+from housing_assets.inference.encoder import FittedEncoder
+from housing_assets.markets.istanbul import MARKET
+from housing_assets.training import strategies
 from housing_assets.training.balancing import TrainingSet, target_counts
 from housing_assets.training.forest import new_forest
 from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
@@ -20,30 +25,27 @@ TINY = ForestParameters(n_trees=5, n_jobs=1)
 class RecordingEncoder(ListingEncoder):
     """An encoder that remembers which listings it has learned from and which it has encoded."""
 
-    def __init__(self, *arguments: float, **named: float) -> None:
-        super().__init__(*arguments, **named)  # type: ignore[arg-type]
-        self.fold_encoders: list[RecordingEncoder] = []
-        self.learned: np.ndarray = np.zeros(0, dtype=np.int64)
-        self.encoded: list[np.ndarray] = []
+    fold_encoders: ClassVar[list["RecordingEncoder"]] = []
 
-    def unfitted(self) -> "RecordingEncoder":
-        self.fold_encoders.append(RecordingEncoder(self.n_buckets))
-        return self.fold_encoders[-1]
+    @classmethod
+    def like(cls, fitted: FittedEncoder) -> "RecordingEncoder":
+        cls.fold_encoders.append(cls(fitted.market, fitted.n_buckets))
+        return cls.fold_encoders[-1]
 
     def fit_transform(
-        self, crossed: pd.DataFrame, labels: np.ndarray, log_prices: np.ndarray, groups: np.ndarray
+        self, crossed: pd.DataFrame, labels: np.ndarray, log_prices: np.ndarray | None, groups: np.ndarray
     ) -> csr_matrix:
         self.learned = crossed["row"].to_numpy()
         return super().fit_transform(crossed, labels, log_prices, groups)
 
     def transform(self, crossed: pd.DataFrame) -> csr_matrix:
-        self.encoded.append(crossed["row"].to_numpy())
+        self.encoded = crossed["row"].to_numpy()
         return super().transform(crossed)
 
 
 @pytest.fixture(scope="module")
-def train_rows(crossed: pd.DataFrame, encoded: EncodedListings) -> pd.DataFrame:
-    return crossed[~encoded.bands.held_out(crossed)]
+def train_rows(crossed: pd.DataFrame) -> pd.DataFrame:
+    return crossed[~crossed[HELD_OUT]]
 
 
 def balanced(encoded: EncodedListings, rows: pd.DataFrame, strategy: Strategy, min_rows: int = 30) -> TrainingSet:
@@ -70,7 +72,7 @@ def test_oversampling_reaches_the_target_counts_with_weights_of_one(
     encoded: EncodedListings, train_rows: pd.DataFrame, strategy: Strategy
 ) -> None:
     training = balanced(encoded, train_rows, strategy)
-    assert dict(enumerate(np.bincount(training.y).tolist())) == target_counts(encoded.y_train)
+    assert dict(enumerate(np.bincount(training.y).tolist())) == target_counts(encoded.y_train, 3)
     assert (training.weights == 1).all()
 
 
@@ -91,26 +93,26 @@ def test_columns_are_chosen_from_the_real_rows_alone(encoded: EncodedListings, t
 
 
 def test_smotenc_makes_legal_listings(encoded: EncodedListings, train_rows: pd.DataFrame) -> None:
-    made, labels = synthesize_listings(train_rows, encoded.y_train, seed=0)
-    assert len(made) == len(labels) == sum(target_counts(encoded.y_train).values()) - len(encoded.y_train)
-    for value in values():
-        if value.name == TARGET:
+    made, labels = synthesize_listings(MARKET, train_rows, encoded.y_train, seed=0)
+    assert len(made) == len(labels) == sum(target_counts(encoded.y_train, 3).values()) - len(encoded.y_train)
+    for value in MARKET.values():
+        if value == MARKET.target_value:
             assert value.name not in made
-        elif value.role in NUMBERS:
+        elif value.is_number:
             found = made[value.name].dropna()
             assert found.between(value.minimum, value.maximum).all(), value.name
             assert (found <= train_rows[value.name].max() + 1e-9).all(), value.name
-        elif value.role in TEXTS:
+        elif value.is_text:
             assert made[value.name].dtype == train_rows[value.name].dtype, value.name
             assert set(made[value.name].dropna()) <= set(train_rows[value.name].dropna()), value.name
-    days = [value.name for value in values(Role.CLOCK)]
+    days = [value.name for value in MARKET.values(Role.CLOCK)]
     assert set(made[days[0]].dropna()) <= set(train_rows[days[0]].dropna())
 
 
 def test_smotenc_leaves_values_missing_as_often_as_real_listings_do(
     encoded: EncodedListings, train_rows: pd.DataFrame
 ) -> None:
-    made, labels = synthesize_listings(train_rows, encoded.y_train, seed=0)
+    made, labels = synthesize_listings(MARKET, train_rows, encoded.y_train, seed=0)
     label = int(np.bincount(labels).argmax())
     real = train_rows[encoded.y_train == label]
     for name in ("title_status", "dues"):
@@ -140,25 +142,35 @@ def test_a_training_set_without_an_offered_column_is_refused(
 
 
 def test_strategies_are_compared_on_grouped_folds_that_nothing_was_learned_from(
-    crossed: pd.DataFrame, encoded: EncodedListings
+    crossed: pd.DataFrame, encoded: EncodedListings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ads = crossed.iloc[np.arange(500)]
     copies = ads.iloc[:120].assign(price=ads["price"] * 1.01, row=np.arange(10_000, 10_120))
     listings = pd.concat([ads, copies], ignore_index=True).astype(crossed.dtypes)
-    key_of_row = dict(zip(listings["row"].tolist(), group_keys(listings).tolist(), strict=True))
-    recording, lines = RecordingEncoder(2**10), []
+    key_of_row = dict(zip(listings["row"].tolist(), group_keys(MARKET, listings).tolist(), strict=True))
+    monkeypatch.setattr(strategies, "ListingEncoder", RecordingEncoder)
+    monkeypatch.setattr(RecordingEncoder, "fold_encoders", [])
+    lines: list[str] = []
     scores = compare_strategies(
-        listings, encoded.bands, recording, ("none", "class_weight"), TINY, min_rows=10, seed=0, report=lines.append
+        listings,
+        encoded.labels,
+        encoded.encoder,
+        ("none", "class_weight"),
+        TINY,
+        min_rows=10,
+        seed=0,
+        report=lines.append,
     )
     assert {name: len(found) for name, found in scores.items()} == {"none": N_FOLDS, "class_weight": N_FOLDS}
     assert all(0.3 < score <= 1 for found in scores.values() for score in found)
     assert len(lines) == 2 * N_FOLDS
-    judged = [encoder.encoded[0] for encoder in recording.fold_encoders]
+    judged = [encoder.encoded for encoder in RecordingEncoder.fold_encoders]
+    assert len(judged) == N_FOLDS
     assert sorted(np.concatenate(judged).tolist()) == sorted(listings["row"].tolist())
-    for encoder in recording.fold_encoders:
-        assert len(encoder.learned) + len(encoder.encoded[0]) == len(listings)
+    for encoder in RecordingEncoder.fold_encoders:
+        assert len(encoder.learned) + len(encoder.encoded) == len(listings)
         learned_keys = {key_of_row[row] for row in encoder.learned.tolist()}
-        assert not learned_keys & {key_of_row[row] for row in encoder.encoded[0].tolist()}
+        assert not learned_keys & {key_of_row[row] for row in encoder.encoded.tolist()}
 
 
 def test_all_strategies_can_be_compared_and_again_with_the_same_scores(
@@ -166,7 +178,7 @@ def test_all_strategies_can_be_compared_and_again_with_the_same_scores(
 ) -> None:
     few = crossed.iloc[:400]
     first, again = (
-        compare_strategies(few, encoded.bands, ListingEncoder(2**10), STRATEGIES, TINY, min_rows=10, seed=3)
+        compare_strategies(few, encoded.labels, encoded.encoder, STRATEGIES, TINY, min_rows=10, seed=3)
         for _ in range(2)
     )
     assert first == again

@@ -22,7 +22,7 @@ from urllib.request import urlopen
 import pandas as pd
 from mlflow import MlflowClient
 
-from housing_assets.packaging.artifact import MANIFEST, ModelArtifact, sha256
+from housing_assets.inference.artifact import MANIFEST, ModelArtifact, sha256
 from resources import mlflow_server
 from resources.mlflow_server import server_command
 from resources.model_registry import ModelRegistry, Version

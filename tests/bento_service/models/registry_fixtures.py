@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from housing_assets.packaging.artifact import ModelArtifact
+from housing_assets.inference.artifact import ModelArtifact
 from tests.bento_service.models.registries import FaultProxy, ModelSource, RegisteredModel, Registry, log_models
 
 

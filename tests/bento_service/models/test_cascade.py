@@ -18,10 +18,12 @@ from typing import Any
 
 import pytest
 
-from bento_service.models.cascade import ModelCascade, ServedModel, Tier
+from bento_service.answers import Tier
+from bento_service.models.cascade import ModelCascade
 from bento_service.models.registry import MlflowRegistry
-from housing_assets.packaging.artifact import MANIFEST, ModelArtifact
-from housing_assets.packaging.rule import PriceRule
+from bento_service.models.snapshot import ServedModel
+from housing_assets.inference.artifact import MANIFEST, ModelArtifact
+from housing_assets.inference.fallback import FallbackRule
 from tests.bento_service.models.registries import FaultProxy, RegisteredModel, flip_byte, wait_until
 
 pytest_plugins = ["tests.bento_service.models.registry_fixtures"]
@@ -74,7 +76,7 @@ def answering(served: ServedModel | None) -> tuple[str, str]:
     return served.version, str(served.tier)
 
 
-def standing(cascade: ModelCascade, tier: str) -> tuple[str, str | None]:
+def status_of(cascade: ModelCascade, tier: str) -> tuple[str, str | None]:
     found = cascade.state()["tiers"][tier]
     return found["status"], found["reason"]
 
@@ -92,9 +94,9 @@ def test_without_a_registry_the_baked_model_answers_at_once(baked: Path, cache: 
     print(f"started without a registry in {took:.2f} s")
     assert took < 2
     assert state["status"] == "degraded"
-    assert standing(cascade, "production") == ("absent", "no registry is configured")
-    assert standing(cascade, "baked") == ("serving", None)
-    assert standing(cascade, "rule") == ("available", None)
+    assert status_of(cascade, "production") == ("absent", "no registry is configured")
+    assert status_of(cascade, "baked") == ("serving", None)
+    assert status_of(cascade, "rule") == ("available", None)
 
 
 def test_a_baked_model_has_the_version_that_it_was_registered_as(baked: Path, cache: Path) -> None:
@@ -110,8 +112,8 @@ def test_where_the_baked_forest_is_damaged_its_rule_answers(baked: Path, cache: 
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("baked", "rule")
     assert isinstance(cascade.snapshot.champion, ServedModel)
-    assert isinstance(cascade.snapshot.champion.model, PriceRule)
-    status, reason = standing(cascade, "baked")
+    assert isinstance(cascade.snapshot.champion.model, FallbackRule)
+    status, reason = status_of(cascade, "baked")
     assert status == "refused"
     assert reason == "forest.npz is damaged: its checksum differs from the manifest's"
     again = cascade.snapshot
@@ -126,7 +128,7 @@ def test_where_the_rule_is_damaged_too_nothing_answers_and_the_state_says_why(ba
         assert cascade.snapshot.champion is None
         state = cascade.state()
     assert state["status"] == "failing"
-    assert standing(cascade, "rule") == ("refused", "rule.json is damaged: its checksum differs from the manifest's")
+    assert status_of(cascade, "rule") == ("refused", "rule.json is damaged: its checksum differs from the manifest's")
 
 
 def test_without_any_model_the_service_is_failing(cache: Path) -> None:
@@ -179,7 +181,7 @@ def test_a_registry_that_fails_delays_the_start_by_two_seconds_at_most(
         assert took < 3
         assert answering(cascade.snapshot.champion) == ("baked", "baked")
         assert cascade.state()["status"] == "degraded"
-        assert standing(cascade, "production")[0] == "unreachable"
+        assert status_of(cascade, "production")[0] == "unreachable"
         if fault == "down":
             proxy.up()
         proxy.heal()
@@ -208,7 +210,7 @@ def test_where_nothing_is_in_production_staging_answers_then_what_is_baked(
     cascade = cascade_of(proxy, registered, cache, baked)
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("baked", "baked")
-    assert standing(cascade, "production") == ("absent", "no version has the alias production")
+    assert status_of(cascade, "production") == ("absent", "no version has the alias production")
     registered.point("staging", 1)
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("1", "staging")
@@ -322,7 +324,7 @@ def test_a_version_that_was_damaged_on_its_way_is_fetched_again_after_its_time(
     cascade = cascade_of(proxy, registered, cache, baked, refusal_seconds=0.5)
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("baked", "baked")
-    assert standing(cascade, "production")[0] == "refused"
+    assert status_of(cascade, "production")[0] == "refused"
     assert [path.name for path in cache.iterdir()] == ["aliases.json"]
     proxy.heal()
     cascade.refresh_now()
@@ -341,8 +343,8 @@ def test_where_production_is_refused_at_start_staging_answers(
     registered.point("staging", 1)
     with following(cascade_of(proxy, registered, cache, baked)) as cascade:
         assert answering(cascade.snapshot.champion) == ("1", "staging")
-        assert standing(cascade, "production")[0] == "refused"
-        assert standing(cascade, "staging") == ("serving", None)
+        assert status_of(cascade, "production")[0] == "refused"
+        assert status_of(cascade, "staging") == ("serving", None)
 
 
 @pytest.mark.slow
@@ -354,7 +356,7 @@ def test_a_version_with_another_manifest_than_registered_is_refused(
     cascade = cascade_of(proxy, registered, cache, baked)
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("baked", "baked")
-    assert standing(cascade, "production") == (
+    assert status_of(cascade, "production") == (
         "refused",
         "manifest.json is not the one that version 1 was registered with",
     )
@@ -366,13 +368,13 @@ def test_a_version_whose_download_fails_leaves_the_last_good_one_until_it_succee
 ) -> None:
     registered.register("first", "second")
     registered.point("production", 1)
-    cascade = cascade_of(proxy, registered, cache, baked)
+    cascade = cascade_of(proxy, registered, cache, baked, refresh_seconds=10.0)
     cascade.refresh_now()
     registered.point("production", 2)
     proxy.fail("truncate", where="forest.npz")
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("1", "production")
-    assert standing(cascade, "production")[0] == "unreachable"
+    assert status_of(cascade, "production")[0] == "unreachable"
     assert cascade.state()["status"] == "degraded"
     proxy.heal()
     # A connection that broke just before may cost one more look.
@@ -393,7 +395,7 @@ def test_a_forest_is_not_given_up_for_the_rule(
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("1", "production")
     assert cascade.state()["status"] == "degraded"
-    assert standing(cascade, "production") == ("absent", "no version has the alias production")
+    assert status_of(cascade, "production") == ("absent", "no version has the alias production")
 
 
 @pytest.mark.slow
@@ -597,7 +599,7 @@ def test_a_cache_that_cannot_be_written_is_said_and_what_is_baked_answers(
     with following(cascade_of(proxy, registered, tmp_path / "file" / "cache", baked)) as cascade:
         assert answering(cascade.snapshot.champion) == ("baked", "baked")
         assert cascade.state()["registry"]["cache_error"] is not None
-        assert standing(cascade, "production")[0] == "refused"
+        assert status_of(cascade, "production")[0] == "refused"
 
 
 # The challenger
@@ -635,12 +637,12 @@ def test_a_challenger_that_is_refused_does_not_touch_the_champion(
     registered.register("first", "second", "damaged")
     registered.point("production", 1)
     registered.point("staging", 3)
-    cascade = cascade_of(proxy, registered, cache, follow_challenger=True)
+    cascade = cascade_of(proxy, registered, cache, follow_challenger=True, refresh_seconds=10.0)
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("1", "production")
     assert cascade.snapshot.challenger is None
     assert cascade.state()["status"] == "degraded"
-    assert standing(cascade, "staging")[0] == "refused"
+    assert status_of(cascade, "staging")[0] == "refused"
     registered.point("staging", 2)
     cascade.refresh_now()
     assert cascade.state()["status"] == "healthy"
@@ -687,7 +689,7 @@ def test_a_challenger_that_cannot_be_had_is_said_once(
     cascade = cascade_of(proxy, registered, cache, follow_challenger=True)
     for _ in range(3):
         cascade.refresh_now()
-        assert standing(cascade, "staging") == ("unreachable", "answered with status 500")
+        assert status_of(cascade, "staging") == ("unreachable", "answered with status 500")
     assert answering(cascade.snapshot.champion) == ("1", "production")
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
         "staging, version 2, is unreachable: answered with status 500"
@@ -695,7 +697,7 @@ def test_a_challenger_that_cannot_be_had_is_said_once(
     proxy.heal()
     cascade.refresh_now()
     assert answering(cascade.snapshot.challenger) == ("2", "staging")
-    assert standing(cascade, "staging") == ("serving", None)
+    assert status_of(cascade, "staging") == ("serving", None)
 
 
 @pytest.mark.slow

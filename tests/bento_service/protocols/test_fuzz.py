@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.bento_service.serving import KEY, Service
+from tests.bento_service.hand_built import model_of, save
+from tests.bento_service.serving import KEY, Service, serving
+from tests.other_markets import THREE_GRADES
 
 EXAMPLES = os.environ.get("HOUSING_FUZZ_EXAMPLES", "60")
 """For each path, in each of several ways: 60 are about five hundred requests; ``make fuzz`` sends more."""
 
 
-@pytest.mark.slow
-def test_generated_requests_are_answered_as_described(service: Service, tmp_path: Path) -> None:
-    report = tmp_path / "report.json"
+def require_answers_as_described(service: Service, folder: Path) -> None:
+    report = folder / "report.json"
     run = subprocess.run(
         [
             *(str(Path(sys.executable).parent / "schemathesis"), "run", f"{service.url}/docs.json"),
@@ -26,7 +27,7 @@ def test_generated_requests_are_answered_as_described(service: Service, tmp_path
             *("--header", f"Authorization: Bearer {KEY}"),
             *("--report", "json", "--report-json-path", str(report)),
         ],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
     )
@@ -34,3 +35,15 @@ def test_generated_requests_are_answered_as_described(service: Service, tmp_path
     generated = json.loads(report.read_text())["test_cases"]["generated"]
     print(f"{generated:,} requests were answered as described")
     assert generated > 3 * int(EXAMPLES)
+
+
+@pytest.mark.slow
+def test_generated_requests_are_answered_as_described(service: Service, tmp_path: Path) -> None:
+    require_answers_as_described(service, tmp_path)
+
+
+@pytest.mark.slow
+def test_generated_requests_of_a_market_of_classes_are_answered_as_described(tmp_path: Path) -> None:
+    settings = {"HOUSING_MODEL_FOLDER": str(save(model_of(THREE_GRADES), tmp_path / "model"))}
+    with serving(tmp_path / "service", settings) as service:
+        require_answers_as_described(service, tmp_path)

@@ -28,8 +28,9 @@ from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import (
     SendFeedbackRequest,
 )
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
-from housing_assets.listings.columns import COLUMNS
-from housing_assets.listings.sample import synthetic_listings
+from housing_assets.inference.market import Market
+from housing_assets.markets.istanbul import MARKET
+from tests.bento_service.ads import sample_ads
 from tests.bento_service.protocols.grpc_client import (
     Refusal,
     as_cell,
@@ -59,9 +60,8 @@ def web(service: Service) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def ads() -> list[dict[str, Any]]:
-    raw = synthetic_listings(200, seed=3)[[column.raw for column in COLUMNS]]
-    return [{name: cell for name, cell in row.items() if isinstance(cell, str)} for row in raw.to_dict("records")]
+def ads(market: Market) -> list[dict[str, Any]]:
+    return sample_ads(market, 200)
 
 
 def refused(method: Any, request: Any, **how: Any) -> Refusal:
@@ -106,10 +106,10 @@ TEXTS = st.one_of(
     st.text(st.characters(categories=["Cc", "Cf", "So", "Mn"]), max_size=40),
     st.text("אבגدهوזחט‏‮🏠👩‍👩‍👧🇹🇷", max_size=40),
     st.sampled_from(["nan", "NaN", "-", "null", "x" * 1_001, "🏠" * 100_000, "x" * 990_000, "\0", "1e400", "٣+١"]),
-    st.sampled_from([column.example for column in COLUMNS]),
+    st.sampled_from([column.example for column in MARKET.columns]),
 )
 CELLS = st.one_of(st.none(), TEXTS, st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 10**13).map(float))
-NAMES = st.one_of(st.sampled_from([column.raw for column in COLUMNS]), st.text(max_size=20))
+NAMES = st.one_of(st.sampled_from([column.raw for column in MARKET.columns]), st.text(max_size=20))
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -178,7 +178,7 @@ def test_bytes_that_are_no_message_are_refused_as_such(service: Service, method:
     with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
         found = refused(channel.unary_unary(f"/{SERVICE}/{method}"), sent, metadata=KEY)
     assert found.status is grpc.StatusCode.INVALID_ARGUMENT
-    assert found.detail == f"the request is no housing.v1.{method}Request"
+    assert found.detail == f"the request is not a housing.v1.{method}Request"
 
 
 def test_text_that_is_not_utf8_is_refused(service: Service) -> None:
@@ -189,11 +189,11 @@ def test_text_that_is_not_utf8_is_refused(service: Service) -> None:
 
 
 def test_faults_that_fill_more_than_metadata_can_hold_still_arrive(stub: PriceClassifierStub) -> None:
-    cells = {column.raw: "🏠" * 2_000 for column in COLUMNS}
+    cells = {column.raw: "🏠" * 2_000 for column in MARKET.columns}
     found = refused(stub.Predict, predict_request(cells))
     assert found.status is grpc.StatusCode.INVALID_ARGUMENT
-    assert found.problem.detail == f"{len(COLUMNS) - 1} of the listing's fields cannot be used"
-    assert 5 < len(found.problem.errors) < len(COLUMNS) - 1
+    assert found.problem.detail == f"{len(MARKET.columns) - 1} of the listing's fields cannot be used"
+    assert 5 < len(found.problem.errors) < len(MARKET.columns) - 1
     found = refused(stub.Predict, predict_request({"x" * 100_000: 1.0}))
     assert found.problem.detail == "1 of the listing's fields are unknown"
 
@@ -244,11 +244,11 @@ def test_an_answer_is_recorded_with_its_listing_its_key_and_its_protocol(
     answer = stub.Predict(predict_request({**HOME, "BuildingAge": 7.5, "Swap": None}, key="visitor-7"))
     found = stored(
         service,
-        "select protocol, request_key, price_category, probability_high, listing from predictions "
-        "where prediction_id = ?",
+        "select protocol, request_key, price_category, probabilities, listing from predictions where prediction_id = ?",
         answer.prediction_id,
     )
-    assert found[:4] == ("grpc", "visitor-7", answer.price_category, answer.probabilities.high)
+    assert found[:3] == ("grpc", "visitor-7", answer.price_category)
+    assert json.loads(found[3]) == dict(answer.probabilities)
     assert json.loads(found[4]) == {**HOME, "BuildingAge": 7.5}
 
 

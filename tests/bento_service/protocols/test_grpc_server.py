@@ -25,7 +25,7 @@ from bento_service.protocols.grpc_methods import RETRY, SERVICE
 from bento_service.protocols.grpc_server import GrpcServer
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import GetModelRequest, PredictBatchRequest
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
-from bento_service.runtime import Runtime
+from bento_service.worker import Worker
 from resources.settings import ServingSettings
 from tests.bento_service.protocols.grpc_client import calling, listing, predict_request, refusal
 from tests.bento_service.serving import AUTHORIZED, free_port, serving
@@ -34,8 +34,8 @@ HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
 STATES = health_pb2.HealthCheckResponse
 
 
-class Worker:
-    """A runtime in an event loop of its own."""
+class LoopedWorker:
+    """A worker in an event loop of its own."""
 
     def __init__(self, settings: ServingSettings):
         self.port = settings.grpc_port
@@ -43,7 +43,8 @@ class Worker:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
-        self.runtime = Runtime(settings, None)
+        self.worker = Worker(settings, None)
+        self.runtime = self.worker.runtime
         self.stopped = False
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -63,7 +64,7 @@ class Worker:
     def stop(self) -> None:
         if not self.stopped:
             self.stopped = True
-            self.run(self.runtime.stop())
+            self.run(self.worker.stop())
 
     def recorded(self) -> set[str | None]:
         """Return the request keys of what is in the store, once the worker has stopped."""
@@ -80,11 +81,11 @@ class Worker:
 
 
 @contextmanager
-def working(storage: Path, **settings: Any) -> Iterator[Worker]:
+def working(storage: Path, **settings: Any) -> Iterator[LoopedWorker]:
     opened = {"open_endpoints": ["predict", "predict_batch", "feedback", "model", "health"]}
-    worker = Worker(ServingSettings(storage=storage, **({"grpc_port": free_port()} | opened | settings)))
+    worker = LoopedWorker(ServingSettings(storage=storage, **({"grpc_port": free_port()} | opened | settings)))
     try:
-        worker.run(worker.runtime.start())
+        worker.run(worker.worker.start())
         yield worker
     finally:
         worker.stop()
@@ -96,7 +97,7 @@ def working(storage: Path, **settings: Any) -> Iterator[Worker]:
 
 
 @pytest.fixture
-def worker(saved: Path, tmp_path: Path) -> Iterator[Worker]:
+def worker(saved: Path, tmp_path: Path) -> Iterator[LoopedWorker]:
     with working(tmp_path, model_folder=saved, max_batch=10_000, max_request_bytes=50_000_000) as worker:
         yield worker
 
@@ -130,7 +131,7 @@ def test_a_worker_without_a_model_refuses_until_it_has_one_and_health_follows(sa
 
 
 @pytest.mark.slow
-def test_a_call_whose_deadline_passed_before_its_turn_is_neither_answered_nor_recorded(worker: Worker) -> None:
+def test_a_call_whose_deadline_passed_before_its_turn_is_neither_answered_nor_recorded(worker: LoopedWorker) -> None:
     statuses: dict[str, grpc.StatusCode] = {}
     with calling(worker.port) as stub:
         # grpc drops most late calls by itself; the deadline must pass in the very round in which a call has its turn.
@@ -149,7 +150,7 @@ def test_a_call_whose_deadline_passed_before_its_turn_is_neither_answered_nor_re
     assert counted["DEADLINE_EXCEEDED"] > 0
 
 
-def test_a_batch_is_given_up_at_its_deadline_and_not_recorded(worker: Worker) -> None:
+def test_a_batch_is_given_up_at_its_deadline_and_not_recorded(worker: LoopedWorker) -> None:
     with calling(worker.port) as stub:
         begun = time.monotonic()
         assert len(stub.PredictBatch(large_batch("patient")).answers) == 10_000
@@ -166,7 +167,7 @@ def test_a_batch_is_given_up_at_its_deadline_and_not_recorded(worker: Worker) ->
     assert counted["DEADLINE_EXCEEDED"] + counted["CANCELLED"] == 1
 
 
-def test_a_batch_that_its_client_cancels_is_given_up_and_not_recorded(worker: Worker) -> None:
+def test_a_batch_that_its_client_cancels_is_given_up_and_not_recorded(worker: LoopedWorker) -> None:
     with calling(worker.port) as stub:
         call = stub.PredictBatch.future(large_batch("cancelled"))
         time.sleep(0.3)
@@ -176,7 +177,7 @@ def test_a_batch_that_its_client_cancels_is_given_up_and_not_recorded(worker: Wo
     assert worker.count("predict_batch") == {"CANCELLED": 1}
 
 
-def test_others_are_answered_while_a_batch_is_computed(worker: Worker) -> None:
+def test_others_are_answered_while_a_batch_is_computed(worker: LoopedWorker) -> None:
     with calling(worker.port) as stub, calling(worker.port) as other:
         batch = stub.PredictBatch.future(large_batch("batch"))
         time.sleep(0.2)
@@ -239,7 +240,7 @@ def test_a_full_journal_refuses_what_it_cannot_record(saved: Path, tmp_path: Pat
     assert len(answered) > 500
 
 
-def test_a_failure_of_our_own_is_internal_and_tells_nothing(worker: Worker) -> None:
+def test_a_failure_of_our_own_is_internal_and_tells_nothing(worker: LoopedWorker) -> None:
     worker.runtime.classifier = None
     with calling(worker.port) as stub, pytest.raises(grpc.RpcError) as caught:
         stub.Predict(predict_request(HOME))
@@ -299,7 +300,7 @@ def test_workers_share_the_port(saved: Path, tmp_path: Path) -> None:
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-def test_a_client_that_sends_more_than_can_be_answered_is_answered_or_turned_away(worker: Worker) -> None:
+def test_a_client_that_sends_more_than_can_be_answered_is_answered_or_turned_away(worker: LoopedWorker) -> None:
     with calling(worker.port) as stub:
         calls = [stub.Predict.future(predict_request(HOME), timeout=30) for _ in range(3_000)]
         statuses = Counter(call.code().name for call in calls)
@@ -308,7 +309,7 @@ def test_a_client_that_sends_more_than_can_be_answered_is_answered_or_turned_awa
         assert stub.Predict(predict_request(HOME), timeout=5).prediction_id
 
 
-def test_stopping_lets_a_batch_end_and_refuses_what_comes_new(worker: Worker) -> None:
+def test_stopping_lets_a_batch_end_and_refuses_what_comes_new(worker: LoopedWorker) -> None:
     with calling(worker.port) as stub, calling(worker.port) as other:
         other.Predict(predict_request(HOME, key="before"))
         batch = stub.PredictBatch.future(large_batch("batch"))

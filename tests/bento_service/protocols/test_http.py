@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 from sqlalchemy import select
 
-from housing_assets.features.bands import CATEGORIES
-from housing_assets.listings.columns import COLUMNS
-from housing_assets.listings.sample import synthetic_listings
-from housing_assets.packaging.artifact import PROBABILITY_NAMES, ModelArtifact
+from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.inference.market import Market
+from housing_assets.packaging.batch import PRICE_CATEGORY, REASON, predict_frame, probability_names
 from resources.prediction_tables import PREDICTIONS, open_store
+from tests.bento_service.ads import as_ads, sample_rows
 from tests.bento_service.serving import AUTHORIZED, PROJECT, Service, serving
 
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2", "NumberOfRooms": "3+1"}
@@ -28,13 +28,9 @@ CHROMIUM = shutil.which("chromium")
 PROBLEM = {"type", "title", "status", "detail", "errors"}
 
 
-def ads(raw: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{name: cell for name, cell in row.items() if isinstance(cell, str)} for row in raw.to_dict("records")]
-
-
 @pytest.fixture(scope="module")
-def raw() -> pd.DataFrame:
-    return synthetic_listings(300, seed=3)[[column.raw for column in COLUMNS]]
+def raw(market: Market) -> pd.DataFrame:
+    return sample_rows(market, 300)
 
 
 def assert_problem(reply: httpx.Response, status: int) -> dict[str, Any]:
@@ -50,17 +46,19 @@ def assert_problem(reply: httpx.Response, status: int) -> dict[str, Any]:
 def test_every_ad_is_answered_as_the_artifact_predicts_it_in_a_batch(
     http: httpx.Client, raw: pd.DataFrame, artifact: ModelArtifact
 ) -> None:
-    expected = artifact.predict(raw)
+    expected = predict_frame(artifact, raw)
     usable = 0
-    for cells, row in zip(ads(raw), expected.to_dict("records"), strict=True):
+    for cells, row in zip(as_ads(raw), expected.to_dict("records"), strict=True):
         reply = http.post("/predict", json=cells)
-        if row["reason"] is not None:
+        if row[REASON] is not None:
             assert_problem(reply, 422)
             continue
         usable += 1
         answer = reply.json()
-        assert answer["price_category"] == row["price_category"]
-        assert list(answer["probabilities"].values()) == [row[name] for name in PROBABILITY_NAMES]
+        assert answer["price_category"] == row[PRICE_CATEGORY]
+        assert list(answer["probabilities"].values()) == [
+            row[name] for name in probability_names(artifact.labels.categories)
+        ]
     assert usable > 250
 
 
@@ -87,8 +85,8 @@ def test_an_answer_has_its_band_its_version_its_tier_and_its_own_id(
     made = datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
     assert before < made < datetime.now(UTC) + timedelta(seconds=1)
     assert len({each["prediction_id"] for each in answers}) == 3
-    limits = [None, *artifact.bands.edges, None]
-    category = CATEGORIES.index(answer["price_category"])
+    limits = [None, *artifact.labels.edges, None]
+    category = artifact.labels.categories.index(answer["price_category"])
     assert answer["band"] == {"above": limits[category], "up_to": limits[category + 1], "currency": "TRY"}
     assert answer["tier"] == "baked"
     assert answer["model_version"] == "baked"
@@ -205,7 +203,7 @@ def test_what_is_closed_asks_for_a_key(http: httpx.Client, path: str) -> None:
 
 
 def test_a_batch_is_answered_in_order_with_errors_in_their_place(http: httpx.Client, raw: pd.DataFrame) -> None:
-    listings = [*ads(raw)[:40], {"district": "kadikoy"}, *ads(raw)[40:80]]
+    listings = [*as_ads(raw)[:40], {"district": "kadikoy"}, *as_ads(raw)[40:80]]
     answers = http.post("/predict_batch", json={"listings": listings}, headers=AUTHORIZED).json()["answers"]
     assert len(answers) == len(listings)
     assert answers[40]["error"]["errors"][0]["field"] == "GrossSquareMeters"
@@ -289,7 +287,7 @@ def test_a_moment_that_is_none_or_has_not_passed_is_refused(http: httpx.Client, 
 def test_what_answers_is_described(http: httpx.Client, artifact: ModelArtifact) -> None:
     champion = http.get("/model").json()["champion"]
     assert champion["tier"] == "baked"
-    assert champion["bands"] == json.loads(json.dumps(artifact.bands.to_dict()))
+    assert champion["bands"] == artifact.labels.to_dict()
     assert champion["metrics"] == dict(artifact.metrics)
     assert champion["fingerprints"]["forest_digest"] == artifact.forest.digest()
 
@@ -337,7 +335,7 @@ def test_the_page_shows_every_path_in_a_browser(service: Service, tmp_path: Path
         timeout=120,
         check=True,
     ).stdout
-    for summary in ("Classify one listing", "by one version", "what the price of a classified listing really was"):
+    for summary in ("Classify one listing", "by one version", "what a classified listing really was"):
         assert summary in shown
 
 
@@ -356,8 +354,8 @@ from pathlib import Path
 for name in ("dagster", "mlflow", "sklearn", "pandas", "imblearn", "scipy", "matplotlib"):
     sys.modules[name] = None
 import bento_service.protocols.grpc_server, bento_service.protocols.openapi
-import bento_service.runtime, bento_service.service
-from housing_assets.packaging.artifact import ModelArtifact
+import bento_service.service, bento_service.worker
+from housing_assets.inference.artifact import ModelArtifact
 model = ModelArtifact.load(Path(sys.argv[1]))
 print(sum(model.predict_one({"district": "kadikoy", "GrossSquareMeters": 110}).probabilities))
 """

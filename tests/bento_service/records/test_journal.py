@@ -233,7 +233,7 @@ def test_a_closed_journal_takes_nothing_and_keeps_what_it_has(tmp_path: Path) ->
     journal.append([b"kept"])
     journal.close()
     journal.close()
-    with pytest.raises(JournalFull, match="stopping"):
+    with pytest.raises(JournalFull, match="shutting down"):
         journal.append([b"late"])
     assert adopt_everything(tmp_path) == ([b"kept"], [])
 

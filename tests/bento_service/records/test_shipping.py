@@ -19,7 +19,8 @@ from sqlalchemy import Engine, event, func, select, text
 from bento_service.records.journal import Journal
 from bento_service.records.shipping import Shipper
 from resources.prediction_tables import FEEDBACK, PREDICTIONS, insert, migrate, open_store
-from tests.databases import KINDS, feedback, new_database, new_sqlite, new_store, prediction, running_server
+from tests.databases import KINDS, new_database, new_sqlite, new_store, running_server
+from tests.resources.prediction_records import feedback, prediction
 
 WORKER = """if True:
     import logging, os, sys
@@ -27,7 +28,7 @@ WORKER = """if True:
     import orjson
     from bento_service.records.journal import Journal
     from bento_service.records.shipping import Shipper
-    from tests.databases import prediction
+    from tests.resources.prediction_records import prediction
     folder, url, count = sys.argv[1:]
     journal = Journal(Path(folder), max_bytes=1 << 30, segment_bytes=200_000)
     shipper = Shipper(journal, url, retention_days=10_000, interval=0.01)
@@ -193,7 +194,8 @@ def test_a_record_that_the_store_refuses_is_set_aside_with_its_reason_and_holds_
     folder: Path, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     good = [prediction(number) for number in range(300)]
-    bad = [prediction(probability_low="much"), prediction(price_category=None), {"kind": "rumour"}, prediction(tier=[])]
+    much = {"low": "much", "medium": 0.1, "high": 0.0}
+    bad = [prediction(probabilities=much), prediction(price_category=None), {"kind": "rumour"}, prediction(tier=[])]
     with shipping(folder, url, batch=500) as (journal, shipper):
         append(journal, [*good[:100], bad[0], *good[100:200], bad[1], bad[2], *good[200:], bad[3]])
         journal.append([b'{"kind": "pred'])

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n?bento_service/protocols/proto/housing/v1/price_classifier.proto\x12\nhousing.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"1\n\x04\x43\x65ll\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x42\x07\n\x05value\"x\n\x07Listing\x12-\n\x05\x63\x65lls\x18\x01 \x03(\x0b\x32\x1e.housing.v1.Listing.CellsEntry\x1a>\n\nCellsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x05value\x18\x02 \x01(\x0b\x32\x10.housing.v1.Cell:\x02\x38\x01\"`\n\x0ePredictRequest\x12$\n\x07listing\x18\x01 \x01(\x0b\x32\x13.housing.v1.Listing\x12\x18\n\x0brequest_key\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_request_key\"f\n\x13PredictBatchRequest\x12%\n\x08listings\x18\x01 \x03(\x0b\x32\x13.housing.v1.Listing\x12\x18\n\x0brequest_key\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_request_key\"@\n\x14PredictBatchResponse\x12(\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x17.housing.v1.BatchAnswer\"d\n\x0b\x42\x61tchAnswer\x12$\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x12.housing.v1.AnswerH\x00\x12$\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x13.housing.v1.ProblemH\x00\x42\t\n\x07outcome\"\xbe\x01\n\x06\x41nswer\x12\x15\n\rprediction_id\x18\x01 \x01(\t\x12\x16\n\x0eprice_category\x18\x02 \x01(\t\x12\x30\n\rprobabilities\x18\x03 \x01(\x0b\x32\x19.housing.v1.Probabilities\x12\x1e\n\x04\x62\x61nd\x18\x04 \x01(\x0b\x32\x10.housing.v1.Band\x12\x15\n\rmodel_version\x18\x05 \x01(\t\x12\x0c\n\x04tier\x18\x06 \x01(\t\x12\x0e\n\x06unseen\x18\x07 \x03(\t\":\n\rProbabilities\x12\x0b\n\x03low\x18\x01 \x01(\x01\x12\x0e\n\x06medium\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\"T\n\x04\x42\x61nd\x12\x12\n\x05\x61\x62ove\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05up_to\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x03 \x01(\tB\x08\n\x06_aboveB\x08\n\x06_up_to\"~\n\x13SendFeedbackRequest\x12\x15\n\rprediction_id\x18\x01 \x01(\t\x12\x1f\n\x05price\x18\x02 \x01(\x0b\x32\x10.housing.v1.Cell\x12/\n\x0bobserved_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb3\x01\n\x14SendFeedbackResponse\x12\x13\n\x0b\x66\x65\x65\x64\x62\x61\x63k_id\x18\x01 \x01(\t\x12\x15\n\rprediction_id\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\x01\x12/\n\x0bobserved_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breceived_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fGetModelRequest\"\xb1\x01\n\x10GetModelResponse\x12#\n\x08\x63hampion\x18\x01 \x01(\x0b\x32\x11.housing.v1.Model\x12%\n\nchallenger\x18\x02 \x01(\x0b\x32\x11.housing.v1.Model\x12\x18\n\x10\x63hallenger_share\x18\x03 \x01(\x01\x12\x0e\n\x06shadow\x18\x04 \x01(\x08\x12\'\n\x06source\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xad\x01\n\x05Model\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12&\n\x05\x62\x61nds\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12(\n\x07metrics\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12-\n\x0c\x66ingerprints\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\"n\n\x07Problem\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\x05\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12&\n\x06\x65rrors\x18\x05 \x03(\x0b\x32\x16.housing.v1.FieldError\"<\n\nFieldError\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x10\n\x08\x65xpected\x18\x03 \x01(\t2\xb9\x02\n\x0fPriceClassifier\x12\x39\n\x07Predict\x12\x1a.housing.v1.PredictRequest\x1a\x12.housing.v1.Answer\x12Q\n\x0cPredictBatch\x12\x1f.housing.v1.PredictBatchRequest\x1a .housing.v1.PredictBatchResponse\x12Q\n\x0cSendFeedback\x12\x1f.housing.v1.SendFeedbackRequest\x1a .housing.v1.SendFeedbackResponse\x12\x45\n\x08GetModel\x12\x1b.housing.v1.GetModelRequest\x1a\x1c.housing.v1.GetModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n?bento_service/protocols/proto/housing/v1/price_classifier.proto\x12\nhousing.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"1\n\x04\x43\x65ll\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x42\x07\n\x05value\"x\n\x07Listing\x12-\n\x05\x63\x65lls\x18\x01 \x03(\x0b\x32\x1e.housing.v1.Listing.CellsEntry\x1a>\n\nCellsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x05value\x18\x02 \x01(\x0b\x32\x10.housing.v1.Cell:\x02\x38\x01\"`\n\x0ePredictRequest\x12$\n\x07listing\x18\x01 \x01(\x0b\x32\x13.housing.v1.Listing\x12\x18\n\x0brequest_key\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_request_key\"f\n\x13PredictBatchRequest\x12%\n\x08listings\x18\x01 \x03(\x0b\x32\x13.housing.v1.Listing\x12\x18\n\x0brequest_key\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_request_key\"@\n\x14PredictBatchResponse\x12(\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x17.housing.v1.BatchAnswer\"d\n\x0b\x42\x61tchAnswer\x12$\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x12.housing.v1.AnswerH\x00\x12$\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x13.housing.v1.ProblemH\x00\x42\t\n\x07outcome\"\x94\x02\n\x06\x41nswer\x12\x15\n\rprediction_id\x18\x01 \x01(\t\x12\x16\n\x0eprice_category\x18\x02 \x01(\t\x12#\n\x04\x62\x61nd\x18\x04 \x01(\x0b\x32\x10.housing.v1.BandH\x00\x88\x01\x01\x12\x15\n\rmodel_version\x18\x05 \x01(\t\x12\x0c\n\x04tier\x18\x06 \x01(\t\x12\x0e\n\x06unseen\x18\x07 \x03(\t\x12<\n\rprobabilities\x18\x08 \x03(\x0b\x32%.housing.v1.Answer.ProbabilitiesEntry\x1a\x34\n\x12ProbabilitiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x07\n\x05_bandJ\x04\x08\x03\x10\x04\"T\n\x04\x42\x61nd\x12\x12\n\x05\x61\x62ove\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05up_to\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x03 \x01(\tB\x08\n\x06_aboveB\x08\n\x06_up_to\"\xae\x01\n\x13SendFeedbackRequest\x12\x15\n\rprediction_id\x18\x01 \x01(\t\x12\x1f\n\x05price\x18\x02 \x01(\x0b\x32\x10.housing.v1.Cell\x12/\n\x0bobserved_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x0eprice_category\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x11\n\x0f_price_category\"\xf2\x01\n\x14SendFeedbackResponse\x12\x13\n\x0b\x66\x65\x65\x64\x62\x61\x63k_id\x18\x01 \x01(\t\x12\x15\n\rprediction_id\x18\x02 \x01(\t\x12\x12\n\x05price\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12/\n\x0bobserved_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breceived_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x0eprice_category\x18\x06 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_priceB\x11\n\x0f_price_category\"\x11\n\x0fGetModelRequest\"\xb1\x01\n\x10GetModelResponse\x12#\n\x08\x63hampion\x18\x01 \x01(\x0b\x32\x11.housing.v1.Model\x12%\n\nchallenger\x18\x02 \x01(\x0b\x32\x11.housing.v1.Model\x12\x18\n\x10\x63hallenger_share\x18\x03 \x01(\x01\x12\x0e\n\x06shadow\x18\x04 \x01(\x08\x12\'\n\x06source\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xad\x01\n\x05Model\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12&\n\x05\x62\x61nds\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12(\n\x07metrics\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12-\n\x0c\x66ingerprints\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\"n\n\x07Problem\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\x05\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12&\n\x06\x65rrors\x18\x05 \x03(\x0b\x32\x16.housing.v1.FieldError\"<\n\nFieldError\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x10\n\x08\x65xpected\x18\x03 \x01(\t2\xb9\x02\n\x0fPriceClassifier\x12\x39\n\x07Predict\x12\x1a.housing.v1.PredictRequest\x1a\x12.housing.v1.Answer\x12Q\n\x0cPredictBatch\x12\x1f.housing.v1.PredictBatchRequest\x1a .housing.v1.PredictBatchResponse\x12Q\n\x0cSendFeedback\x12\x1f.housing.v1.SendFeedbackRequest\x1a .housing.v1.SendFeedbackResponse\x12\x45\n\x08GetModel\x12\x1b.housing.v1.GetModelRequest\x1a\x1c.housing.v1.GetModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LISTING_CELLSENTRY']._loaded_options = None
   _globals['_LISTING_CELLSENTRY']._serialized_options = b'8\001'
+  _globals['_ANSWER_PROBABILITIESENTRY']._loaded_options = None
+  _globals['_ANSWER_PROBABILITIESENTRY']._serialized_options = b'8\001'
   _globals['_CELL']._serialized_start=142
   _globals['_CELL']._serialized_end=191
   _globals['_LISTING']._serialized_start=193
@@ -50,25 +52,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHANSWER']._serialized_start=583
   _globals['_BATCHANSWER']._serialized_end=683
   _globals['_ANSWER']._serialized_start=686
-  _globals['_ANSWER']._serialized_end=876
-  _globals['_PROBABILITIES']._serialized_start=878
-  _globals['_PROBABILITIES']._serialized_end=936
-  _globals['_BAND']._serialized_start=938
-  _globals['_BAND']._serialized_end=1022
-  _globals['_SENDFEEDBACKREQUEST']._serialized_start=1024
-  _globals['_SENDFEEDBACKREQUEST']._serialized_end=1150
-  _globals['_SENDFEEDBACKRESPONSE']._serialized_start=1153
-  _globals['_SENDFEEDBACKRESPONSE']._serialized_end=1332
-  _globals['_GETMODELREQUEST']._serialized_start=1334
-  _globals['_GETMODELREQUEST']._serialized_end=1351
-  _globals['_GETMODELRESPONSE']._serialized_start=1354
-  _globals['_GETMODELRESPONSE']._serialized_end=1531
-  _globals['_MODEL']._serialized_start=1534
-  _globals['_MODEL']._serialized_end=1707
-  _globals['_PROBLEM']._serialized_start=1709
-  _globals['_PROBLEM']._serialized_end=1819
-  _globals['_FIELDERROR']._serialized_start=1821
-  _globals['_FIELDERROR']._serialized_end=1881
-  _globals['_PRICECLASSIFIER']._serialized_start=1884
-  _globals['_PRICECLASSIFIER']._serialized_end=2197
+  _globals['_ANSWER']._serialized_end=962
+  _globals['_ANSWER_PROBABILITIESENTRY']._serialized_start=895
+  _globals['_ANSWER_PROBABILITIESENTRY']._serialized_end=947
+  _globals['_BAND']._serialized_start=964
+  _globals['_BAND']._serialized_end=1048
+  _globals['_SENDFEEDBACKREQUEST']._serialized_start=1051
+  _globals['_SENDFEEDBACKREQUEST']._serialized_end=1225
+  _globals['_SENDFEEDBACKRESPONSE']._serialized_start=1228
+  _globals['_SENDFEEDBACKRESPONSE']._serialized_end=1470
+  _globals['_GETMODELREQUEST']._serialized_start=1472
+  _globals['_GETMODELREQUEST']._serialized_end=1489
+  _globals['_GETMODELRESPONSE']._serialized_start=1492
+  _globals['_GETMODELRESPONSE']._serialized_end=1669
+  _globals['_MODEL']._serialized_start=1672
+  _globals['_MODEL']._serialized_end=1845
+  _globals['_PROBLEM']._serialized_start=1847
+  _globals['_PROBLEM']._serialized_end=1957
+  _globals['_FIELDERROR']._serialized_start=1959
+  _globals['_FIELDERROR']._serialized_end=2019
+  _globals['_PRICECLASSIFIER']._serialized_start=2022
+  _globals['_PRICECLASSIFIER']._serialized_end=2335
 # @@protoc_insertion_point(module_scope)

@@ -59,32 +59,29 @@ class BatchAnswer(_message.Message):
     def __init__(self, answer: _Optional[_Union[Answer, _Mapping]] = ..., error: _Optional[_Union[Problem, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("prediction_id", "price_category", "probabilities", "band", "model_version", "tier", "unseen")
+    __slots__ = ("prediction_id", "price_category", "band", "model_version", "tier", "unseen", "probabilities")
+    class ProbabilitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     PREDICTION_ID_FIELD_NUMBER: _ClassVar[int]
     PRICE_CATEGORY_FIELD_NUMBER: _ClassVar[int]
-    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
     BAND_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     UNSEEN_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
     prediction_id: str
     price_category: str
-    probabilities: Probabilities
     band: Band
     model_version: str
     tier: str
     unseen: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, prediction_id: _Optional[str] = ..., price_category: _Optional[str] = ..., probabilities: _Optional[_Union[Probabilities, _Mapping]] = ..., band: _Optional[_Union[Band, _Mapping]] = ..., model_version: _Optional[str] = ..., tier: _Optional[str] = ..., unseen: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class Probabilities(_message.Message):
-    __slots__ = ("low", "medium", "high")
-    LOW_FIELD_NUMBER: _ClassVar[int]
-    MEDIUM_FIELD_NUMBER: _ClassVar[int]
-    HIGH_FIELD_NUMBER: _ClassVar[int]
-    low: float
-    medium: float
-    high: float
-    def __init__(self, low: _Optional[float] = ..., medium: _Optional[float] = ..., high: _Optional[float] = ...) -> None: ...
+    probabilities: _containers.ScalarMap[str, float]
+    def __init__(self, prediction_id: _Optional[str] = ..., price_category: _Optional[str] = ..., band: _Optional[_Union[Band, _Mapping]] = ..., model_version: _Optional[str] = ..., tier: _Optional[str] = ..., unseen: _Optional[_Iterable[str]] = ..., probabilities: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class Band(_message.Message):
     __slots__ = ("above", "up_to", "currency")
@@ -97,28 +94,32 @@ class Band(_message.Message):
     def __init__(self, above: _Optional[float] = ..., up_to: _Optional[float] = ..., currency: _Optional[str] = ...) -> None: ...
 
 class SendFeedbackRequest(_message.Message):
-    __slots__ = ("prediction_id", "price", "observed_at")
+    __slots__ = ("prediction_id", "price", "observed_at", "price_category")
     PREDICTION_ID_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
     OBSERVED_AT_FIELD_NUMBER: _ClassVar[int]
+    PRICE_CATEGORY_FIELD_NUMBER: _ClassVar[int]
     prediction_id: str
     price: Cell
     observed_at: _timestamp_pb2.Timestamp
-    def __init__(self, prediction_id: _Optional[str] = ..., price: _Optional[_Union[Cell, _Mapping]] = ..., observed_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    price_category: str
+    def __init__(self, prediction_id: _Optional[str] = ..., price: _Optional[_Union[Cell, _Mapping]] = ..., observed_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., price_category: _Optional[str] = ...) -> None: ...
 
 class SendFeedbackResponse(_message.Message):
-    __slots__ = ("feedback_id", "prediction_id", "price", "observed_at", "received_at")
+    __slots__ = ("feedback_id", "prediction_id", "price", "observed_at", "received_at", "price_category")
     FEEDBACK_ID_FIELD_NUMBER: _ClassVar[int]
     PREDICTION_ID_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
     OBSERVED_AT_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_AT_FIELD_NUMBER: _ClassVar[int]
+    PRICE_CATEGORY_FIELD_NUMBER: _ClassVar[int]
     feedback_id: str
     prediction_id: str
     price: float
     observed_at: _timestamp_pb2.Timestamp
     received_at: _timestamp_pb2.Timestamp
-    def __init__(self, feedback_id: _Optional[str] = ..., prediction_id: _Optional[str] = ..., price: _Optional[float] = ..., observed_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., received_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    price_category: str
+    def __init__(self, feedback_id: _Optional[str] = ..., prediction_id: _Optional[str] = ..., price: _Optional[float] = ..., observed_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., received_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., price_category: _Optional[str] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ()

@@ -74,7 +74,7 @@ class PriceClassifierServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SendFeedback(self, request, context):
-        """Takes back what the price of a classified listing really was.
+        """Takes what a classified listing really was: its price, or its class.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

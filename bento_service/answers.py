@@ -1,0 +1,183 @@
+"""What the service answers: one set of types for HTTP, gRPC and the OpenAPI document.
+
+They are typed dictionaries: ``orjson`` and the constructors of protobuf messages take them as they are, so that a type
+costs a request nothing. A field that is added here is in all three, or a test says where it is missing.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, NotRequired, final
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
+
+Identifier = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Share = Annotated[float, Field(ge=0, le=1)]
+HealthStatus = Literal["healthy", "degraded", "failing"]
+
+
+class Tier(StrEnum):
+    """Where a model comes from, the preferred source first: two aliases of the registry, the bento, the rule."""
+
+    PRODUCTION = "production"
+    STAGING = "staging"
+    BAKED = "baked"
+    RULE = "rule"
+
+
+class Problem(TypedDict):
+    """Why a request is not answered: a problem details object (RFC 9457)."""
+
+    type: Annotated[
+        str, Field(description="One for each kind of error: `urn:housing-price-platform:invalid` and so on.")
+    ]
+    title: str
+    status: Annotated[int, Field(description="The HTTP status.")]
+    detail: str
+    errors: Annotated[list["FieldProblem"], Field(description="What is wrong with which field.")]
+
+
+class FieldProblem(TypedDict):
+    """What is wrong with one field of a request."""
+
+    field: str
+    value: Annotated[str, Field(description="What was sent; its beginning, where it is long.")]
+    expected: str
+
+
+class Band(TypedDict):
+    """The prices that a category stands for; the lowest has no `above`, the highest no `up_to`."""
+
+    above: float | None
+    up_to: float | None
+    currency: Annotated[str, Field(description="ISO 4217.")]
+
+
+@final
+class Answer(TypedDict):
+    """The category of one listing."""
+
+    prediction_id: Annotated[Identifier, Field(description="UUID of version 7, to send feedback with.")]
+    price_category: str
+    probabilities: Annotated[dict[str, Share], Field(description="By category; they sum to 1.")]
+    band: Annotated[Band | None, Field(description="Null where the categories are no bands of a price.")]
+    model_version: str
+    tier: Tier
+    unseen: Annotated[list[str], Field(description="Fields with a text that no training listing had.")]
+
+
+@final
+class Refusal(TypedDict):
+    """What takes the place of an answer in a batch, for a listing that cannot be used."""
+
+    error: Problem
+
+
+class BatchAnswer(TypedDict):
+    """The answers for several listings, all by one version of the model."""
+
+    answers: Annotated[list[Answer | Refusal], Field(description="One for each listing, in order.")]
+
+
+class AcceptedPrice(TypedDict):
+    """Feedback of a market whose listings have a price, as it was recorded."""
+
+    feedback_id: Identifier
+    prediction_id: Identifier
+    price: float
+    observed_at: Moment
+    received_at: Moment
+
+
+class AcceptedCategory(TypedDict):
+    """Feedback of a market whose listings have a class, as it was recorded."""
+
+    feedback_id: Identifier
+    prediction_id: Identifier
+    price_category: str
+    observed_at: Moment
+    received_at: Moment
+
+
+Accepted = AcceptedPrice | AcceptedCategory
+
+
+class Version(TypedDict):
+    """A version of the model that answers; the rule has neither `metrics` nor `fingerprints`."""
+
+    model_version: str
+    tier: Tier
+    bands: Annotated[dict[str, Any], Field(description="What its categories mean: the contract of its lineage.")]
+    metrics: NotRequired[dict[str, float]]
+    fingerprints: NotRequired[dict[str, str]]
+
+
+class ServedVersion(TypedDict):
+    """A version of the model, and since when it has answered."""
+
+    version: str
+    tier: Tier
+    since: Moment
+
+
+class TierState(TypedDict):
+    """The state of one of the places that a model can come from."""
+
+    status: Annotated[str, Field(description="serving, available, absent, refused or unreachable.")]
+    version: str | None
+    reason: Annotated[str | None, Field(description="Why there is no model.")]
+
+
+class RegistryState(TypedDict):
+    """What is known of the model registry."""
+
+    url: str | None
+    breakers: Annotated[dict[str, str] | None, Field(description="State of each circuit breaker.")]
+    aliases: Annotated[dict[str, int], Field(description="The version that each alias points to.")]
+    aliases_confirmed: bool
+    age_seconds: Annotated[float | None, Field(description="Time since the registry last answered.")]
+    last_error: str | None
+    cache_error: str | None
+
+
+class ModelsState(TypedDict):
+    """Which model answers, and the state of each place that a model can come from."""
+
+    status: HealthStatus
+    reasons: list[str]
+    champion: ServedVersion | None
+    challenger: ServedVersion | None
+    tiers: dict[str, TierState]
+    registry: RegistryState
+    refreshed_seconds_ago: float | None
+
+
+class Models(TypedDict):
+    """The versions that answer, and where they came from."""
+
+    champion: Version
+    challenger: Version | None
+    challenger_share: Annotated[Share, Field(description="Share of the request keys that the challenger answers.")]
+    shadow: Annotated[bool, Field(description="Whether the challenger predicts what the champion answers, too.")]
+    source: ModelsState
+
+
+class StoreState(TypedDict):
+    """How shipping records to the prediction store goes."""
+
+    pending_bytes: int
+    pending_records: int
+    oldest_pending_seconds: float | None
+    last_shipped_at: Moment | None
+    last_error: str | None
+    shipped: Annotated[int, Field(description="Records since the start.")]
+    damaged: Annotated[int, Field(description="Records since the start that were set aside.")]
+
+
+class Health(TypedDict):
+    """The state of the model and of each dependency."""
+
+    status: HealthStatus
+    golden_rows: Annotated[str, Field(description="Whether the model still answers as it was evaluated.")]
+    models: ModelsState
+    prediction_store: StoreState

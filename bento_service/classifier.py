@@ -1,0 +1,251 @@
+"""The one path that a request takes, whichever protocol it came by: model, record, answer.
+
+A listing is read as the market of the model that answers declares it; nothing here knows a column or a category.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import orjson
+import uuid_utils
+
+from bento_service.answers import Accepted, Answer, Refusal
+from bento_service.errors import FieldError, Kind, ServiceError, unusable_listing
+from bento_service.feedback import read_feedback
+from bento_service.metrics import Metrics
+from bento_service.models.snapshot import ServedModel, Snapshot
+from bento_service.records.journal import JournalFull
+from bento_service.records.predictions import PredictionLog, answer_record, shadow_record
+from bento_service.split import TrafficSplit
+from housing_assets.inference.prediction import UnusableListing
+
+ROWS_BETWEEN_PAUSES = 16
+"""Listings of a batch after which other requests are let in: about two milliseconds of work."""
+
+MAX_KEY_LENGTH = 128
+
+MAX_FIELD_ERRORS = 20
+"""Unknown fields that an error names: a listing may have thousands."""
+
+
+class Models(Protocol):
+    """Where the model comes from."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What answers now."""
+
+
+class Journal(Protocol):
+    """Where records are safe before the answer leaves."""
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write records."""
+
+
+class Classifier:
+    """Answers requests.
+
+    Parameters
+    ----------
+    models : Models
+    journal : Journal
+    metrics : Metrics
+    split : TrafficSplit
+    log : PredictionLog
+    max_batch : int
+        Listings that one batch may have.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        journal: Journal,
+        metrics: Metrics,
+        split: TrafficSplit,
+        log: PredictionLog,
+        *,
+        max_batch: int,
+    ) -> None:
+        self.max_batch = max_batch
+        self._models = models
+        self._journal = journal
+        self._metrics = metrics
+        self._split = split
+        self._log = log
+
+    def predict(self, cells: Any, key: str | None, protocol: str, at: datetime | None = None) -> Answer:
+        """Classify one listing.
+
+        Parameters
+        ----------
+        cells : mapping
+            Raw texts or clean numbers by raw column name.
+        key : str, optional
+            Requests with the same key are answered by the same version while traffic is split.
+        protocol : str
+            ``http`` or ``grpc``, for the record.
+        at : datetime, optional
+            The moment that the record is dated, in UTC, where recorded traffic is replayed; now by default.
+
+        Raises
+        ------
+        ServiceError
+            If the listing cannot be used, or there is no model, or the answer cannot be recorded.
+        """
+        _check_key(key)
+        answer, records = self._answer(self._models.snapshot, cells, key, protocol, at)
+        self._record(records)
+        return answer
+
+    async def predict_batch(
+        self,
+        listings: Any,
+        key: str | None,
+        protocol: str,
+        deadline: float | None = None,
+        at: datetime | None = None,
+    ) -> list[Answer | Refusal]:
+        """Classify several listings by one version; what cannot be used has its error in place of an answer.
+
+        Parameters
+        ----------
+        listings : sequence of mappings
+        key : str, optional
+        protocol : str
+        deadline : float, optional
+            Of the monotonic clock, in seconds, after which the client no longer waits for the answer.
+        at : datetime, optional
+            As for ``predict``.
+
+        Raises
+        ------
+        ServiceError
+            If it is not a batch, or there is no model, or the deadline passes, or the answers cannot be recorded.
+        """
+        if not isinstance(listings, Sequence) or isinstance(listings, str):
+            raise ServiceError(Kind.INVALID, "a batch is a list of listings")
+        if not 1 <= len(listings) <= self.max_batch:
+            raise ServiceError(
+                Kind.INVALID,
+                f"a batch has 1 to {self.max_batch} listings",
+                [FieldError("listings", f"{len(listings)} listings", f"1 to {self.max_batch}")],
+            )
+        _check_key(key)
+        snapshot = self._models.snapshot
+        snapshot.require_champion()
+        answers: list[Answer | Refusal] = []
+        records: list[bytes] = []
+        for row, cells in enumerate(listings):
+            if row % ROWS_BETWEEN_PAUSES == ROWS_BETWEEN_PAUSES - 1:
+                await asyncio.sleep(0)
+                if deadline is not None and time.monotonic() > deadline:
+                    raise ServiceError(
+                        Kind.DEADLINE_EXCEEDED, f"{row} of {len(listings)} listings were done by the deadline"
+                    )
+            try:
+                answer, made = self._answer(snapshot, cells, key, protocol, at)
+                answers.append(answer)
+                records += made
+            except ServiceError as fault:
+                answers.append({"error": fault.to_problem()})
+        self._record(records)
+        return answers
+
+    def record_feedback(self, feedback: Any, at: datetime | None = None) -> Accepted:
+        """Record what a listing really was: its price, or its class, whichever the champion's market predicts.
+
+        Parameters
+        ----------
+        feedback : mapping
+            ``prediction_id``; ``price``, a raw text or a number, or ``price_category``; and ``observed_at``, ISO 8601
+            with its UTC offset, or nothing for now.
+        at : datetime, optional
+            When it counts as received, where recorded traffic is replayed; now by default.
+
+        Raises
+        ------
+        ServiceError
+            If it cannot be used, or there is no model, or it cannot be recorded.
+        """
+        market = self._models.snapshot.require_champion().model.market
+        accepted = read_feedback(market, feedback, at or datetime.now(UTC))
+        truth = {"price": accepted.get("price"), "price_category": accepted.get("price_category")}
+        self._record([orjson.dumps({"kind": "feedback", **accepted, **truth})])
+        return accepted
+
+    def _answer(
+        self, snapshot: Snapshot, cells: Any, key: str | None, protocol: str, at: datetime | None
+    ) -> tuple[Answer, list[bytes]]:
+        """Return the answer for a listing, and the records to be kept of it."""
+        started = time.perf_counter()
+        if not isinstance(cells, Mapping):
+            raise ServiceError(
+                Kind.INVALID, "a listing is an object", [FieldError("listing", cells, "an object of its fields")]
+            )
+        prediction_id = str(uuid_utils.uuid7())
+        served, shadow = self._choose(snapshot, key or prediction_id)
+        known = served.model.market.known_names
+        if not cells.keys() <= known:
+            raise _unknown_fields(cells, known)
+        try:
+            prediction = served.model.predict_one(cells)
+        except UnusableListing as fault:
+            raise unusable_listing(fault.reasons, cells) from None
+        record = answer_record(
+            served,
+            prediction,
+            cells,
+            prediction_id=prediction_id,
+            at=at or datetime.now(UTC),
+            protocol=protocol,
+            key=key,
+        )
+        category = record["price_category"]
+        self._metrics.count_prediction(served.tier, category, bool(prediction.unseen), time.perf_counter() - started)
+        made = [record]
+        if shadow is not None:
+            shadowed = shadow_record(shadow, cells, record)
+            made += [] if shadowed is None else [shadowed]
+        self._log.sample(record, served)
+        answer: Answer = {
+            "prediction_id": prediction_id,
+            "price_category": category,
+            "probabilities": record["probabilities"],
+            "band": served.bands[prediction.category],
+            "model_version": served.version,
+            "tier": served.tier,
+            "unseen": list(prediction.unseen),
+        }
+        return answer, [orjson.dumps(each) for each in made]
+
+    def _choose(self, snapshot: Snapshot, key: str) -> tuple[ServedModel, ServedModel | None]:
+        """Return the model that answers a key, and the one that predicts in its shadow."""
+        champion, challenger = snapshot.require_champion(), snapshot.challenger
+        if challenger is None:
+            return champion, None
+        if self._split.goes_to_challenger(key):
+            return challenger, None
+        return champion, challenger if self._split.shadow else None
+
+    def _record(self, records: Sequence[bytes]) -> None:
+        if not records:
+            return
+        try:
+            self._journal.append(records)
+        except JournalFull as fault:
+            raise ServiceError(Kind.JOURNAL_FULL, str(fault), retry_after=30) from fault
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None and len(key) > MAX_KEY_LENGTH:
+        expected = f"at most {MAX_KEY_LENGTH} characters"
+        raise ServiceError(Kind.INVALID, "the request key is too long", [FieldError("request key", key, expected)])
+
+
+def _unknown_fields(cells: Mapping[Any, Any], known: frozenset[str]) -> ServiceError:
+    faults = [FieldError(str(name), cells[name], "no such field") for name in cells if name not in known]
+    return ServiceError(Kind.INVALID, f"{len(faults)} of the listing's fields are unknown", faults[:MAX_FIELD_ERRORS])

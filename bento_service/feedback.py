@@ -1,0 +1,90 @@
+"""Feedback: what a classified listing really was, read as the market's declaration says."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import uuid_utils
+
+from bento_service.answers import Accepted
+from bento_service.errors import FieldError, Kind, ServiceError
+from bento_service.moments import format_moment, read_past_moment
+from housing_assets.inference.market import Market
+
+PRICE, CATEGORY = "price", "price_category"
+
+
+def truth_field(market: Market) -> str:
+    """Return the field by which feedback of a market tells what a listing was: its price, or its class."""
+    return PRICE if market.has_price else CATEGORY
+
+
+def read_feedback(market: Market, feedback: Any, now: datetime) -> Accepted:
+    """Read and check feedback.
+
+    Parameters
+    ----------
+    market : Market
+    feedback : mapping
+        ``prediction_id``, ``price`` or ``price_category`` as the market has it, and ``observed_at`` or nothing for now.
+    now : datetime
+        When it counts as received, in UTC.
+
+    Raises
+    ------
+    ServiceError
+        If a field is missing, unknown or cannot be used.
+    """
+    if not isinstance(feedback, Mapping):
+        raise ServiceError(Kind.INVALID, "feedback is an object")
+    truth = truth_field(market)
+    checks: Mapping[str, Callable[[Any], Any]] = {
+        "prediction_id": _read_prediction_id,
+        truth: lambda value: market.target_column.parse(value)[0],
+        "observed_at": lambda value: format_moment(now if value is None else read_past_moment(value, now)),
+    }
+    faults = [FieldError(name, feedback[name], _refuse(market, name)) for name in feedback if name not in checks]
+    checked: dict[str, Any] = {}
+    for name, check in checks.items():
+        try:
+            checked[name] = check(feedback.get(name))
+        except ValueError as fault:  # of a rule, too: what it cannot use is a value error
+            faults.append(FieldError(name, feedback.get(name), str(fault)))
+    if faults:
+        raise ServiceError(Kind.INVALID, f"{len(faults)} of the feedback's fields cannot be used", faults)
+    feedback_id, received_at = str(uuid_utils.uuid7()), format_moment(now)
+    if market.has_price:
+        return {
+            "feedback_id": feedback_id,
+            "prediction_id": checked["prediction_id"],
+            "price": float(checked[PRICE]),
+            "observed_at": checked["observed_at"],
+            "received_at": received_at,
+        }
+    return {
+        "feedback_id": feedback_id,
+        "prediction_id": checked["prediction_id"],
+        "price_category": checked[CATEGORY],
+        "observed_at": checked["observed_at"],
+        "received_at": received_at,
+    }
+
+
+def _refuse(market: Market, name: str) -> str:
+    """Return what is expected instead of a field that the market's feedback does not have."""
+    if name == CATEGORY:
+        return f"no category: listings of this market have a price, in {market.currency}; send price"
+    if name == PRICE:
+        classes = ", ".join(market.categories)
+        return f"no price: listings of this market have a class; send price_category, one of {classes}"
+    return f"no such field; there are prediction_id, {truth_field(market)} and observed_at"
+
+
+def _read_prediction_id(value: Any) -> str:
+    try:
+        found = uuid_utils.UUID(value)
+        if found.version == 7:  # the version that answers have
+            return str(found)
+    except (TypeError, ValueError, AttributeError):
+        pass
+    raise ValueError("the prediction_id of an answer, a UUID of version 7")

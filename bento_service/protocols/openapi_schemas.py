@@ -1,0 +1,154 @@
+"""Schemas of the OpenAPI document: answers as their types declare them, requests as the served market reads them."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+from bento_service.answers import (
+    AcceptedCategory,
+    AcceptedPrice,
+    Answer,
+    BatchAnswer,
+    Health,
+    Models,
+    Problem,
+    Refusal,
+)
+from bento_service.models.snapshot import ServedModel, Snapshot
+from housing_assets.inference.cells import MAX_CELL_LENGTH
+from housing_assets.inference.declaration import Column
+from housing_assets.inference.market import Market
+
+Schema = dict[str, Any]
+
+ANSWERS: tuple[Any, ...] = (Answer, Refusal, BatchAnswer, AcceptedPrice, AcceptedCategory, Models, Health, Problem)
+
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+
+
+def schemas(snapshot: Snapshot, max_batch: int) -> Mapping[str, Schema]:
+    """Return the schemas by name.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Whose market is described; without a model, listings and categories are left open.
+    max_batch : int
+        Listings that one batch may have.
+    """
+    found = {**answer_schemas(), "Listing": {"type": "object"}, "Batch": _batch(max_batch), "Feedback": _feedback(None)}
+    champion = snapshot.champion
+    if champion is None:
+        return found
+    served = [each for each in (champion, snapshot.challenger) if each is not None]
+    found["Answer"] = {**found["Answer"], "properties": found["Answer"]["properties"] | _outcome(served)}
+    found["Listing"] = _listing(champion.model.market)
+    found["Feedback"] = _feedback(champion.model.market)
+    return found
+
+
+@cache
+def answer_schemas() -> Mapping[str, Schema]:
+    """Return the schemas of the answers and their parts by name; they are not to be changed."""
+    _, generated = TypeAdapter.json_schemas(
+        [(answer.__name__, "serialization", TypeAdapter(answer)) for answer in ANSWERS],
+        schema_generator=_ClosedObjects,
+        ref_template="#/components/schemas/{model}",
+    )
+    return dict(generated["$defs"])
+
+
+class _ClosedObjects(GenerateJsonSchema):
+    """Allows no other fields than the declared ones, and leaves out titles that only repeat a field's name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def typed_dict_schema(self, schema: Any) -> Schema:
+        return super().typed_dict_schema(schema) | {"additionalProperties": False}
+
+
+def ref(name: str) -> Schema:
+    """Return a reference to a schema."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _outcome(served: list[ServedModel]) -> Schema:
+    """Return what answers of these models hold that their types leave open: categories, probabilities, bands."""
+    categories = list(dict.fromkeys(category for each in served for category in each.model.labels.categories))
+    probabilities = [_object(**dict.fromkeys(each.model.labels.categories, _SHARE)) for each in served]
+    bands = [ref("Band") if each.model.labels.has_bands else {"type": "null"} for each in served]
+    described = answer_schemas()["Answer"]["properties"]
+    return {
+        "price_category": {"enum": categories},
+        "probabilities": {"description": described["probabilities"]["description"], **_any_of(probabilities)},
+        "band": {"description": described["band"]["description"], **_any_of(bands)},
+    }
+
+
+def _any_of(found: list[Schema]) -> Schema:
+    different = [each for position, each in enumerate(found) if each not in found[:position]]
+    return different[0] if len(different) == 1 else {"anyOf": different}
+
+
+def _listing(market: Market) -> Schema:
+    return {
+        "type": "object",
+        "title": market.title,
+        "description": "Raw texts or clean numbers. A field that is absent or null is empty. The target is not read.",
+        "properties": {column.raw: _cell(column) for column in market.columns},
+        "required": list(market.required),
+        "additionalProperties": False,
+    }
+
+
+def _cell(column: Column) -> Schema:
+    if column.is_target:
+        return {"description": "May be sent, and is not read."}
+    kinds = ["string", "number", "boolean", "null"]
+    return {"type": kinds, "maxLength": MAX_CELL_LENGTH, "examples": [column.example]}
+
+
+def _batch(max_batch: int) -> Schema:
+    return _object(
+        listings={
+            "type": "array",
+            "items": {"description": "A Listing; one that cannot be used has its error in its place in the answer."},
+            "minItems": 1,
+            "maxItems": max_batch,
+        }
+    )
+
+
+def _feedback(market: Market | None) -> Schema:
+    price: Schema = {"type": ["string", "number"]}
+    category: Schema = {"type": "string"}
+    truth = {"price": price, "price_category": category}
+    if market is not None and market.has_price:
+        truth = {"price": {**price, "description": f"In {market.currency}: a text as in an ad, or a number."}}
+    elif market is not None:
+        truth = {"price_category": {"enum": list(market.categories)}}
+    return {
+        **_object(
+            prediction_id={"type": "string", "format": "uuid"},
+            **truth,
+            observed_at={
+                "type": ["string", "null"],
+                "format": "date-time",
+                "description": "When it was known; now, if absent.",
+            },
+        ),
+        "required": ["prediction_id", *(truth if market is not None else ())],
+    }
+
+
+def _object(**properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

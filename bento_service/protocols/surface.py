@@ -1,0 +1,55 @@
+"""What HTTP and gRPC need of the service that they answer for."""
+
+import logging
+from typing import Protocol
+
+from bento_service.answers import Health, Models
+from bento_service.auth import ApiKeys
+from bento_service.classifier import Classifier
+from bento_service.classifier import Models as ModelSource
+from bento_service.metrics import Metrics
+
+
+class Service(Protocol):
+    """A running service.
+
+    Attributes
+    ----------
+    logger : logging.Logger
+        For failures of our own.
+    keys : ApiKeys
+    metrics : Metrics
+    classifier : Classifier
+    models : Models
+        Its snapshot names the market that is described.
+    max_request_bytes : int
+        Size of a request, at most.
+    """
+
+    @property
+    def logger(self) -> logging.Logger: ...  # noqa: D102
+    @property
+    def keys(self) -> ApiKeys: ...  # noqa: D102
+    @property
+    def metrics(self) -> Metrics: ...  # noqa: D102
+    @property
+    def classifier(self) -> Classifier: ...  # noqa: D102
+    @property
+    def models(self) -> ModelSource: ...  # noqa: D102
+    @property
+    def max_request_bytes(self) -> int: ...  # noqa: D102
+
+    def require_capacity(self) -> None:
+        """Refuse a request while requests wait too long."""
+
+    def is_ready(self) -> bool:
+        """Return whether there is a model that answers."""
+
+    def describe_models(self) -> Models:
+        """Return the versions that answer."""
+
+    def check_health(self) -> Health:
+        """Return the state of the model and of each dependency."""
+
+    def expose_metrics(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""

@@ -1,0 +1,120 @@
+"""The settings in force, and the environment that they mean for other programs."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from housing_assets.command_line.faults import CommandError
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from resources.model_registry import ModelRegistry
+    from resources.settings import ServingSettings, Settings
+
+S = TypeVar("S", bound="Settings")
+
+QUIET = {
+    "DAGSTER_DISABLE_TELEMETRY": "yes",
+    "BENTOML_DO_NOT_TRACK": "True",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
+"""What keeps the programs from reporting on their users, where nobody has said otherwise."""
+
+
+def read_settings() -> "Settings":
+    """Return the platform's settings.
+
+    Raises
+    ------
+    CommandError
+        If one of them is wrong.
+    """
+    from resources.settings import Settings
+
+    return _read(Settings)
+
+
+def read_serving_settings() -> "ServingSettings":
+    """Return the service's settings, with the platform's.
+
+    Raises
+    ------
+    CommandError
+        If one of them is wrong.
+    """
+    from resources.settings import ServingSettings
+
+    return _read(ServingSettings)
+
+
+def registry_of(settings: "Settings") -> "ModelRegistry":
+    """Return the registry of the market's models."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", QUIET["MLFLOW_DISABLE_TELEMETRY"])
+    from resources.model_registry import ModelRegistry
+
+    return ModelRegistry(tracking_uri=settings.mlflow_uri, model_name=settings.model_name)
+
+
+def environment_of(settings: "Settings") -> dict[str, str]:
+    """Return the environment of a program that the settings mean, with DAGSTER_HOME, which is made."""
+    home = dagster_home(settings)
+    home.mkdir(parents=True, exist_ok=True)
+    told = {
+        "HOUSING_STORAGE": str(settings.storage),
+        "DAGSTER_HOME": str(home),
+        "MLFLOW_TRACKING_URI": settings.mlflow_uri,
+    }
+    return {**QUIET, **os.environ, **told}
+
+
+def dagster_home(settings: "Settings") -> Path:
+    """Return the folder of the Dagster instance: DAGSTER_HOME, or one below HOUSING_STORAGE."""
+    named = os.environ.get("DAGSTER_HOME")
+    return Path(named) if named else settings.storage / "dagster"
+
+
+@contextmanager
+def dagster_instance(settings: "Settings") -> "Iterator[dg.DagsterInstance]":
+    """Open the Dagster instance.
+
+    Raises
+    ------
+    CommandError
+        If there is none yet.
+    """
+    import dagster as dg
+
+    home = dagster_home(settings)
+    if not home.is_dir():
+        raise CommandError(
+            f"{home} is no folder, so nothing was run with it yet: make materialize, or set DAGSTER_HOME"
+        )
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield instance
+
+
+def _read(kind: type[S]) -> S:
+    from pydantic import ValidationError
+
+    try:
+        return kind()
+    except ValidationError as fault:
+        raise CommandError("; ".join(_of_one(kind, error["loc"], error["msg"]) for error in fault.errors())) from fault
+    except ValueError as fault:
+        raise CommandError(str(fault)) from fault
+
+
+def _of_one(kind: "type[Settings]", location: tuple[int | str, ...], message: str) -> str:
+    """Say what is wrong with a setting, without its value: it may be a password."""
+    name = str(location[0]) if location else ""
+    return f"{variable(kind, name)}: {message.removeprefix('Value error, ')}"
+
+
+def variable(kind: "type[Settings]", name: str) -> str:
+    """Return the environment variable of a setting."""
+    alias = kind.model_fields[name].validation_alias if name in kind.model_fields else name
+    return str(alias) if alias else f"HOUSING_{name.upper()}"

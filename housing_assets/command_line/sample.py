@@ -1,0 +1,78 @@
+"""Files of synthetic rows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from housing_assets.command_line.faults import CommandError
+
+MarketName = Annotated[
+    str, typer.Option("--market", envvar="HOUSING_MARKET", help="A market's name, or the file.py that declares one.")
+]
+Shifts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shift",
+        metavar="NAME=VALUE",
+        help="How synthetic rows differ from the ordinary ones; may be repeated. `housing sample --shifts` lists them.",
+    ),
+]
+
+
+def sample(
+    out: Annotated[Path | None, typer.Option(help="File to write: .csv, .csv.gz or .parquet.")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="Number of rows.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other rows of the same market.")] = 0,
+    as_of: Annotated[
+        str, typer.Option(help="Day on which the rows were written, such as 2026-03-01; the sample's own by default.")
+    ] = "",
+    shift: Shifts = None,
+    shifts: Annotated[bool, typer.Option("--shifts", help="List the shifts of the market's sample and end.")] = False,
+    market: MarketName = "istanbul",
+) -> None:
+    """Write a file of SYNTHETIC rows.
+
+    None of them is real.
+    """
+    from housing_assets.listings.samples import load_sample
+    from housing_assets.market_loading import load_market
+
+    generator = load_sample(load_market(market))
+    if shifts:
+        for name, meaning in generator.shifts.items():
+            print(f"{name:<20} {meaning}")
+        return
+    if out is None:
+        raise CommandError("--out is missing: expected a file to write, ending in .csv, .csv.gz or .parquet")
+
+    from housing_assets.command_line.days import read_day
+    from housing_assets.listings.files import require_suffix, write_listings
+
+    try:
+        require_suffix(out)
+        day = read_day(as_of) if as_of else None
+        drawn = generator.draw(rows, seed=seed, as_of=day, shift=read_pairs("--shift", shift))
+        write_listings(drawn, out)
+    except (ValueError, OSError) as fault:
+        raise CommandError(str(fault)) from fault
+    print(f"{rows:,} synthetic rows of {market} written to {out}")
+
+
+def read_pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    """Return the NAME=VALUE texts of an option as a mapping.
+
+    Raises
+    ------
+    CommandError
+        If one of them is no pair, or a name is given twice.
+    """
+    pairs: dict[str, str] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise CommandError(f"{option} is {text!r}: expected NAME=VALUE")
+        if name in pairs:
+            raise CommandError(f"{option} names {name} twice: expected different names")
+        pairs[name] = value
+    return pairs

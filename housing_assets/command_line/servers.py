@@ -1,0 +1,105 @@
+"""The servers that people keep running while they work; each command ends with all that it has started."""
+
+import socket
+import time
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from housing_assets.command_line.environment import environment_of, read_serving_settings, read_settings
+from housing_assets.command_line.faults import CommandError
+from housing_assets.command_line.processes import STOPPED, end, start, stopping, undisturbed, wait_for_any
+
+if TYPE_CHECKING:
+    import subprocess
+
+START_SECONDS = 60
+"""Within which an MLflow server answers, on a slow machine, too."""
+
+MlflowPort = Annotated[int, typer.Option(min=1, max=65_535, envvar="MLFLOW_PORT", help="Of the local MLflow server.")]
+
+
+def dev(
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Of the lineage page.")] = 3000,
+    mlflow_port: MlflowPort = 5000,
+) -> None:
+    """Run the lineage page, the daemon and MLflow.
+
+    No MLflow is started where MLFLOW_TRACKING_URI is a server, or one answers on its port already.
+    """
+    settings = read_settings()
+    environment = environment_of(settings)
+    with _Servers() as servers:
+        servers.start_mlflow(settings.mlflow_uri, mlflow_port, environment)
+        servers.start(["dg", "dev", "--port", str(port)], environment)
+        servers.wait()
+
+
+def serve(mlflow_port: MlflowPort = 5000) -> None:
+    """Serve the version in production.
+
+    Over HTTP and gRPC; it follows the registry. No MLflow is started where MLFLOW_TRACKING_URI is a server, or one
+    answers on its port already.
+    """
+    settings = read_serving_settings()
+    environment = environment_of(settings) | {"BENTOML_HOME": str(settings.market_storage / "bentoml")}
+    with _Servers() as servers:
+        environment["MLFLOW_TRACKING_URI"] = servers.start_mlflow(settings.mlflow_uri, mlflow_port, environment)
+        service = "bento_service.service:HousingPriceClassifier"
+        servers.start(["bentoml", "serve", service, "--port", str(settings.port)], environment)
+        servers.wait()
+
+
+class _Servers(ExitStack):
+    """Servers that end together: when one of them does, or somebody asks them to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._running: list[subprocess.Popen[bytes]] = []
+        self.enter_context(stopping())
+        self.callback(self._end)
+
+    def start(self, command: list[str], environment: dict[str, str]) -> None:
+        self._running.append(start(command, environment))
+
+    def start_mlflow(self, tracking_uri: str, port: int, environment: dict[str, str]) -> str:
+        """Start an MLflow server where there is none, and return its address once it answers."""
+        from resources.mlflow_server import server_command
+
+        if tracking_uri.startswith(("http://", "https://")):
+            return tracking_uri
+        if _answers(port):
+            print(f"port {port} answers: it is taken for MLflow, as `make dev` and `make serve` share one", flush=True)
+        else:
+            self.start(server_command(tracking_uri, port), environment)
+            self._wait_for(port)
+        return f"http://127.0.0.1:{port}"
+
+    def wait(self) -> None:
+        raise typer.Exit(wait_for_any(self._running))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, fault, trace)
+        if isinstance(fault, KeyboardInterrupt):
+            raise typer.Exit(STOPPED) from None
+
+    def _wait_for(self, port: int) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(port):
+            if any(each.poll() is not None for each in self._running) or time.monotonic() > deadline:
+                raise CommandError(f"MLflow does not answer on port {port}: what it says is above")
+            time.sleep(0.2)
+
+    def _end(self) -> None:
+        with undisturbed():
+            for each in reversed(self._running):
+                end(each)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,73 @@
+"""What was built last: a line for each asset, the metrics, the checks, and where to look."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from housing_assets.command_line.environment import dagster_instance, read_settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+SIZES = ("dagster/row_count", "training_rows", "trees", "version", "lineage")
+"""Metadata that tells what an asset is like, the first that it has."""
+
+METRICS = ("macro_f1", "accuracy", "roc_auc_ovr", "calibration_error")
+
+
+def summary() -> None:
+    """Show what was built last.
+
+    Each asset, the metrics and the checks, and where to look.
+    """
+    settings = read_settings()
+    with dagster_instance(settings) as instance:
+        from housing_assets.definitions import defs
+
+        graph = defs.resolve_asset_graph()
+        print(f"\n{'asset':<26} {'built at (UTC)':<20} what")
+        for level in graph.toposorted_asset_keys_by_level:
+            for key in sorted(level & graph.materializable_asset_keys):
+                print(_describe(key, instance.get_latest_materialization_event(key)))
+        outcomes = [_outcome(instance, key) for key in sorted(graph.asset_check_keys)]
+    print("\nchecks: " + ", ".join(outcomes))
+    here = f"HOUSING_STORAGE={settings.storage}"
+    if not settings.is_default_market:
+        here += f" HOUSING_MARKET={settings.market}"
+    print(
+        f"\nwhere to look, with everything that was written in {settings.market_storage}\n"
+        f"  make dev {here}\n"
+        "      the lineage page on http://localhost:3000, MLflow on http://localhost:5000\n"
+        f"  make versions {here}\n"
+        "      the registered versions, and why each was promoted or not\n"
+        f"  make decisions {here}\n"
+        "      what the sensors decided by themselves, and why"
+    )
+
+
+def _describe(key: "dg.AssetKey", event: "dg.EventLogEntry | None") -> str:
+    name = key.to_user_string()
+    if event is None or event.asset_materialization is None:
+        return f"{name:<26} {'not yet':<20}"
+    found = event.asset_materialization.metadata
+    told = [
+        f"{each.removeprefix('dagster/').replace('_', ' ')} {_shown(found[each].value)}"
+        for each in SIZES
+        if each in found
+    ][:1]
+    told += [f"{each} {_shown(found[each].value)}" for each in METRICS if each in found]
+    return f"{name:<26} {datetime.fromtimestamp(event.timestamp, UTC):%Y-%m-%d %H:%M:%S}  {', '.join(told)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _outcome(instance: "dg.DagsterInstance", key: "dg.AssetCheckKey") -> str:
+    import dagster as dg
+
+    record = instance.get_latest_asset_check_evaluation_record(key)
+    if record is None or not isinstance(record.evaluation, dg.AssetCheckEvaluation):
+        return f"{key.name} not yet"
+    return f"{key.name} {'passed' if record.evaluation.passed else 'FAILED'}"

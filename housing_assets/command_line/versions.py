@@ -1,0 +1,93 @@
+"""The registered versions: the audit trail, and the way back."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from housing_assets.command_line.environment import read_settings, registry_of
+from housing_assets.command_line.faults import CommandError
+
+if TYPE_CHECKING:
+    from resources.model_registry import ModelRegistry, Version
+
+SHOWN_TAGS = ("lineage", "data_fingerprint", "fine_tuned_from", "git_commit", "decision", "reason", "rolled_back")
+
+versions_app = typer.Typer(invoke_without_command=True)
+
+
+@versions_app.callback()
+def versions(context: typer.Context) -> None:
+    """List, export or upgrade registered versions.
+
+    Without a command: each version, the newest first, with aliases, provenance and promotion decision.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    registry = registry_of(read_settings())
+    told = [_describe(registry, version) for version in registry.versions()]
+    print("\n\n".join(told) or "no version is registered yet: make materialize")
+
+
+@versions_app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Made anew; only an empty folder or a model artifact is replaced.")],
+) -> None:
+    """Write the artifact in production to a folder."""
+    import shutil
+    from tempfile import TemporaryDirectory
+
+    from housing_assets.inference.artifact import MANIFEST
+    from resources.model_registry import PRODUCTION
+
+    if folder.exists() and not (folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))):
+        raise CommandError(f"{folder} is neither an empty folder nor a model artifact: it is left alone")
+    registry = registry_of(read_settings())
+    version = registry.with_alias(PRODUCTION)
+    if version is None:
+        raise CommandError("nothing to export: no version is in production: make materialize")
+    with TemporaryDirectory() as temporary:
+        artifact = registry.download(version, Path(temporary))
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(artifact, folder)
+    print(f"version {version.number} -> {folder}")
+
+
+@versions_app.command()
+def upgrade() -> None:
+    """Register versions of an older release anew.
+
+    In the form that this release reads.
+    """
+    from housing_assets.market_loading import load_market
+    from housing_assets.packaging.upgrade import upgrade_versions
+
+    settings = read_settings()
+    upgrade_versions(registry_of(settings), load_market(settings.market), print)
+
+
+def rollback(
+    to: Annotated[
+        int | None, typer.Option(help="Version; by default the one that the current version replaced.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Kept in the audit trail.")] = "",
+) -> None:
+    """Point production at an earlier version.
+
+    Takes effect at once: services follow the registry.
+    """
+    try:
+        old, new = registry_of(read_settings()).rollback(to, reason)
+    except LookupError as fault:
+        raise CommandError(f"not rolled back: {fault}") from fault
+    print(f"production: version {old.number} -> version {new.number}")
+
+
+def _describe(registry: "ModelRegistry", version: "Version") -> str:
+    logged = registry.client().get_run(version.run_id).data
+    told = {name: version.tags[name] for name in SHOWN_TAGS if name in version.tags}
+    told["parameters"] = ", ".join(f"{name}={value}" for name, value in sorted(logged.params.items()))
+    told["metrics"] = ", ".join(f"{name}={value:.4f}" for name, value in sorted(logged.metrics.items()))
+    told["mlflow run"] = version.run_id
+    lines = [f"version {version.number}  {', '.join(version.aliases)}".rstrip()]
+    return "\n".join([*lines, *(f"  {name:<17} {value}" for name, value in told.items() if value)])

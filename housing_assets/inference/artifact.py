@@ -1,0 +1,238 @@
+"""The model artifact: one folder of plain files that predicts from raw listings. Loading it runs no code.
+
+``market.json``, ``encoder.json``, ``forest.npz``, ``labels.json``, ``rule.json``, ``golden.json``, ``metrics.json``,
+``reference_profile.json``, and ``manifest.json`` with the SHA-256 of each.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from housing_assets.inference import fallback, labels
+from housing_assets.inference.crossing import cross_listing
+from housing_assets.inference.encoder import FittedEncoder
+from housing_assets.inference.fallback import FallbackRule
+from housing_assets.inference.forest import FILE as FOREST
+from housing_assets.inference.forest import FlatForest
+from housing_assets.inference.labels import LabelScheme
+from housing_assets.inference.market import Market
+from housing_assets.inference.prediction import Prediction, UnusableListing, parse_usable
+
+FORMAT = 4
+UPGRADABLE = 3
+"""Format of artifacts without their market's declaration, which ``housing versions upgrade`` adds."""
+
+MARKET, ENCODER, GOLDEN, METRICS = "market.json", "encoder.json", "golden.json", "metrics.json"
+REFERENCE = "reference_profile.json"
+FILES = (MARKET, ENCODER, FOREST, labels.FILE, fallback.FILE, GOLDEN, METRICS, REFERENCE)
+MANIFEST = "manifest.json"
+
+
+class ArtifactRefused(ValueError):
+    """A model artifact that is damaged, incomplete or not one of ours; the message says which file and why."""
+
+
+@dataclass(frozen=True)
+class GoldenRow:
+    """A raw listing and the class probabilities that the evaluated model gave it."""
+
+    cells: Mapping[str, Any]
+    probabilities: tuple[float, ...]
+
+
+PROBABILITY_TOLERANCE = 1e-6
+"""How far a probability may be from the evaluated model's: well above rounding, well below what matters."""
+
+
+@dataclass(frozen=True)
+class ModelArtifact:
+    """A model, ready to predict.
+
+    Attributes
+    ----------
+    market : Market
+        The declaration of the listings that it reads.
+    encoder : FittedEncoder
+    forest : FlatForest
+    labels : LabelScheme
+    rule : FallbackRule
+        What answers where the forest cannot.
+    golden : sequence of GoldenRow
+        Held-out listings, without what is personal, that are replayed wherever the model is loaded.
+    metrics : mapping of str to float
+        Of the evaluation before registration.
+    provenance : mapping of str to str
+        Fingerprints and versions that the model was made from.
+    reference : str
+        What production is held against, as the monitoring writes it: only carried along here. Empty for a model that
+        is not to be monitored.
+    """
+
+    market: Market
+    encoder: FittedEncoder
+    forest: FlatForest
+    labels: LabelScheme
+    rule: FallbackRule
+    golden: Sequence[GoldenRow]
+    metrics: Mapping[str, float]
+    provenance: Mapping[str, str]
+    reference: str = ""
+
+    def predict_one(self, cells: Mapping[str, Any]) -> Prediction:
+        """Classify one raw listing.
+
+        Parameters
+        ----------
+        cells : mapping
+            Raw texts or clean numbers by raw column name; the target is not read.
+
+        Raises
+        ------
+        UnusableListing
+            If a cell cannot be used; its ``reasons`` tell why, by column.
+        """
+        encoded = self.encoder.encode(cross_listing(self.market, parse_usable(self.market, cells)))
+        probabilities = self.forest.predict_proba_one(encoded.columns, encoded.cells)
+        return Prediction(int(probabilities.argmax()), tuple(probabilities.tolist()), encoded.unseen)
+
+    def replay_golden(self) -> None:
+        """Predict the golden rows again.
+
+        Raises
+        ------
+        ArtifactRefused
+            If one has other probabilities than the evaluated model gave it.
+        """
+        for row, golden in enumerate(self.golden):
+            found = self.predict_one(golden.cells).probabilities
+            if not np.allclose(found, golden.probabilities, rtol=0, atol=PROBABILITY_TOLERANCE):
+                raise ArtifactRefused(
+                    f"golden row {row} has the probabilities {found}, the evaluated model's were {golden.probabilities}"
+                )
+
+    def save(self, folder: Path) -> None:
+        """Write the files and their manifest to an existing folder."""
+        (folder / MARKET).write_text(self.market.to_json(), encoding="utf-8")
+        (folder / ENCODER).write_text(self.encoder.to_json(), encoding="utf-8")
+        self.forest.save(folder)
+        self.labels.save(folder)
+        self.rule.save(folder)
+        (folder / GOLDEN).write_text(
+            json.dumps([asdict(row) for row in self.golden], ensure_ascii=False, indent=1), encoding="utf-8"
+        )
+        (folder / METRICS).write_text(json.dumps(dict(self.metrics), indent=1, sort_keys=True))
+        (folder / REFERENCE).write_text(self.reference, encoding="utf-8")
+        manifest = {
+            "format": FORMAT,
+            "provenance": dict(self.provenance),
+            "sha256": {name: sha256(folder / name) for name in FILES},
+        }
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read and check what ``save`` wrote, and replay the golden rows.
+
+        Raises
+        ------
+        ArtifactRefused
+            If a file is missing, does not have the manifest's checksum, or holds what cannot be, or if the model does
+            not predict here what it predicted where it was evaluated.
+        """
+        manifest = _read_manifest(folder, FILES)
+        try:
+            market, scheme = _read_contract(folder)
+            artifact = cls(
+                market=market,
+                encoder=FittedEncoder.from_json((folder / ENCODER).read_text(encoding="utf-8"), market),
+                forest=FlatForest.load(folder),
+                labels=scheme,
+                rule=FallbackRule.load(folder, market, scheme),
+                golden=_read_golden(folder),
+                metrics=json.loads((folder / METRICS).read_text()),
+                provenance=manifest["provenance"],
+                reference=(folder / REFERENCE).read_text(encoding="utf-8"),
+            )
+        except (ValueError, KeyError, TypeError, IndexError) as fault:
+            raise ArtifactRefused(f"{folder}: {fault}") from fault
+        artifact._require_coherence(folder)
+        try:
+            artifact.replay_golden()
+        except (ArtifactRefused, UnusableListing) as fault:
+            raise ArtifactRefused(f"{folder}: {fault}") from fault
+        return artifact
+
+    def _require_coherence(self, folder: Path) -> None:
+        if self.forest.n_columns != self.encoder.n_columns:
+            raise ArtifactRefused(
+                f"{folder}: the forest was grown on {self.forest.n_columns} columns, "
+                f"the encoder makes {self.encoder.n_columns}"
+            )
+        if self.forest.n_classes != len(self.labels.categories):
+            raise ArtifactRefused(
+                f"{folder}: the forest's leaves have {self.forest.n_classes} classes, "
+                f"not the {len(self.labels.categories)} of {', '.join(self.labels.categories)}"
+            )
+
+
+def load_rule(folder: Path) -> FallbackRule:
+    """Read the rule alone from the folder of a model artifact whose other files may be damaged.
+
+    Raises
+    ------
+    ArtifactRefused
+        If the manifest, the rule or what it needs is missing or damaged.
+    """
+    _read_manifest(folder, (MARKET, labels.FILE, fallback.FILE))
+    try:
+        return FallbackRule.load(folder, *_read_contract(folder))
+    except (ValueError, KeyError, TypeError, IndexError) as fault:
+        raise ArtifactRefused(f"{folder}: {fault}") from fault
+
+
+def _read_contract(folder: Path) -> tuple[Market, LabelScheme]:
+    market = Market.from_json((folder / MARKET).read_text(encoding="utf-8"))
+    scheme = LabelScheme.load(folder)
+    if scheme.categories != market.categories:
+        raise ValueError(
+            f"its labels are {', '.join(scheme.categories)}, the market's categories {', '.join(market.categories)}"
+        )
+    return market, scheme
+
+
+def _read_golden(folder: Path) -> list[GoldenRow]:
+    stored = json.loads((folder / GOLDEN).read_text(encoding="utf-8"))
+    return [GoldenRow(dict(row["cells"]), tuple(map(float, row["probabilities"]))) for row in stored]
+
+
+def _read_manifest(folder: Path, files: Sequence[str]) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        found = manifest["format"], set(manifest["sha256"].keys()), dict(manifest["provenance"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise ArtifactRefused(f"{folder}: no readable {MANIFEST}: {fault}") from None
+    if found[0] == UPGRADABLE:
+        raise ArtifactRefused(
+            f"{folder}: its format is {UPGRADABLE}, which has no declaration of its market: "
+            "`housing versions upgrade` registers it anew with one"
+        )
+    if found[0] != FORMAT:
+        raise ArtifactRefused(f"{folder}: its format is {found[0]}, this version reads {FORMAT}")
+    if found[1] != set(FILES):
+        raise ArtifactRefused(f"{folder}: its manifest names {sorted(found[1])}, expected {sorted(FILES)}")
+    for name in files:
+        if not (folder / name).is_file():
+            raise ArtifactRefused(f"{folder}: {name} is missing")
+        if sha256(folder / name) != manifest["sha256"][name]:
+            raise ArtifactRefused(f"{folder}: {name} is damaged: its checksum differs from the manifest's")
+    return manifest
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

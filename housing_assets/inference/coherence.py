@@ -1,0 +1,112 @@
+"""Whether the parts of a market's declaration fit together; what contradicts itself is refused when it is declared."""
+
+from typing import TYPE_CHECKING
+
+from housing_assets.inference.declaration import (
+    FEATURE_NUMBERS,
+    SEPARATOR,
+    TARGETS,
+    TEXTS,
+    DeclarationError,
+    PriceBands,
+    Role,
+    require_known,
+    require_name,
+)
+from housing_assets.inference.rules import Choice
+
+if TYPE_CHECKING:
+    from housing_assets.inference.market import Market
+
+RESERVED = frozenset({"row", "origin", "synthetic", "held_out"})
+"""Columns that the platform itself puts beside the values of a listing."""
+
+RESERVED_RAW = frozenset({"row", "origin", "source_file", "source_row", "column", "value", "reason", "unusable_cells"})
+"""Columns that it puts beside the cells of a raw row: where the row stood, and why it is in quarantine."""
+
+
+def require_coherence(market: "Market") -> None:
+    """Refuse a market whose parts contradict each other.
+
+    Raises
+    ------
+    DeclarationError
+        That names the field, what was found and what was expected.
+    """
+    require_name("the market's name", market.name)
+    _require_different_names(market)
+    _require_target(market)
+    lowest = {value.name: value.minimum for value in market.values(*FEATURE_NUMBERS)}
+    numbers = list(lowest)
+    for bin_ in market.bins:
+        require_known(f"of of the bin {bin_.name}", [bin_.of], numbers)
+        if bin_.per_log_unit is not None and lowest[bin_.of] < 0:
+            raise DeclarationError(
+                f"minimum of {bin_.of} is {lowest[bin_.of]:g}: the bin {bin_.name} by per_log_unit needs at least 0"
+            )
+    for grid in market.grids:
+        require_known(f"the grid {grid.name}", [grid.latitude, grid.longitude], numbers)
+    for number in market.linear:
+        require_known("linear", [number.of], numbers)
+        if number.log and next(value for value in market.values() if value.name == number.of).minimum < 0:
+            raise DeclarationError(f"linear takes the log of {number.of}: expected a minimum of at least 0")
+    for quotient in market.quotients:
+        require_known(f"the quotient {quotient.name}", [quotient.dividend, quotient.divisor], numbers)
+    texts = [*(value.name for value in market.values(*TEXTS)), *(bin_.name for bin_ in market.bins)]
+    texts += [grid.name for grid in market.grids]
+    for names in market.crosses:
+        if len(names) < 2:
+            raise DeclarationError(f"the cross {names!r} has {len(names)} part: expected two or more")
+        require_known(f"the cross {SEPARATOR.join(names)}", names, texts)
+    require_known("segments", market.segments, texts)
+    require_known("fallback", market.fallback, texts)
+
+
+def _require_different_names(market: "Market") -> None:
+    made = [bin_.name for bin_ in market.bins]
+    made += [grid.name for grid in market.grids]
+    made += [quotient.name for quotient in market.quotients]
+    columns_made = [*(value.name for value in market.values()), *made]
+    declared: dict[str, list[str]] = {
+        "columns": [column.raw for column in market.columns],
+        "values, bins, grids and quotients": columns_made,
+        "crosses": [SEPARATOR.join(names) for names in market.crosses],
+        "linear": [number.of for number in market.linear],
+    }
+    for what, names in declared.items():
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DeclarationError(f"{what} name {', '.join(twice)} twice: expected different names")
+
+    taken = sorted(RESERVED & set(columns_made))
+    if taken:
+        raise DeclarationError(f"a value is named {taken[0]!r}: listings have a column of that name already")
+    taken = sorted(RESERVED_RAW & market.known_names)
+    if taken:
+        raise DeclarationError(
+            f"a column is named {taken[0]!r}: raw rows have one of that name already; rename it in the source"
+        )
+
+
+def _require_target(market: "Market") -> None:
+    found = [column for column in market.columns if any(value.role in TARGETS for value in column.values)]
+    if len(found) != 1 or len(found[0].values) != 1:
+        names = ", ".join(column.raw for column in found) or "none"
+        raise DeclarationError(f"columns with the target are {names}: expected one, whose rule returns one value")
+    wanted = Role.PRICE if isinstance(market.target, PriceBands) else Role.CLASS
+    column = found[0]
+    if column.values[0].role is not wanted:
+        raise DeclarationError(
+            f"role of {column.values[0].name} is {column.values[0].role}: the target declares a {wanted}"
+        )
+    if not column.required:
+        raise DeclarationError(f"required of {column.raw} is False: the target's column must be required")
+    if wanted is Role.PRICE and not column.values[0].minimum > 0:
+        raise DeclarationError(
+            f"minimum of {column.values[0].name} is {column.values[0].minimum:g}: expected a price above 0"
+        )
+    if wanted is Role.CLASS and column.rule != Choice(market.target.categories):
+        raise DeclarationError(
+            f"rule of {column.raw} is {column.rule}: expected a Choice of the target's categories, "
+            f"{', '.join(market.target.categories)}"
+        )

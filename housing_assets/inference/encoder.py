@@ -1,0 +1,170 @@
+"""The fitted encoder: what turns one listing into the forest's columns.
+
+Columns of the encoded matrix, in order: declared numbers and quotients, linear scores, hashed tokens. It is sparse: 0
+is «missing» for a number, and every present number is at least 1. ``features/encoder.py`` fits it, and applies the same
+tables to frames.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from housing_assets.inference.hashing import count_buckets, hash_token, token
+from housing_assets.inference.market import MONTHS_PER_YEAR, Market
+from housing_assets.inference.scores import LinearScores, score_names
+
+FORMAT = 4
+EPOCH_YEAR = 2000
+"""Clocks are encoded as months since January of this year; older ads count as of then."""
+
+MAX_ENCODED = 1e10
+"""Above every declared number; only a quotient by next to nothing is cut off here, before float32 makes it infinite."""
+
+
+class EncodedListing(NamedTuple):
+    """One encoded listing.
+
+    Attributes
+    ----------
+    columns : ndarray of shape (n_filled,), int32
+        The filled columns of its row; the others are 0.
+    cells : ndarray of shape (n_filled,), float32
+    unseen : tuple of str
+        Names of the declared texts (a district, an address) that no training row had.
+    """
+
+    columns: np.ndarray
+    cells: np.ndarray
+    unseen: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedEncoder:
+    """An encoder that has learned.
+
+    Attributes
+    ----------
+    market : Market
+        Whose listings it encodes.
+    parameters : mapping
+        What it was fitted with, by the names of ``ListingEncoder``.
+    scores : LinearScores
+    known : frozenset of int
+        Hashes of the tokens of the declared texts that the training rows had.
+    """
+
+    market: Market
+    parameters: Mapping[str, Any]
+    scores: LinearScores
+    known: frozenset[int]
+
+    def encode(self, crossed: Mapping[str, Any]) -> EncodedListing:
+        """Encode one crossed listing: equal to its row of ``features.encoder.encode_frame``."""
+        columns: list[int] = []
+        numbers: list[float] = []
+        for index, (name, minimum, scale) in enumerate(self.market.encoded_numbers):
+            number = _as_number(crossed.get(name))
+            if number is not None:
+                columns.append(index)
+                numbers.append(min(1.0 + max(number - minimum, 0.0) / scale, MAX_ENCODED))
+        hashes: list[int] = []
+        unseen: list[str] = []
+        for name, prefix, is_declared in self._prefixes:
+            text = crossed.get(name)
+            if text is not None:
+                hashed = hash_token(prefix + text)
+                hashes.append(hashed)
+                if is_declared and hashed not in self.known:
+                    unseen.append(name)
+        counted = count_buckets(hashes, self.n_buckets)
+        buckets = np.fromiter(counted, dtype=np.int32, count=len(counted))
+        counts = np.fromiter(counted.values(), dtype=np.float64, count=len(counted))
+        scores = self.scores.score_one(buckets, counts, self._linear_numbers(crossed))
+        return EncodedListing(
+            np.concatenate((np.array(columns, dtype=np.int32), self._score_columns, buckets + self.first_bucket)),
+            np.concatenate((numbers, scores, counts)).astype(np.float32),
+            tuple(unseen),
+        )
+
+    @property
+    def n_buckets(self) -> int:
+        """Columns of the hashed block."""
+        return len(self.scores.coefficients)
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the encoded matrix."""
+        return self.first_bucket + self.n_buckets
+
+    @cached_property
+    def first_bucket(self) -> int:
+        """Column of the first bucket."""
+        return len(self.market.encoded_numbers) + len(score_names(self.market))
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the encoded columns; a bucket is named by its number."""
+        numbers = [name for name, _, _ in self.market.encoded_numbers]
+        return [*numbers, *score_names(self.market), *(f"bucket {i}" for i in range(self.n_buckets))]
+
+    def to_json(self) -> str:
+        """Return the fitted encoder as JSON."""
+        stored = {
+            "format": FORMAT,
+            "market": self.market.fingerprint,
+            "parameters": dict(self.parameters),
+            "scores": self.scores.to_dict(),
+            "known_tokens": sorted(self.known),
+        }
+        return json.dumps(stored, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str, market: Market) -> Self:
+        """Read back what ``to_json`` wrote.
+
+        Raises
+        ------
+        ValueError
+            If it was fitted for another declaration.
+        """
+        stored = json.loads(text)
+        if stored["format"] != FORMAT:
+            raise ValueError(f"the encoder's format is {stored['format']}, this version reads {FORMAT}")
+        if stored["market"] != market.fingerprint:
+            raise ValueError(f"the encoder was fitted for another declaration than that of {market.name}")
+        scores = LinearScores.from_dict(stored["scores"])
+        if scores.coefficients.shape[1] != len(score_names(market)):
+            raise ValueError(f"the encoder has {scores.coefficients.shape[1]} scores, not {len(score_names(market))}")
+        n_numbers = 0 if scores.numbers is None else len(scores.numbers.means)
+        if n_numbers != len(market.linear):
+            raise ValueError(f"the encoder weighs {n_numbers} numbers, the market declares {len(market.linear)}")
+        return cls(market, stored["parameters"], scores, frozenset(map(int, stored["known_tokens"])))
+
+    @cached_property
+    def _prefixes(self) -> tuple[tuple[str, str, bool], ...]:
+        """Name, prefix of the tokens, and whether ads hold it, of each text."""
+        n_declared = len(self.market.declared_texts)
+        return tuple(
+            (name, token(name, ""), position < n_declared) for position, name in enumerate(self.market.encoded_texts)
+        )
+
+    def _linear_numbers(self, crossed: Mapping[str, Any]) -> np.ndarray | None:
+        if not self.market.linear:
+            return None
+        found = ((number, crossed.get(number.of)) for number in self.market.linear)
+        return np.array([np.nan if value is None else number.value(value) for number, value in found])
+
+    @cached_property
+    def _score_columns(self) -> np.ndarray:
+        return np.arange(len(self.market.encoded_numbers), self.first_bucket, dtype=np.int32)
+
+
+def _as_number(value: float | date | None) -> float | None:
+    if isinstance(value, date):
+        return float((value.year - EPOCH_YEAR) * MONTHS_PER_YEAR + value.month - 1)
+    return value

@@ -1,0 +1,125 @@
+"""Linear scores of the hashed tokens: what many rare crosses say together, in a number for each question asked of them.
+
+A tree sees one column at a time and cannot add up hundreds of weak indicators; a linear model can. Here they are
+applied; ``features/score_learning.py`` learns them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from housing_assets.inference.market import Market
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+UNITS = 2**20
+"""Coefficients are multiples of 1 / UNITS: sums of them are exact in float64 in any order, so that a batch, a single
+request and another machine's arithmetic give the same bits."""
+
+STEPS = 2**10
+"""Standardized numbers are multiples of 1 / STEPS, for the same reason."""
+
+FURTHEST = 4.0
+"""Standard deviations from the mean beyond which a number says no more: a typing error would rule the score."""
+
+
+def score_names(market: Market) -> tuple[str, ...]:
+    """Return what the scores are called: log-odds to lie above each edge, and the log price; or those of each class."""
+    if market.has_price:
+        return (*(f"score_above_{category}" for category in market.categories[:-1]), "score_price")
+    return tuple(f"score_is_{category}" for category in market.categories)
+
+
+@dataclass(frozen=True)
+class NumberScores:
+    """Weights of the numbers that a market declares as linear.
+
+    Attributes
+    ----------
+    means, deviations : ndarray of shape (n_numbers,), float64
+        Of what is weighed, over the rows that the weights were learned from.
+    coefficients : ndarray of shape (n_numbers, n_scores), int64
+        Per standard deviation, in units of 2**-20.
+    """
+
+    means: np.ndarray
+    deviations: np.ndarray
+    coefficients: np.ndarray
+
+    def standardize(self, numbers: np.ndarray) -> np.ndarray:
+        """Return numbers of shape (..., n_numbers) in steps from their means; a missing one, NaN, in none."""
+        deviates = np.clip((numbers - self.means) / self.deviations, -FURTHEST, FURTHEST)
+        return np.rint(np.nan_to_num(deviates, nan=0.0) * STEPS)
+
+
+@dataclass(frozen=True)
+class LinearScores:
+    """Weights of the tokens' buckets.
+
+    Attributes
+    ----------
+    coefficients : ndarray of shape (n_buckets, n_scores), int64
+        In units of 2**-20.
+    intercepts : ndarray of shape (n_scores,), int64
+        In units of 2**-20.
+    numbers : NumberScores or None
+        None where the market declares no number as linear.
+    """
+
+    coefficients: np.ndarray
+    intercepts: np.ndarray
+    numbers: NumberScores | None = field(default=None)
+
+    def score(self, hashed: "csr_matrix", numbers: np.ndarray | None = None) -> np.ndarray:
+        """Return the scores of rows: float32 of shape (n_rows, n_scores).
+
+        Parameters
+        ----------
+        hashed : csr_matrix of shape (n_rows, n_buckets)
+        numbers : ndarray of shape (n_rows, n_numbers), float64
+            What is weighed of the linear numbers, NaN where missing.
+        """
+        summed = hashed.astype(np.float64) @ self.coefficients.astype(np.float64)
+        return self._finish(summed, numbers).astype(np.float32)
+
+    def score_one(self, buckets: np.ndarray, counts: np.ndarray, numbers: np.ndarray | None = None) -> np.ndarray:
+        """Return the scores of one row, of shape (n_scores,): its filled buckets and their signed counts."""
+        return self._finish(counts @ self.coefficients[buckets], numbers)
+
+    def _finish(self, summed: np.ndarray, numbers: np.ndarray | None) -> np.ndarray:
+        if self.numbers is not None and numbers is not None:
+            steps = self.numbers.standardize(numbers)
+            summed = summed + steps @ self.numbers.coefficients.astype(np.float64) / STEPS
+        return (summed + self.intercepts) / UNITS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scores as JSON types; buckets without weight are left out."""
+        filled = np.flatnonzero(self.coefficients.any(axis=1))
+        stored: dict[str, Any] = {
+            "n_buckets": len(self.coefficients),
+            "buckets": filled.tolist(),
+            "coefficients": self.coefficients[filled].tolist(),
+            "intercepts": self.intercepts.tolist(),
+        }
+        if self.numbers is not None:
+            stored["numbers"] = {name: array.tolist() for name, array in vars(self.numbers).items()}
+        return stored
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read back what ``to_dict`` wrote."""
+        intercepts = np.array(stored["intercepts"], dtype=np.int64)
+        coefficients = np.zeros((stored["n_buckets"], len(intercepts)), dtype=np.int64)
+        if stored["buckets"]:
+            coefficients[stored["buckets"]] = stored["coefficients"]
+        numbers = None
+        if found := stored.get("numbers"):
+            numbers = NumberScores(
+                np.array(found["means"], dtype=np.float64),
+                np.array(found["deviations"], dtype=np.float64),
+                np.array(found["coefficients"], dtype=np.int64),
+            )
+        return cls(coefficients, intercepts, numbers)

@@ -1,0 +1,67 @@
+"""Finds the declaration of a market: one of the package's by its name, or one of yours by the path of its file."""
+
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+from housing_assets.inference.declaration import DeclarationError
+from housing_assets.inference.market import Market
+
+FOLDER = Path(__file__).parent / "markets"
+
+
+def load_market(named: str) -> Market:
+    """Return a market.
+
+    Parameters
+    ----------
+    named : str
+        A name, such as ``istanbul``, or the path of a Python file that declares ``MARKET``.
+
+    Raises
+    ------
+    DeclarationError
+        If there is no such market, or its declaration cannot be used.
+    """
+    if named.endswith(".py"):
+        market = _declared_in(_run(Path(named).expanduser()), named)
+        if market.name != Path(named).stem:  # which settings tell its storage by, without running the file
+            raise DeclarationError(
+                f"the market's name is {market.name!r}: expected that of its file, {Path(named).stem!r}"
+            )
+        return market
+    if named not in market_names():
+        raise DeclarationError(
+            f"HOUSING_MARKET is {named!r}: expected one of {', '.join(market_names())}, or the path of a file.py that "
+            "declares MARKET"
+        )
+    return _declared_in(import_module(f"housing_assets.markets.{named}"), named)
+
+
+def market_names() -> list[str]:
+    """Return the names of the package's markets."""
+    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+
+
+def _run(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise DeclarationError(f"HOUSING_MARKET is {str(path)!r}: there is no such file")
+    spec = spec_from_file_location(f"declared_market_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise DeclarationError(f"HOUSING_MARKET is {str(path)!r}: expected a Python file")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except DeclarationError:
+        raise
+    except Exception as fault:
+        raise DeclarationError(f"{path}: {type(fault).__name__}: {fault}") from fault
+    return module
+
+
+def _declared_in(module: ModuleType, named: str) -> Market:
+    market = getattr(module, "MARKET", None)
+    if not isinstance(market, Market):
+        raise DeclarationError(f"{named}: expected a Market named MARKET, found {type(market).__name__}")
+    return market

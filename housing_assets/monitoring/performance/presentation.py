@@ -1,0 +1,72 @@
+"""What a performance report leaves: a document for programs, and metadata for the lineage page."""
+
+import json
+from dataclasses import asdict
+from functools import reduce
+from typing import Any
+
+from housing_assets.lineage_page import picture, table
+from housing_assets.monitoring.documents import Documents
+from housing_assets.monitoring.performance.plots import accuracy_over_time
+from housing_assets.monitoring.performance.report import Performance
+from housing_assets.monitoring.profiles.outcomes import Outcomes
+
+
+def documents(performance: Performance) -> Documents:
+    """Return the report as JSON."""
+    told = {
+        "version": performance.version,
+        "summary": performance.summary,
+        "report": asdict(performance.report),
+        "estimate_without_labels": performance.estimate._asdict() if performance.estimate else None,
+        "replaced_version": performance.replaced or None,
+        "worse_than_replaced": performance.worse_than_replaced,
+        "against_replaced": asdict(performance.against_replaced) if performance.against_replaced else None,
+        "challenger": asdict(performance.challenge) if performance.challenge else None,
+        "versions": _versions(performance),
+    }
+    return Documents({"performance_report.json": json.dumps(told, indent=1)})
+
+
+def metadata(performance: Performance) -> dict[str, Any]:
+    """Return what the lineage page shows."""
+    import pandas as pd
+
+    report, holdout, challenge = performance.report, performance.holdout, performance.challenge
+    shown: dict[str, Any] = {
+        "dagster/row_count": report.rows,
+        "model_version": performance.version,
+        "summary": performance.summary,
+        "accuracy": report.accuracy,
+        "macro_f1": report.macro_f1,
+        "versions": table(pd.DataFrame(_versions(performance))),
+    }
+    if holdout is not None:
+        shown["holdout_accuracy"] = holdout.accuracy
+    if performance.estimate is not None:
+        shown |= {f"estimated_accuracy_{name}": value for name, value in performance.estimate._asdict().items()}
+    if performance.against_replaced is not None:
+        shown |= {f"against_replaced_{name}": value for name, value in asdict(performance.against_replaced).items()}
+    if challenge is not None:
+        shown |= {"challenger_version": challenge.version, "challenger": challenge.summary}
+    if challenge is not None and challenge.paired is not None:
+        shown |= {f"challenger_{name}": value for name, value in asdict(challenge.paired).items()}
+    if performance.by_day:
+        expected = holdout.accuracy if holdout else None
+        shown["accuracy_over_time"] = picture(accuracy_over_time(performance.by_day, expected), "accuracy by day")
+    return shown
+
+
+def _versions(performance: Performance) -> list[dict[str, Any]]:
+    return [
+        {
+            "version": version,
+            "rows": merged.rows,
+            "accuracy": merged.accuracy,
+            "macro_f1": merged.macro_f1,
+            "from": str(min(by_day)),
+            "to": str(max(by_day)),
+        }
+        for version, by_day in sorted(performance.by_day.items())
+        for merged in [reduce(Outcomes.merge, by_day.values())]
+    ]

@@ -1,0 +1,161 @@
+"""How the version in production performs: with labels, without them, against the version before, against the next."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from housing_assets.inference.market import Market
+from housing_assets.monitoring.options import PerformanceConfig
+from housing_assets.monitoring.performance.challenger import Challenge, judge_challenger, pair_with_shadow
+from housing_assets.monitoring.performance.estimate import Estimate, estimate_accuracy
+from housing_assets.monitoring.performance.judging import PerformanceReport, judge_performance
+from housing_assets.monitoring.performance.paired import PairedComparison
+from housing_assets.monitoring.performance.replaced import compare_with_replaced, describe_loss
+from housing_assets.monitoring.production.days import DayProfiles
+from housing_assets.monitoring.production.frames import Frames
+from housing_assets.monitoring.production.labelled import (
+    ANSWER,
+    SUMMARIZED,
+    merge_outcomes,
+    newest_days,
+    newest_rows,
+    summarize_labels,
+)
+from housing_assets.monitoring.production.references import References
+from housing_assets.monitoring.profiles.outcomes import Outcomes
+from housing_assets.monitoring.profiles.refused import ProfileRefused
+from resources.model_registry import REPLACED, ModelRegistry
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What is known of the performance of the version in production.
+
+    Attributes
+    ----------
+    version, replaced : int
+        In production, and the one it replaced; 0 where there is none.
+    report : PerformanceReport
+        On labelled rows, against the holdout.
+    by_day : mapping
+        Outcomes by version, and by the day on which the label came in.
+    holdout : Outcomes or None
+    estimate : Estimate or None
+        Without labels, of the window's predictions.
+    against_replaced : PairedComparison or None
+    worse_than_replaced : bool
+    challenge : Challenge or None
+    """
+
+    version: int
+    replaced: int
+    report: PerformanceReport
+    by_day: Mapping[int, Mapping[date, Outcomes]] = field(default_factory=dict)
+    holdout: Outcomes | None = None
+    estimate: Estimate | None = None
+    against_replaced: PairedComparison | None = None
+    worse_than_replaced: bool = False
+    challenge: Challenge | None = None
+
+    @property
+    def summary(self) -> str:
+        """The outcome in a sentence or two."""
+        if self.against_replaced is None or not self.worse_than_replaced:
+            return self.report.summary
+        return f"{self.report.summary} {describe_loss(self.replaced, self.against_replaced)}"
+
+
+@dataclass(frozen=True)
+class PerformanceJudge:
+    """Judges the version in production on labelled predictions.
+
+    Parameters
+    ----------
+    market : Market
+    registry : ModelRegistry
+    references : References
+    config : PerformanceConfig
+    warn : callable
+        Is told what could not be compared, in a sentence: that holds up no report.
+    """
+
+    market: Market
+    registry: ModelRegistry
+    references: References
+    config: PerformanceConfig
+    warn: Callable[[str], None]
+
+    def judge(self, labelled: Frames, window: DayProfiles) -> Performance:
+        """Return how the version in production performs.
+
+        Parameters
+        ----------
+        labelled : Frames
+            Labelled predictions, with the columns of ``KEPT``.
+        window : DayProfiles
+            Whose predictions the estimate without labels is made of.
+        """
+        by_day = summarize_labels(labelled.read(SUMMARIZED), self.references.labels_of)
+        production = self.references.production
+        if production is None:
+            return Performance(0, 0, PerformanceReport.skipped("Not judged: no version is in production."), by_day)
+        version, replaced = production.number, int(production.tags.get(REPLACED, 0))
+        reference = self.references.of(version)
+        if reference is None:
+            reason = f"Not judged: {'; '.join(self.references.troubles)}."
+            return Performance(version, replaced, PerformanceReport.skipped(reason), by_day)
+        holdout = reference.holdout
+        try:
+            newest = merge_outcomes(holdout.categories, newest_days(by_day.get(version, {}), self.config.newest_rows))
+            report = judge_performance(holdout, newest, self.config.thresholds())
+        except ProfileRefused as refusal:
+            return Performance(version, replaced, PerformanceReport.skipped(f"Not judged: {refusal}."), by_day)
+        profile = window.by_version.get(version)
+        against_replaced = None if report.insufficient else self._compare_with_replaced(labelled, version, replaced)
+        return Performance(
+            version,
+            replaced,
+            report,
+            by_day,
+            holdout,
+            estimate_accuracy(holdout, profile.predictions) if profile and profile.predictions.rows else None,
+            against_replaced,
+            against_replaced is not None
+            and against_replaced.is_worse(self.config.replaced_drop, self.config.performance_p),
+            self._judge_challenger(labelled, version),
+        )
+
+    def _compare_with_replaced(self, labelled: Frames, version: int, replaced: int) -> PairedComparison | None:
+        from mlflow.exceptions import MlflowException
+
+        if not replaced:
+            return None
+        before, labels = self.references.version(replaced), self.references.labels_of(version)
+        if before is None or labels is None or not self._means_the_same(version, replaced):
+            self.warn(f"version {replaced} is not registered any more, or its categories mean something else")
+            return None
+        rows = newest_rows(labelled.read(), ANSWER, version, self.config.compared_rows)
+        try:
+            return compare_with_replaced(self.market, labels, rows, before, self.registry)
+        except (MlflowException, ValueError, OSError) as fault:
+            self.warn(f"version {replaced} cannot be compared with: {fault}")
+            return None
+
+    def _judge_challenger(self, labelled: Frames, version: int) -> Challenge | None:
+        challenger, labels = self.references.challenger, self.references.labels_of(version)
+        if challenger is None or labels is None:
+            return None
+        pairs = pair_with_shadow(labelled, version, challenger.number, self.config.compared_rows)
+        if not len(pairs):
+            return None
+        if not self._means_the_same(version, challenger.number):
+            summary = f"The challenger, version {challenger.number}, is not judged: its categories mean something else."
+            return Challenge(challenger.number, summary, None)
+        return judge_challenger(
+            labels, pairs, challenger.number, min_rows=self.config.min_rows, largest_p=self.config.performance_p
+        )
+
+    def _means_the_same(self, *versions: int) -> bool:
+        """Return whether the categories of some versions are the same, with the same edges."""
+        schemes = [self.references.labels_of(version) for version in versions]
+        return len({scheme and scheme.terms() for scheme in schemes}) == 1

@@ -1,0 +1,111 @@
+"""A day of production in a small file: a mergeable profile for each version that answered."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from housing_assets.inference.market import Market
+from housing_assets.monitoring.production.predictions import read_answers, version_numbers
+from housing_assets.monitoring.profiles.predictions import PredictionProfile
+from housing_assets.monitoring.profiles.profile import Profile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class DayProfiles:
+    """The profiles of a day, or of several merged, one for each version: each in the bins of its own reference.
+
+    Attributes
+    ----------
+    by_version : mapping of int to Profile
+    unattributed : int
+        Rows that no version with a reference answered.
+    """
+
+    by_version: Mapping[int, Profile]
+    unattributed: int
+
+    def save(self, folder: Path) -> None:
+        """Write a file for each version to a folder."""
+        (folder / "unattributed.txt").write_text(str(self.unattributed))
+        for version, profile in self.by_version.items():
+            (folder / f"{version}.json").write_text(profile.to_json(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote.
+
+        Raises
+        ------
+        ProfileRefused
+            If a profile is damaged, or of another schema.
+        """
+        stored = {int(path.stem): path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+        by_version = {version: Profile.from_json(stored[version]) for version in sorted(stored)}
+        return cls(by_version, int((folder / "unattributed.txt").read_text()))
+
+    @property
+    def rows(self) -> dict[int, int]:
+        """Rows by version."""
+        return {version: profile.rows for version, profile in self.by_version.items()}
+
+
+def profile_day(
+    market: Market, frames: "Iterable[pd.DataFrame]", reference_of: Callable[[int], Profile | None]
+) -> DayProfiles:
+    """Profile typed predictions, one frame at a time.
+
+    Parameters
+    ----------
+    market : Market
+    frames : iterable of DataFrame
+        With the columns of ``profiled_columns``.
+    reference_of : callable
+        Returns the profile of a version's reference, None if it has none. Columns, bins and categories are its own.
+    """
+    by_version: dict[int, Profile] = {}
+    unattributed = 0
+    for frame in frames:
+        versions = version_numbers(frame)
+        for version in np.unique(versions).tolist():
+            rows = frame[versions == version]
+            reference = reference_of(version) if version else None
+            if reference is None:
+                unattributed += len(rows)
+                continue
+            profile = _profile(market, rows, reference)
+            by_version[version] = by_version[version].merge(profile) if version in by_version else profile
+    return DayProfiles(by_version, unattributed)
+
+
+def merge_days(days: Iterable[DayProfiles]) -> DayProfiles:
+    """Return the profiles of several days as those of one window.
+
+    Raises
+    ------
+    ProfileRefused
+        If the days of a version are of other columns.
+    """
+    by_version: dict[int, Profile] = {}
+    unattributed = 0
+    for day in days:
+        unattributed += day.unattributed
+        for version, profile in day.by_version.items():
+            by_version[version] = by_version[version].merge(profile) if version in by_version else profile
+    return DayProfiles(by_version, unattributed)
+
+
+def _profile(market: Market, rows: "pd.DataFrame", reference: Profile) -> Profile:
+    categories = reference.predictions.categories
+    return Profile.of(
+        market,
+        rows[[name for name in reference.missing if name in rows]],
+        PredictionProfile.of(categories, *read_answers(rows, categories)),
+        {name: number.edges for name, number in reference.numbers.items()},
+        as_of=rows["predicted_at"].dt.tz_localize(None).to_numpy().astype("datetime64[D]"),
+    )

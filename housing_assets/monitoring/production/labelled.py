@@ -1,0 +1,139 @@
+"""Labelled predictions: what production was answered, where the true price or category is known by now."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from housing_assets.inference.labels import LabelScheme
+from housing_assets.monitoring.production.predictions import PREDICTED, PROBABILITIES, read_answers, version_numbers
+from housing_assets.monitoring.profiles.outcomes import Outcomes
+from resources.prediction_store import PredictionStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ANSWER, SHADOW = "answer", "shadow"
+"""Roles of a stored prediction: what the client was told, and what a challenger predicted beside it."""
+
+_KNOWN = ("role", "tier", "model_version", PREDICTED, "price", "true_category")
+
+KEPT = ("prediction_id", *_KNOWN, PROBABILITIES, "predicted_at", "received_at", "listing")
+"""Columns of the store that labelled predictions keep; the listing as it was sent, for other versions to answer."""
+
+SUMMARIZED = (*_KNOWN, PROBABILITIES, "received_at")
+"""Columns that outcomes are made of."""
+
+PAIRED = ("prediction_id", *_KNOWN)
+"""Columns by which a shadow prediction is held against the answer beside it."""
+
+
+def read_labelled(predictions: PredictionStore, as_of: datetime, since: datetime) -> "Iterator[pd.DataFrame]":
+    """Yield the answers and the shadow predictions whose truth was known at a moment, answers first.
+
+    Parameters
+    ----------
+    predictions : PredictionStore
+    as_of, since : datetime
+        Labels received by then count, of predictions made since then.
+    """
+    for role in (ANSWER, SHADOW):
+        for frame in predictions.labels(as_of, since=since, role=role):
+            yield frame[list(KEPT)]
+
+
+def true_labels(labels: LabelScheme, frame: "pd.DataFrame") -> np.ndarray:
+    """Return the true category of labelled predictions.
+
+    Parameters
+    ----------
+    labels : LabelScheme
+    frame : DataFrame of shape (n_rows, n_columns)
+        With ``price``, or ``true_category`` where rows have classes.
+
+    Returns
+    -------
+    truth : ndarray of shape (n_rows,), int64
+        Index into the categories, -1 where what was reported is of the other kind or none of them.
+    """
+    if not labels.has_bands:
+        return labels.labels(frame["true_category"].astype(object).to_numpy()).astype(np.int64)
+    prices = frame["price"].to_numpy(np.float64)
+    return np.where(np.isnan(prices), -1, labels.labels(prices)).astype(np.int64)
+
+
+def summarize_labels(
+    frames: "Iterable[pd.DataFrame]", labels_of: Callable[[int], LabelScheme | None]
+) -> dict[int, dict[date, Outcomes]]:
+    """Summarize labelled answers by version and by the day on which the label came in, one frame at a time.
+
+    Parameters
+    ----------
+    frames : iterable of DataFrame
+        With the columns of ``SUMMARIZED``; shadow predictions are left out.
+    labels_of : callable
+        Returns what a version's categories mean, None where that is unknown: its rows are left out.
+    """
+    found: dict[int, dict[date, Outcomes]] = {}
+    for frame in frames:
+        answers = frame[(frame["role"] == ANSWER).to_numpy()]
+        days = answers["received_at"].dt.tz_localize(None).to_numpy().astype("datetime64[D]")
+        versions = version_numbers(answers)
+        for version in np.unique(versions[versions > 0]).tolist():
+            labels = labels_of(version)
+            if labels is None:
+                continue
+            of_version = found.setdefault(version, {})
+            for day in np.unique(days[versions == version]):
+                rows = answers[(versions == version) & (days == day)]
+                truth = true_labels(labels, rows)
+                outcomes = Outcomes.of(labels.categories, truth, *read_answers(rows, labels.categories))
+                key = day.item()
+                of_version[key] = of_version[key].merge(outcomes) if key in of_version else outcomes
+    return found
+
+
+def newest_days(by_day: Mapping[date, Outcomes], rows: int) -> dict[date, Outcomes]:
+    """Return the outcomes of the newest days alone, as many as together have at least so many rows.
+
+    What went wrong yesterday would drown in a month that went well.
+    """
+    chosen: dict[date, Outcomes] = {}
+    for day in sorted(by_day, reverse=True):
+        chosen[day] = by_day[day]
+        if sum(one.rows for one in chosen.values()) >= rows:
+            break
+    return chosen
+
+
+def merge_outcomes(categories: tuple[str, ...], by_day: Mapping[date, Outcomes]) -> Outcomes:
+    """Return the outcomes of all days as one; empty ones of no days.
+
+    Raises
+    ------
+    ProfileRefused
+        If they are of other categories.
+    """
+    return reduce(Outcomes.merge, by_day.values(), Outcomes.none(categories))
+
+
+def newest_rows(frames: "Iterable[pd.DataFrame]", role: str, version: int, rows: int) -> "pd.DataFrame":
+    """Return the predictions of a version whose labels came last, at most so many.
+
+    Parameters
+    ----------
+    frames : iterable of DataFrame
+        In the order in which the labels came in.
+    role : str
+        ``ANSWER`` or ``SHADOW``.
+    version, rows : int
+    """
+    import pandas as pd
+
+    kept: list[pd.DataFrame] = []
+    for frame in frames:
+        of_version = frame[(version_numbers(frame) == version) & (frame["role"] == role).to_numpy()]
+        kept = [pd.concat([*kept, of_version.astype(object)], ignore_index=True).tail(rows)]
+    return kept[0]

@@ -1,0 +1,128 @@
+"""What production is held against: one for each registered version, stored with its model."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from housing_assets.inference.declaration import Role
+from housing_assets.inference.market import Market
+from housing_assets.monitoring.profiles.outcomes import Outcomes
+from housing_assets.monitoring.profiles.predictions import PredictionProfile
+from housing_assets.monitoring.profiles.profile import Profile, reference_edges
+from housing_assets.monitoring.profiles.refused import ProfileRefused
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE = "reference_profile.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A model's listings and how it did on those that it was not trained on.
+
+    Attributes
+    ----------
+    profile : Profile
+        Of all listings, those trained on and those held out, with the predictions for the latter. Its bins are those
+        in which the version's production is counted.
+    holdout : Outcomes
+    """
+
+    profile: Profile
+    holdout: Outcomes
+
+    @classmethod
+    def of(cls, market: Market, listings: "pd.DataFrame", truth: np.ndarray, probabilities: np.ndarray) -> Self:
+        """Summarize what a model was made from.
+
+        Parameters
+        ----------
+        market : Market
+        listings : DataFrame of shape (n_rows, n_values)
+            All typed listings.
+        truth : ndarray of shape (n_holdout,), int
+            Category of each listing held out, as an index.
+        probabilities : ndarray of shape (n_holdout, n_categories), float64
+            What the model says of them, in the same order.
+        """
+        predicted = probabilities.argmax(axis=1)
+        predictions = PredictionProfile.of(market.categories, predicted, probabilities)
+        edges = reference_edges(market, listings)
+        return cls(
+            Profile.of(market, listings, predictions, edges, as_of=_newest_day(market, listings)),
+            Outcomes.of(market.categories, truth, predicted, probabilities),
+        )
+
+    def to_json(self) -> str:
+        """Return the reference as JSON."""
+        return json.dumps({"profile": self.profile.to_json(), "holdout": self.holdout.to_dict()}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read back what ``to_json`` returned.
+
+        Raises
+        ------
+        ProfileRefused
+            If it is damaged, or of another schema: then the message names the command that rewrites it.
+        """
+        with _damage_refused():
+            stored = json.loads(text)
+            if "categories" not in stored["holdout"]:
+                raise ProfileRefused(
+                    "the reference was stored before it named the predicted categories: "
+                    "housing versions upgrade rewrites it"
+                )
+            return cls(Profile.from_json(stored["profile"]), Outcomes.from_dict(stored["holdout"]))
+
+    @classmethod
+    def from_old_json(cls, text: str, categories: tuple[str, ...]) -> Self:
+        """Read a reference from before it named the predicted categories: its profile has schema 1.
+
+        Parameters
+        ----------
+        text : str
+        categories : tuple of str
+            In the order in which that release predicted them.
+
+        Raises
+        ------
+        ProfileRefused
+            If it is damaged, of another schema, or of another number of categories.
+        """
+        with _damage_refused():
+            stored = json.loads(text)
+            profile = Profile.from_schema_1(stored["profile"], categories)
+            return cls(profile, Outcomes.from_dict({**stored["holdout"], "categories": categories}))
+
+    def save(self, folder: Path) -> None:
+        """Write ``reference_profile.json`` to a folder."""
+        (folder / FILE).write_text(self.to_json(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        return cls.from_json((folder / FILE).read_text(encoding="utf-8"))
+
+
+@contextmanager
+def _damage_refused() -> Iterator[None]:
+    try:
+        yield
+    except ProfileRefused:
+        raise
+    except (ValueError, KeyError, TypeError) as fault:
+        raise ProfileRefused(f"no reference, or a damaged one: {fault!r}") from None
+
+
+def _newest_day(market: Market, listings: "pd.DataFrame") -> np.ndarray:
+    """Return the newest day that the listings name, not a time if none: they were scraped then, or soon after."""
+    named = [value.name for value in market.values(Role.CLOCK) if value.name in listings]
+    days = [np.zeros(0, "datetime64[D]"), *(listings[name].to_numpy().astype("datetime64[D]") for name in named)]
+    return np.fmax.reduce(np.concatenate(days), initial=np.datetime64("NaT", "D"))

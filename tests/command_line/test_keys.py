@@ -1,0 +1,21 @@
+"""New keys for the service's clients."""
+
+import pytest
+
+from bento_service.auth import ApiKeys
+from tests.command_line.conftest import Housing
+
+
+def test_a_key_that_was_made_is_valid_with_its_entry(housing: Housing) -> None:
+    key, entry = (line.split()[-1] for line in housing("keys", "new", "mobile-2026").stdout.splitlines())
+
+    assert entry.startswith("mobile-2026:")
+    assert key not in entry
+    ApiKeys.from_settings([entry], []).require("feedback", f"Bearer {key}")
+
+
+@pytest.mark.parametrize("name", ["a:b", "a,b", "a b", ""])
+def test_a_name_that_would_break_the_entry_is_refused(housing: Housing, name: str) -> None:
+    shown = housing("keys", "new", name)
+    assert shown.exit_code == 1
+    assert f"the name is {name!r}" in shown.stderr

@@ -1,0 +1,124 @@
+"""Servers that a command starts end with it, whatever they have started themselves and however it is asked to end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from housing_assets.command_line.processes import STOPPED
+from resources.ports import free_port
+
+ROOT = Path(__file__).parents[2]
+
+SERVER = """
+import signal, subprocess, sys, time
+if sys.argv[1] == "parent":
+    subprocess.Popen([sys.executable, __file__, "child"])
+    if len(sys.argv) > 2:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+time.sleep(600)
+"""
+
+COMMAND = """
+import sys
+import typer
+from housing_assets.command_line import processes, servers
+processes.GRACE_SECONDS = 1
+processes.program = lambda command: command
+app = typer.Typer()
+
+@app.command()
+def go() -> None:
+    with servers._Servers() as running:
+        for extra in ([], ["stubborn"]):
+            running.start([sys.executable, sys.argv[1], "parent", *extra], {"STARTED_BY": sys.argv[1]})
+        print("up", flush=True)
+        running.wait()
+
+app(args=[])
+"""
+
+
+def started_by(mark: str, variable: str = "STARTED_BY") -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(variable) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_stopped_leaves_nothing(tmp_path: Path, sent: signal.Signals) -> None:
+    server = tmp_path / "server.py"
+    server.write_text(SERVER)
+    # As a shell starts what runs in the background: with SIGINT ignored, which programs inherit.
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    command = subprocess.Popen(
+        [sys.executable, "-c", ignoring, sys.executable, "-c", COMMAND, str(server)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert command.stdout is not None
+    assert command.stdout.readline() == "up\n"
+    wait_until(lambda: len(started_by(str(server))) == 4, 20)
+
+    command.send_signal(sent)
+
+    assert command.wait(timeout=20) == STOPPED
+    assert started_by(str(server)) == []
+
+
+def test_a_server_that_ends_ends_the_others(tmp_path: Path) -> None:
+    server = tmp_path / "server.py"
+    server.write_text(SERVER)
+    command = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, str(server)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert command.stdout is not None
+    assert command.stdout.readline() == "up\n"
+    wait_until(lambda: len(started_by(str(server))) == 4, 20)
+    first = next(each for each in started_by(str(server)) if each.cmdline()[2:] == ["parent"])
+
+    first.kill()
+
+    assert command.wait(timeout=20) == 256 - signal.SIGKILL
+    assert started_by(str(server)) == []
+
+
+@pytest.mark.acceptance
+def test_dev_ends_on_sigterm_and_leaves_nothing(tmp_path: Path) -> None:
+    storage = tmp_path / "storage"
+    ports = ["--port", str(free_port()), "--mlflow-port", str(free_port())]
+    with (tmp_path / "log").open("w") as log:
+        dev = subprocess.Popen(
+            [sys.executable, "-m", "housing_assets.command_line", "dev", *ports],
+            cwd=ROOT,
+            env={**os.environ, "HOUSING_STORAGE": str(storage)},
+            stdout=log,
+            stderr=log,
+        )
+        wait_until(lambda: "Serving dagster-webserver" in (tmp_path / "log").read_text(), 240)
+        dev.terminate()
+        code = dev.wait(timeout=60)
+
+    assert code == STOPPED
+    assert started_by(str(storage), "HOUSING_STORAGE") == []

@@ -1,0 +1,67 @@
+"""The settings as they are in force."""
+
+from pathlib import Path
+
+import pytest
+
+from resources.settings import ServingSettings
+from tests.command_line.conftest import Housing
+
+KEY = f"mobile:{'a' * 64}"
+
+
+def rows(shown: str) -> dict[str, list[str]]:
+    return {line.split()[0]: line.split()[1:] for line in shown.splitlines()}
+
+
+def test_every_setting_is_shown_with_its_value_and_where_it_comes_from(
+    housing: Housing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOUSING_PORT", "4100")
+
+    shown = rows(housing("settings").stdout)
+
+    assert len(shown) == len(ServingSettings.model_fields)
+    assert shown["HOUSING_PORT"] == ["4100", "environment"]
+    assert shown["HOUSING_GRPC_PORT"] == ["3101", "default"]
+    assert shown["HOUSING_SOURCE"] == ["not", "set", "default"]
+    assert shown["HOUSING_STORAGE"] == [str(tmp_path / "storage"), "environment"]
+    assert shown["MLFLOW_TRACKING_URI"] == [f"sqlite:///{tmp_path / 'storage' / 'mlflow.db'}", "HOUSING_STORAGE"]
+
+
+def test_files_that_land_are_the_source_where_none_is_set(housing: Housing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSING_LANDING", "s3://ads/new")
+    assert rows(housing("settings").stdout)["HOUSING_SOURCE"] == ["s3://ads/new", "HOUSING_LANDING"]
+
+
+def test_no_secret_is_shown(housing: Housing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSING_API_KEYS", KEY)
+    monkeypatch.setenv("HOUSING_ALERT_WEBHOOK", "https://hooks.example/T0/hunter2")
+    monkeypatch.setenv("HOUSING_PREDICTION_STORE", "postgresql://housing:hunter2@db/predictions")
+    monkeypatch.setenv("HOUSING_SOURCE", "postgresql+psycopg://reader:hunter2@db/ads#SELECT * FROM ads")
+
+    shown = housing("settings").stdout
+
+    assert "hunter2" not in shown
+    assert "a" * 64 not in shown
+    assert "postgresql://housing:***@db/predictions" in shown
+    assert rows(shown)["HOUSING_API_KEYS"] == ["mobile", "environment"]
+    assert "hunter2" not in housing("settings", "get", "alert_webhook").output
+
+
+@pytest.mark.parametrize(("market", "model"), [("istanbul", ""), ("king_county", "_king_county")])
+def test_what_follows_from_several_settings_can_be_asked_for(
+    housing: Housing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, market: str, model: str
+) -> None:
+    monkeypatch.setenv("HOUSING_MARKET", market)
+
+    below = tmp_path / "storage" / market if model else tmp_path / "storage"
+    assert housing("settings", "get", "market_storage").stdout == f"{below}\n"
+    assert housing("settings", "get", "model_name").stdout == f"HousingPriceClassifier{model}\n"
+
+
+def test_an_unknown_one_is_refused_with_those_there_are(housing: Housing) -> None:
+    shown = housing("settings", "get", "prot")
+    assert shown.exit_code == 1
+    assert "there is no setting 'prot': expected one of" in shown.stderr
+    assert "market_storage" in shown.stderr

@@ -1,0 +1,147 @@
+"""The registered versions, against a real MLflow database."""
+
+from pathlib import Path
+
+import pytest
+
+from housing_assets.inference.artifact import MANIFEST
+from resources.model_registry import PRODUCTION, ModelRegistry
+from tests.command_line.conftest import Housing
+from tests.resources.mlflow_database import new_database
+from tests.resources.registered import register
+
+
+@pytest.fixture
+def tracking_uri(tmp_path: Path) -> str:
+    return new_database(tmp_path / "storage")
+
+
+@pytest.fixture
+def registry(tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelRegistry:
+    """Two promoted versions below HOUSING_STORAGE."""
+    registry = ModelRegistry(tracking_uri=tracking_uri)
+    for fingerprint in ("aa", "bb"):
+        tags = {"data_fingerprint": fingerprint, "decision": "promoted", "sklearn": "not shown"}
+        registry.promote(register(registry, tmp_path, tags=tags))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # mlflow.set_tracking_uri sets it
+    return registry
+
+
+def production(registry: ModelRegistry) -> int:
+    version = registry.with_alias(PRODUCTION)
+    assert version is not None
+    return version.number
+
+
+def test_versions_are_listed_newest_first_with_aliases_and_provenance(
+    registry: ModelRegistry, housing: Housing
+) -> None:
+    newest, oldest = housing("versions").stdout.split("\n\n")
+
+    assert newest.splitlines() == [
+        "version 2  production",
+        "  data_fingerprint  bb",
+        "  decision          promoted",
+        f"  mlflow run        {registry.versions()[0].run_id}",
+    ]
+    assert oldest.splitlines()[:2] == ["version 1", "  data_fingerprint  aa"]
+
+
+def test_a_fine_tuned_version_is_listed_with_the_forest_it_goes_back_to_and_what_became_of_its_promotion(
+    registry: ModelRegistry, tmp_path: Path, housing: Housing
+) -> None:
+    register(registry, tmp_path, tags={"fine_tuned_from": "cc", "decision": "to be promoted"})
+
+    assert housing("versions").stdout.splitlines()[:3] == [
+        "version 3",
+        "  fine_tuned_from   cc",
+        "  decision          to be promoted",
+    ]
+
+
+def test_versions_of_another_market_are_its_own(
+    registry: ModelRegistry, housing: Housing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOUSING_MARKET", "king_county")
+    assert "no version is registered yet" in housing("versions").stdout
+
+
+def test_rollback_says_what_changed_and_the_list_shows_why(registry: ModelRegistry, housing: Housing) -> None:
+    shown = housing("rollback", "--reason", "complaints")
+
+    assert (shown.exit_code, shown.stdout) == (0, "production: version 2 -> version 1\n")
+    assert production(registry) == 1
+    listed = housing("versions").stdout
+    assert "version 1  production" in listed
+    assert "to version 1: complaints" in listed
+
+
+@pytest.mark.parametrize(("to", "why"), [("7", "no version 7"), ("2", "version 2 is in production already")])
+def test_a_rollback_that_cannot_be_fails_and_says_why(
+    registry: ModelRegistry, housing: Housing, to: str, why: str
+) -> None:
+    shown = housing("rollback", "--to", to)
+
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("housing: not rolled back")
+    assert why in shown.stderr
+    assert production(registry) == 2
+
+
+def test_without_a_version_it_says_how_to_make_one(tracking_uri: str, housing: Housing, tmp_path: Path) -> None:
+    assert housing("versions").stdout == "no version is registered yet: make materialize\n"
+    assert housing("rollback").exit_code == 1
+    shown = housing("versions", "export", str(tmp_path / "artifact"))
+    assert shown.exit_code == 1
+    assert "make materialize" in shown.stderr
+
+
+def test_the_artifact_in_production_is_exported_over_another_one(
+    registry: ModelRegistry, housing: Housing, tmp_path: Path
+) -> None:
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    (folder / MANIFEST).touch()
+
+    shown = housing("versions", "export", str(folder))
+
+    assert shown.stdout == f"version 2 -> {folder}\n"
+    assert [file.name for file in folder.iterdir()] == ["answer.json"]
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(
+    registry: ModelRegistry, housing: Housing, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+
+    shown = housing("versions", "export", str(tmp_path / "mine"))
+
+    assert shown.exit_code == 1
+    assert "left alone" in shown.stderr
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_registry_that_is_down_is_told_in_one_line(housing: Housing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+    shown = housing("versions")
+
+    assert shown.exit_code == 1
+    assert shown.stderr.splitlines()[-1].startswith("housing: MLflow: ")
+
+
+def test_what_cannot_be_upgraded_is_told_in_one_line_and_production_stays(
+    registry: ModelRegistry, housing: Housing
+) -> None:
+    shown = housing("versions", "upgrade")
+
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("housing: version 2 ")
+    assert len(shown.stderr.splitlines()) == 1
+    assert production(registry) == 2
+
+
+def test_without_a_version_there_is_nothing_to_upgrade(tracking_uri: str, housing: Housing) -> None:
+    assert housing("versions", "upgrade").exit_code == 0

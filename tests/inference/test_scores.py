@@ -1,0 +1,102 @@
+"""Linear scores: exact in any order, stored as JSON, and named by the market's questions."""
+
+import json
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from housing_assets.inference.scores import FURTHEST, UNITS, LinearScores, NumberScores, score_names
+from housing_assets.markets.istanbul import MARKET
+from tests.other_markets import PARCELS, THREE_GRADES, TWO_GRADES
+
+N_SCORES = 3
+
+
+def random_scores(n_buckets: int, seed: int = 0) -> LinearScores:
+    rng = np.random.default_rng(seed)
+    return LinearScores(rng.integers(-(2**24), 2**24, (n_buckets, N_SCORES)), rng.integers(-(2**24), 2**24, N_SCORES))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.integers(0, 63), st.integers(-9, 9), max_size=40), st.randoms())
+def test_a_score_has_the_same_bits_in_any_order_and_in_a_batch(counts: dict[int, int], random: object) -> None:
+    scores = random_scores(64)
+    row = np.zeros((1, 64))
+    row[0, list(counts)] = list(counts.values())
+    shuffled = list(counts.items())
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    one, again = (
+        scores.score_one(np.array([b for b, _ in each], dtype=np.int32), np.array([float(c) for _, c in each])).tolist()
+        for each in (list(counts.items()), shuffled)
+    )
+    assert again == one
+    exact = [
+        (int(scores.intercepts[each]) + sum(count * int(scores.coefficients[b, each]) for b, count in counts.items()))
+        / UNITS
+        for each in range(N_SCORES)
+    ]
+    assert one == exact
+    assert scores.score(csr_matrix(row)).tolist() == [np.float32(exact).tolist()]
+
+
+def test_scores_survive_json_and_leave_out_buckets_without_weight() -> None:
+    scores = random_scores(64)
+    scores.coefficients[10:] = 0
+    stored = json.loads(json.dumps(scores.to_dict()))
+    assert stored["buckets"] == list(range(10))
+    again = LinearScores.from_dict(stored)
+    assert np.array_equal(again.coefficients, scores.coefficients)
+    assert np.array_equal(again.intercepts, scores.intercepts)
+
+
+def test_scores_without_any_weight_survive_json() -> None:
+    scores = LinearScores(np.zeros((8, 2), dtype=np.int64), np.array([3, -4]))
+    again = LinearScores.from_dict(json.loads(json.dumps(scores.to_dict())))
+    assert again.coefficients.tolist() == scores.coefficients.tolist()
+    assert again.intercepts.tolist() == [3, -4]
+
+
+def test_a_price_has_a_score_for_each_edge_and_one_of_its_own_and_classes_have_one_each() -> None:
+    assert score_names(MARKET) == ("score_above_low", "score_above_medium", "score_price")
+    assert score_names(PARCELS) == (
+        "score_above_lowest",
+        "score_above_low",
+        "score_above_middle",
+        "score_above_high",
+        "score_price",
+    )
+    assert score_names(THREE_GRADES) == ("score_is_C", "score_is_A", "score_is_B")
+    assert score_names(TWO_GRADES) == ("score_is_plain", "score_is_fine")
+
+
+NUMBERS = NumberScores(np.array([100.0, -5.0]), np.array([20.0, 0.5]), np.array([[UNITS, 0], [0, -2 * UNITS]]))
+
+
+def test_a_number_counts_by_its_deviations_from_the_mean_up_to_the_furthest() -> None:
+    scores = LinearScores(np.zeros((4, 2), dtype=np.int64), np.array([UNITS, 0]), NUMBERS)
+    numbers = np.array([[100.0, -5.0], [120.0, -4.5], [80.0, -4.75], [1e9, -1e9], [np.nan, np.nan]])
+    expected = [[1, 0], [2, -2], [0, -1], [1 + FURTHEST, 2 * FURTHEST], [1, 0]]
+    assert scores.score(csr_matrix((5, 4)), numbers).tolist() == expected
+
+
+@given(st.lists(st.floats(-1e12, 1e12) | st.just(np.nan), min_size=2, max_size=2), st.integers(0, 2**20))
+def test_numbers_give_the_same_bits_alone_and_in_a_batch(numbers: list[float], weight: int) -> None:
+    weighed = NumberScores(NUMBERS.means, NUMBERS.deviations, np.array([[weight, 3], [7, -weight]]))
+    scores = LinearScores(np.zeros((4, 2), dtype=np.int64), np.array([5, 6]), weighed)
+    alone = scores.score_one(np.zeros(0, dtype=np.int32), np.zeros(0), np.array(numbers)).astype(np.float32)
+    together = scores.score(csr_matrix((3, 4)), np.array([numbers[::-1], numbers, [0.0, 0.0]]))
+    assert together[1].tolist() == alone.tolist()
+
+
+def test_scores_of_numbers_survive_json() -> None:
+    scores = LinearScores(np.zeros((4, 2), dtype=np.int64), np.array([5, 6]), NUMBERS)
+    again = LinearScores.from_dict(json.loads(json.dumps(scores.to_dict()))).numbers
+    assert again is not None
+    for name, array in vars(NUMBERS).items():
+        found = getattr(again, name)
+        assert found.dtype == array.dtype
+        assert found.tolist() == array.tolist()
+    without = LinearScores(np.zeros((4, 2), dtype=np.int64), np.array([5, 6]))
+    assert LinearScores.from_dict(json.loads(json.dumps(without.to_dict()))).numbers is None

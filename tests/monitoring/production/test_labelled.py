@@ -1,0 +1,67 @@
+"""Labelled predictions: whose they are, on which day the label came, and what is true."""
+
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pandas as pd
+
+from housing_assets.inference.labels import LabelScheme
+from housing_assets.monitoring.production.labelled import newest_days, newest_rows, summarize_labels, true_labels
+from tests.monitoring.small_markets import LABELS
+from tests.monitoring.small_platform import as_stored, outcomes_of
+
+BANDS, CLASSES = LABELS["five_bands"], LABELS["classes"]
+
+
+def stored(version: int, day: int, rows: int, role: str = "answer") -> pd.DataFrame:
+    """Give predictions that are all right."""
+    truth = np.arange(rows) % 3
+    said = as_stored(np.eye(3)[truth], CLASSES.categories)
+    moment = datetime(2026, 3, day, 12, tzinfo=UTC)
+    front = pd.DataFrame(
+        {
+            "received_at": pd.Series([moment] * rows, dtype="datetime64[us, UTC]"),
+            "role": role,
+            "tier": "production",
+            "model_version": str(version),
+            "price": np.nan,
+            "true_category": said["price_category"],
+        }
+    )
+    return pd.concat([front, said], axis="columns")
+
+
+def test_truth_is_a_price_or_a_class() -> None:
+    frame = pd.DataFrame({"price": [500.0, 800.0, np.nan], "true_category": [None, None, "good"]})
+
+    assert true_labels(BANDS, frame).tolist() == [0, 1, -1]
+    assert true_labels(CLASSES, frame).tolist() == [-1, -1, 0]
+
+
+def test_answers_are_summarized_by_version_and_day_without_shadows_and_unknown_versions() -> None:
+    frames = [stored(1, 1, 30), stored(1, 2, 20), stored(2, 2, 10), stored(2, 2, 5, "shadow"), stored(9, 2, 7)]
+
+    def labels_of(version: int) -> LabelScheme | None:
+        return CLASSES if version < 9 else None
+
+    found = summarize_labels([*frames, stored(1, 2, 3)], labels_of)
+
+    rows = {version: {day: one.rows for day, one in by_day.items()} for version, by_day in found.items()}
+    assert rows == {1: {date(2026, 3, 1): 30, date(2026, 3, 2): 23}, 2: {date(2026, 3, 2): 10}}
+    assert found[1][date(2026, 3, 2)].accuracy == 1
+
+
+def test_the_newest_days_are_chosen_until_they_have_rows_enough() -> None:
+    by_day = {date(2026, 3, day): outcomes_of(np.zeros(100, dtype=int), np.eye(3)[[0] * 100]) for day in range(1, 6)}
+
+    assert list(newest_days(by_day, 150)) == [date(2026, 3, 5), date(2026, 3, 4)]
+    assert len(newest_days(by_day, 10_000)) == 5
+
+
+def test_the_newest_rows_are_those_of_one_version_in_one_role() -> None:
+    frames = [stored(1, 1, 30), stored(2, 2, 40), stored(1, 3, 20), stored(1, 3, 9, "shadow")]
+
+    found = newest_rows(iter(frames), "answer", 1, 25)
+
+    assert [moment.day for moment in found["received_at"]] == [1] * 5 + [3] * 20
+    assert set(found["role"]) == {"answer"}

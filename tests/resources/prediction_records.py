@@ -1,0 +1,51 @@
+"""Records of the journal in the form of this release, and in that of the one before it."""
+
+from typing import Any
+
+import uuid_utils
+
+SHARES = {"low": 0.9, "medium": 0.1, "high": 0.0}
+
+
+def prediction(number: int = 0, **changes: Any) -> dict[str, Any]:
+    """Return a prediction as the journal has it."""
+    return {
+        "kind": "prediction",
+        "prediction_id": str(uuid_utils.uuid7()),
+        "role": "answer",
+        "predicted_at": f"2026-11-21T10:{number // 60 % 60:02d}:{number % 60:02d}.123456Z",
+        "protocol": "http",
+        "request_key": None,
+        "tier": "production",
+        "model_version": "3",
+        "price_category": "low",
+        "probabilities": SHARES,
+        "listing": {"district": "Kadıköy 🏠", "GrossSquareMeters": "160 m2", "NetSquareMeters": 140, "number": number},
+    } | changes
+
+
+def feedback(prediction_id: str, **changes: Any) -> dict[str, Any]:
+    """Return a price that was reported."""
+    return {
+        "kind": "feedback",
+        "feedback_id": str(uuid_utils.uuid7()),
+        "prediction_id": prediction_id,
+        "price": 3_100_000.0,
+        "price_category": None,
+        "observed_at": "2026-12-01T08:00:00.000000Z",
+        "received_at": "2026-12-01T09:00:00.000000Z",
+    } | changes
+
+
+def older_prediction(number: int = 0, **changes: Any) -> dict[str, Any]:
+    """Return a prediction as an older release wrote it: a field for each category."""
+    record = prediction(number)
+    shares = record.pop("probabilities")
+    return record | {f"probability_{category}": share for category, share in shares.items()} | changes
+
+
+def older_feedback(prediction_id: str, **changes: Any) -> dict[str, Any]:
+    """Return a price as an older release wrote it."""
+    record = feedback(prediction_id)
+    del record["price_category"]
+    return record | changes
