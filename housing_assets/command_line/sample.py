@@ -1,14 +1,23 @@
 """Files of synthetic rows."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from housing_assets.command_line.environment import read_settings
 from housing_assets.command_line.faults import CommandError
 
+if TYPE_CHECKING:
+    from housing_assets.inference.market import Market
+
 MarketName = Annotated[
-    str, typer.Option("--market", envvar="HOUSING_MARKET", help="A market's name, or the file.py that declares one.")
+    str,
+    typer.Option(
+        "--market",
+        help="A market's name, or the file.py that declares one. [default: that of HOUSING_MARKET]",
+        show_default=False,
+    ),
 ]
 Shifts = Annotated[
     list[str] | None,
@@ -29,16 +38,16 @@ def sample(
     ] = "",
     shift: Shifts = None,
     shifts: Annotated[bool, typer.Option("--shifts", help="List the shifts of the market's sample and end.")] = False,
-    market: MarketName = "istanbul",
+    market: MarketName = "",
 ) -> None:
     """Write a file of SYNTHETIC rows.
 
     None of them is real.
     """
     from housing_assets.listings.samples import load_sample
-    from housing_assets.market_loading import load_market
 
-    generator = load_sample(load_market(market))
+    declared = load_named(market)
+    generator = load_sample(declared)
     if shifts:
         for name, meaning in generator.shifts.items():
             print(f"{name:<20} {meaning}")
@@ -56,7 +65,14 @@ def sample(
         write_listings(drawn, out)
     except (ValueError, OSError) as fault:
         raise CommandError(str(fault)) from fault
-    print(f"{rows:,} synthetic rows of {market} written to {out}")
+    print(f"{rows:,} synthetic rows of {declared.name} written to {out}")
+
+
+def load_named(market: str) -> "Market":
+    """Return the market that ``--market`` names, that of the settings where it names none."""
+    from housing_assets.market_loading import load_market
+
+    return load_market(market or read_settings().market)
 
 
 def read_pairs(option: str, given: list[str] | None) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from housing_assets.command_line.faults import CommandError
-from housing_assets.command_line.sample import MarketName, Shifts, read_pairs
+from housing_assets.command_line.sample import MarketName, Shifts, load_named, read_pairs
 
 if TYPE_CHECKING:
     from datetime import date
@@ -45,7 +45,7 @@ def traffic(
     set_to: Annotated[list[str] | None, _pairs("set", "COLUMN=VALUE", "Value that all cells of a column get")] = None,
     missing: Annotated[list[str] | None, _pairs("missing", "COLUMN=SHARE", "Share of a column to blank")] = None,
     only: Annotated[list[str] | None, _pairs("only", "COLUMN=VALUE", "Send rows with this cell only")] = None,
-    market: MarketName = "istanbul",
+    market: MarketName = "",
 ) -> None:
     """Send rows to a running service.
 
@@ -55,11 +55,10 @@ def traffic(
     import asyncio
 
     from housing_assets.command_line.days import read_day
-    from housing_assets.market_loading import load_market
     from housing_assets.traffic.rows import Changes
     from housing_assets.traffic.sending import Plan, send
 
-    declared = load_market(market)
+    declared = load_named(market)
     replayed = read_day(day) if day else None
     changes = Changes(
         scale=_numbers("--scale", scale),

@@ -120,6 +120,9 @@ def test_what_only_looks_like_a_number_is_unusable(rule, cell):
         ("-5 TL", -5),
         ("+5 TL", 5),
         ("0", 0),
+        ("1 600 000 TL", 1_600_000),
+        ("1\u202f600\u202f000 TL", 1_600_000),
+        ("1'250'000 TL", 1_250_000),
     ],
 )
 def test_lira_reads_amounts_in_lira(cell, value):

@@ -408,7 +408,7 @@ def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_days", [8, pytest.param(30, marks=pytest.mark.trial)])
+@pytest.mark.parametrize("n_days", [3, pytest.param(30, marks=pytest.mark.trial)])
 def test_days_of_the_past_can_be_made_up_for(fresh: Watched, artifact: ModelArtifact, n_days: int) -> None:
     fresh.promote(artifact)
     days = [date(2026, 8, 1) + timedelta(days=day) for day in range(n_days)]

@@ -26,6 +26,8 @@ from tests.packaging.tampering import swap_low_and_high
 
 LABELS = {"model_version": "1", "forest_digest": "f" * 64}
 N_LISTINGS = 60
+pytestmark = pytest.mark.acceptance
+
 TRAINING_STACK = ("dagster", "mlflow", "sklearn", "imblearn", "pandas", "scipy", "pyarrow")
 
 

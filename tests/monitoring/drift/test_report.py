@@ -29,7 +29,7 @@ def report(platform: Platform, listings: pd.DataFrame) -> DriftReport:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_windows", [10, pytest.param(50, marks=pytest.mark.trial)])
+@pytest.mark.parametrize("n_windows", [4, pytest.param(50, marks=pytest.mark.trial)])
 def test_of_undrifted_windows_at_most_one_counts_toward_retraining(platform: Platform, n_windows: int) -> None:
     counted, drifted = [], []
     for rows in (200, 500, 2_000, 25_000):
