@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bento_service.memory import freeze_loaded_objects, return_large_blocks
+from bento_service.models.baked import market_name
 from bento_service.protocols.grpc_server import GrpcServer
 from bento_service.runtime import Runtime
 from resources.settings import ServingSettings
@@ -20,9 +21,15 @@ class Worker:
     Attributes
     ----------
     runtime : Runtime
+
+    Raises
+    ------
+    ValueError
+        If the local model is of another market than HOUSING_MARKET names.
     """
 
     def __init__(self, settings: ServingSettings, baked_folder: Path | None) -> None:
+        settings = settings_of_model(settings, settings.model_folder or baked_folder)
         self.runtime = Runtime(settings, baked_folder)
         self._grpc = GrpcServer(self.runtime, settings.grpc_port) if settings.grpc_port else None
 
@@ -45,3 +52,28 @@ class Worker:
         if self._grpc is not None:
             await self._grpc.stop()
         await self.runtime.stop()
+
+
+def settings_of_model(settings: ServingSettings, folder: Path | None) -> ServingSettings:
+    """Return the settings of the market whose model is baked in: its registered model, its prediction store.
+
+    Parameters
+    ----------
+    settings : ServingSettings
+    folder : Path, optional
+        Of the local model artifact.
+
+    Raises
+    ------
+    ValueError
+        If HOUSING_MARKET names another market.
+    """
+    name = None if folder is None else market_name(folder)
+    if name is None or name == settings.market_name:
+        return settings
+    if "market" in settings.model_fields_set:
+        raise ValueError(
+            f"HOUSING_MARKET is {settings.market!r}, and the model in {folder} is of {name}: "
+            f"expected HOUSING_MARKET={name}"
+        )
+    return ServingSettings(market=name)  # of the environment, where each market may have its own

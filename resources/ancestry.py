@@ -97,7 +97,7 @@ class OtherDeclaration(ValueError):
     """
 
     def __init__(self, value: StoredValue) -> None:
-        super().__init__(f"{_told(value.name)} was made by another declaration than the market's present one")
+        super().__init__(f"{_told(value.name)} was not made with the present declaration of the market")
         known = value.provenance
         self.sources = known.sources or (value.name,)
 
@@ -128,10 +128,10 @@ class StepInputs:
         IncoherentInputs
             If it, or one that it was made of, is known to the step by another id.
         OtherDeclaration
-            If it was made by another declaration.
+            If it was made by another declaration, or by a release that did not record which.
         """
         made_by = value.provenance.declaration
-        if made_by and self._declaration and made_by != self._declaration:
+        if self._declaration and made_by != self._declaration:
             raise OtherDeclaration(value)
         for name, value_id in {value.name: value.id, **value.provenance.made_of}.items():
             known = self._known.setdefault(name, (value.name, value_id))

@@ -23,8 +23,8 @@ EXPERIMENT = "housing_price_classifier"
 READ_ELSEWHERE = {"HOUSING_REAL_DATA", "HOUSING_KILL_SEED", "HOUSING_FUZZ_EXAMPLES"}
 """Variables with the prefix that the tests read for themselves."""
 
-_SHARED = frozenset({"market", "storage", "tracking_uri"})
-"""Settings that all markets of a workspace share."""
+_SHARED = frozenset({"market", "storage", "tracking_uri", "monitoring_start", "monitoring_window_days"})
+"""Settings that all markets of a workspace share: there is no form of them for one market."""
 
 _KEY_ENTRY = re.compile(r"[^:,\s]+:[0-9a-f]{64}")
 
@@ -89,8 +89,15 @@ class Settings(BaseSettings):
 
     def __init__(self, **values: Any) -> None:
         market = str(values.get("market") or os.environ.get(f"{PREFIX}MARKET") or DEFAULT_MARKET)
-        super().__init__(**{**self._of_market(Path(market).stem), **values})
+        own = {**self._of_market(Path(market).stem), **values}
+        super().__init__(**own)
         self._expect_what_goes_together()
+        if self.prediction_store and "prediction_store" not in own and not self.is_default_market:
+            raise ValueError(
+                f"{PREFIX}PREDICTION_STORE is the store of {DEFAULT_MARKET}: set "
+                f"{PREFIX}{self.market_name.upper()}_PREDICTION_STORE to a database of its own, because the answers of "
+                "two markets in one store would be trained on as if they were of one"
+            )
 
     @classmethod
     def _of_market(cls, name: str) -> dict[str, str]:
@@ -101,7 +108,8 @@ class Settings(BaseSettings):
     def _expect_what_goes_together(self) -> None:  # as a validator, it would show all values, passwords among them
         known = {f"{PREFIX}{name}".upper() for name in ServingSettings.model_fields if name != "tracking_uri"}
         known |= READ_ELSEWHERE
-        of_a_market = re.compile(f"{PREFIX}[A-Z0-9_]+_({'|'.join(name.removeprefix(PREFIX) for name in known)})")
+        own = "|".join(name.upper() for name in ServingSettings.model_fields if name not in _SHARED)
+        of_a_market = re.compile(f"{PREFIX}[A-Z0-9_]+_({own})")
         unknown = sorted(
             name
             for name in os.environ
@@ -228,7 +236,7 @@ class ServingSettings(Settings):
         default=400, ge=1, le=36_500, description="Days after which predictions are deleted from the store."
     )
     log_share: float = Field(default=0.01, ge=0, le=1, description="Share of the predictions that are logged.")
-    log_personal: bool = Field(default=False, description="Whether the log shows addresses.")
+    log_personal: bool = Field(default=False, description="Whether the log shows what the market declares personal.")
 
     @field_validator("api_keys", "open_endpoints", mode="before")
     @classmethod

@@ -18,6 +18,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from housing_assets import definitions
 from housing_assets.definitions import build_defs
+from housing_assets.inference.coherence import RESERVED_MARKETS
 from housing_assets.inference.market import Market
 from housing_assets.market_loading import load_market
 from resources.settings import Settings
@@ -320,3 +321,9 @@ def test_a_workspace_with_an_entry_for_each_market_loads(tmp_path: Path, monkeyp
     assert roots["king_county"] == {"king_county"}
     assert "raw_listings" in roots["housing"]
     assert "king_county" not in roots["housing"]
+
+
+def test_no_market_can_have_the_name_of_an_asset() -> None:
+    names = {key.path[-1] for key in build_defs(load_market("istanbul")).resolve_asset_graph().get_all_asset_keys()}
+
+    assert names <= RESERVED_MARKETS

@@ -5,8 +5,17 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from bento_service.models.availability import Availability, Unavailable, load_artifact, read_version
-from housing_assets.inference.artifact import ArtifactRefused, ModelArtifact, load_rule
+from housing_assets.inference.artifact import MARKET, ArtifactRefused, ModelArtifact, load_rule
 from housing_assets.inference.fallback import FallbackRule
+from housing_assets.inference.market import Market
+
+
+def market_name(folder: Path) -> str | None:
+    """Return the name of the market whose model lies in a folder, None where that cannot be read."""
+    try:
+        return Market.from_json((folder / MARKET).read_text(encoding="utf-8")).name
+    except (OSError, ValueError):
+        return None  # why the model is refused is said where it is loaded
 
 
 class BakedModel:

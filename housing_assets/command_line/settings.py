@@ -18,7 +18,8 @@ IN_FORCE = {
 }
 """Settings whose default follows from others, and the property with what is then in force."""
 
-_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
+_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^/\s]*@")
+_SECRET = re.compile(r"(?i)([?&][a-z_]*(?:password|passwd|secret|token|key)[a-z_]*)=[^&#\s]*")
 
 settings_app = typer.Typer(invoke_without_command=True)
 
@@ -78,4 +79,4 @@ def _shown(name: str, value: Any) -> str:
         return ", ".join(entry.partition(":")[0] for entry in value)
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
-    return "" if value is None else _PASSWORD.sub(r"\1:***@", str(value))
+    return "" if value is None else _SECRET.sub(r"\1=***", _PASSWORD.sub(r"\1:***@", str(value)))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from housing_assets.command_line.environment import read_serving_settings
 from housing_assets.command_line.faults import CommandError
 from housing_assets.command_line.sample import MarketName, Shifts, load_named, read_pairs
 
@@ -25,7 +26,10 @@ def _pairs(name: str, metavar: str, help_text: str) -> typer.models.OptionInfo:
 
 
 def traffic(
-    url: Annotated[str, typer.Option(help="Of the service.")] = "http://127.0.0.1:3100",
+    url: Annotated[
+        str,
+        typer.Option(help="Of the service. [default: the port of HOUSING_PORT on this machine]", show_default=False),
+    ] = "",
     requests: Annotated[int, typer.Option(min=1, help="Number of rows that are sent.")] = 2_000,
     rate: Annotated[float, typer.Option(min=0.001, help="Requests a second, at most.")] = 200.0,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other rows.")] = 1,
@@ -75,7 +79,16 @@ def traffic(
         day=replayed,
         connections=connections,
     )
-    tally = asyncio.run(send(url, os.environ.get(KEY_VARIABLE), declared, rows, plan, progress=True))
+    tally = asyncio.run(
+        send(
+            url or f"http://127.0.0.1:{read_serving_settings().port}",
+            os.environ.get(KEY_VARIABLE),
+            declared,
+            rows,
+            plan,
+            progress=True,
+        )
+    )
     print(tally.describe())
     raise typer.Exit(1 if tally.failed else 0)
 

@@ -1,7 +1,9 @@
 """Whether the parts of a market's declaration fit together; what contradicts itself is refused when it is declared."""
 
+import re
 from typing import TYPE_CHECKING
 
+from housing_assets.inference.cells import read_text
 from housing_assets.inference.declaration import (
     FEATURE_NUMBERS,
     SEPARATOR,
@@ -18,11 +20,26 @@ from housing_assets.inference.rules import Choice
 if TYPE_CHECKING:
     from housing_assets.inference.market import Market
 
-RESERVED = frozenset({"row", "origin", "synthetic", "held_out"})
-"""Columns that the platform itself puts beside the values of a listing."""
+_METRIC_NAME = re.compile(r"[\w .:-]+")
+
+RESERVED = frozenset({"row", "origin", "synthetic", "held_out"}) | {
+    "prediction_id", "predicted_at", "tier", "model_version", "price_category", "probabilities"
+}  # fmt: skip
+"""Columns that the platform itself puts beside the values of a listing, or of an answered request."""
 
 RESERVED_RAW = frozenset({"row", "origin", "source_file", "source_row", "column", "value", "reason", "unusable_cells"})
 """Columns that it puts beside the cells of a raw row: where the row stood, and why it is in quarantine."""
+
+RESERVED_MARKETS = frozenset({
+    "raw_listings", "labelled_listings", "listings", "price_bands", "crossed_features", "hashed_features",
+    "balanced_training_set", "price_forest", "model_evaluation", "registered_model", "price_bento",
+    "production_predictions", "production_profile", "drift_report", "feature_validation_report", "performance_report",
+    "reference_profile", "quarantined_listings", "prediction_store", "production_labels", "retraining_decisions",
+    "rollback_decisions", "new_listings_decisions",
+    "assets", "checkpoints", "bentoml", "mlartifacts", "serving", "dagster", "demo",
+    "defs", "features", "training", "packaging", "monitoring",
+})  # fmt: skip
+"""Names of assets, of folders in the storage and of modules, which a market's own would be mixed up with."""
 
 
 def require_coherence(market: "Market") -> None:
@@ -34,12 +51,17 @@ def require_coherence(market: "Market") -> None:
         That names the field, what was found and what was expected.
     """
     require_name("the market's name", market.name)
+    if market.name in RESERVED_MARKETS:
+        raise DeclarationError(
+            f"the market's name is {market.name!r}: the platform itself uses it; expected another, "
+            f"such as 'my_{market.name}'"
+        )
     _require_different_names(market)
     _require_target(market)
     lowest = {value.name: value.minimum for value in market.values(*FEATURE_NUMBERS)}
     numbers = list(lowest)
     for bin_ in market.bins:
-        require_known(f"of of the bin {bin_.name}", [bin_.of], numbers)
+        require_known(f"`of` of the bin {bin_.name}", [bin_.of], numbers)
         if bin_.per_log_unit is not None and lowest[bin_.of] < 0:
             raise DeclarationError(
                 f"minimum of {bin_.of} is {lowest[bin_.of]:g}: the bin {bin_.name} by per_log_unit needs at least 0"
@@ -58,8 +80,13 @@ def require_coherence(market: "Market") -> None:
         if len(names) < 2:
             raise DeclarationError(f"the cross {names!r} has {len(names)} part: expected two or more")
         require_known(f"the cross {SEPARATOR.join(names)}", names, texts)
-    require_known("segments", market.segments, texts)
-    require_known("fallback", market.fallback, texts)
+    for what, names in (("segments", market.segments), ("fallback", market.fallback)):
+        require_known(what, names, texts)
+        personal = sorted(market.personal_names.intersection(names))
+        if personal:
+            raise DeclarationError(
+                f"{what} names {personal[0]!r}, which is personal: its values would be stored with the model"
+            )
 
 
 def _require_different_names(market: "Market") -> None:
@@ -93,6 +120,12 @@ def _require_target(market: "Market") -> None:
     if len(found) != 1 or len(found[0].values) != 1:
         names = ", ".join(column.raw for column in found) or "none"
         raise DeclarationError(f"columns with the target are {names}: expected one, whose rule returns one value")
+    for category in market.target.categories:
+        if not _METRIC_NAME.fullmatch(category) or read_text(category) != category:
+            raise DeclarationError(
+                f"categories name {category!r}: expected a text that is not read as missing, without spaces around it, "
+                "of letters, digits, spaces and . : _ -, because it names metrics"
+            )
     wanted = Role.PRICE if isinstance(market.target, PriceBands) else Role.CLASS
     column = found[0]
     if column.values[0].role is not wanted:
@@ -100,7 +133,7 @@ def _require_target(market: "Market") -> None:
             f"role of {column.values[0].name} is {column.values[0].role}: the target declares a {wanted}"
         )
     if not column.required:
-        raise DeclarationError(f"required of {column.raw} is False: the target's column must be required")
+        raise DeclarationError(f"`required` of the target's column {column.raw} is False: expected True")
     if wanted is Role.PRICE and not column.values[0].minimum > 0:
         raise DeclarationError(
             f"minimum of {column.values[0].name} is {column.values[0].minimum:g}: expected a price above 0"

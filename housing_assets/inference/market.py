@@ -270,7 +270,7 @@ class Market:
             )
         except DeclarationError:
             raise
-        except (KeyError, TypeError, ValueError, RuleRefused) as fault:
+        except (AttributeError, KeyError, TypeError, ValueError, RuleRefused) as fault:
             raise DeclarationError(f"the declaration cannot be read: {fault}") from None
 
     def to_json(self) -> str:

@@ -324,6 +324,8 @@ class Coordinate(Rule):
         if match is None or letter not in ("", self.positive, self.negative):
             raise Unusable(f"not degrees such as '47.5112' or '47.5112° {self.positive}'")
         degrees = float(match["degrees"].replace(",", "."))
+        if letter and degrees < 0:
+            raise Unusable("degrees with both a sign and a hemisphere")
         return -degrees if letter == self.negative else degrees
 
 

@@ -97,6 +97,7 @@ def registered_model(
     )
     decision = decide_promotion(
         registry,
+        market,
         crossed_features,
         hashed_features,
         model_evaluation.probabilities,

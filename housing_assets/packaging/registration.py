@@ -15,8 +15,10 @@ import numpy as np
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.split import HELD_OUT
 from housing_assets.inference.artifact import ArtifactRefused, ModelArtifact
+from housing_assets.inference.declaration import Column
 from housing_assets.inference.forest import FlatForest
 from housing_assets.inference.market import Market
+from housing_assets.inference.rule_base import Rule
 from housing_assets.packaging import batch
 from housing_assets.training.promotion import MIN_FRESH, Decision, compare, decide
 from resources.model_registry import PRODUCTION, ModelRegistry
@@ -102,6 +104,7 @@ def requirements() -> list[str]:
 
 def decide_promotion(
     registry: ModelRegistry,
+    market: Market,
     crossed: "pd.DataFrame",
     encoded: EncodedListings,
     challenger: np.ndarray,
@@ -117,6 +120,8 @@ def decide_promotion(
     Parameters
     ----------
     registry : ModelRegistry
+    market : Market
+        What the listings were read by.
     crossed : DataFrame
         All crossed listings; the champion crosses and encodes them with its own encoder.
     encoded : EncodedListings
@@ -144,6 +149,14 @@ def decide_promotion(
             return Decision(
                 False, f"cannot be compared: the champion, version {champion.number}, is refused: {refusal}"
             )
+    present = {_reading(column) for column in market.columns}
+    otherwise = [column.raw for column in model.market.columns if _reading(column) not in present]
+    if otherwise:
+        return Decision(
+            False,
+            f"cannot be compared: the champion, version {champion.number}, reads {', '.join(otherwise)}, which the "
+            f"declaration no longer has, or reads by another rule: move the alias {PRODUCTION} by hand",
+        )
     held_out = crossed[HELD_OUT].to_numpy()
     probabilities = batch.probabilities(model, crossed[held_out])
     judged = np.zeros(len(probabilities), dtype=bool) if fresh is None else fresh[held_out]
@@ -152,3 +165,7 @@ def decide_promotion(
         judged = np.ones(len(probabilities), dtype=bool)
     comparison = compare(encoded.y_holdout[judged], challenger[judged], probabilities[judged])
     return decide(comparison, max_loss=max_loss, new_lineage=False, fresh=by_fresh)
+
+
+def _reading(column: Column) -> tuple[str, Rule, tuple[str, ...]]:
+    return column.raw, column.rule, tuple(value.name for value in column.values)

@@ -4,6 +4,7 @@ import json
 import logging
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from bento_service.metrics import MAX_CATEGORY_LABELS, Metrics
 from bento_service.models.snapshot import ServedModel, Snapshot
 from bento_service.records.predictions import PredictionLog
 from bento_service.split import TrafficSplit
+from bento_service.worker import Worker, settings_of_model
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.market import Market
 from resources.prediction_tables import FEEDBACK, PREDICTIONS, insert, migrate, open_store
-from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME, model_of
+from resources.settings import ServingSettings
+from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME, model_of, save
 from tests.other_markets import PARCELS, THREE_GRADES, TWO_GRADES
 
 ID = "0199aee2-6e1c-7e53-9c2d-3f1f2a8f6f10"
@@ -174,6 +177,18 @@ def test_records_of_any_market_go_into_the_prediction_store(
     engine.dispose()
     assert sorted(roles) == ["answer", "shadow"]
     assert (stored.price is None, stored.price_category is None) == (not market.has_price, market.has_price)
+
+
+def test_a_service_is_of_the_market_whose_model_is_baked_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save(model_of(PARCELS), tmp_path / "model")
+
+    found = settings_of_model(ServingSettings(), folder)
+    assert (found.market_name, found.model_name) == (PARCELS.name, f"HousingPriceClassifier_{PARCELS.name}")
+    assert settings_of_model(ServingSettings(), None).market_name == "istanbul"
+
+    monkeypatch.setenv("HOUSING_MARKET", "istanbul")
+    with pytest.raises(ValueError, match=f"HOUSING_MARKET is 'istanbul', .* expected HOUSING_MARKET={PARCELS.name}"):
+        Worker(ServingSettings(), folder)
 
 
 def test_versions_with_ever_new_categories_add_no_labels_without_end() -> None:

@@ -41,8 +41,11 @@ def test_no_secret_is_shown(housing: Housing, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HOUSING_SOURCE", "postgresql+psycopg://reader:hunter2@db/ads#SELECT * FROM ads")
 
     shown = housing("settings").stdout
+    monkeypatch.setenv("HOUSING_PREDICTION_STORE", "postgresql://db/predictions?user=housing&password=hunter2")
+    shown_of_query = housing("settings").stdout
 
-    assert "hunter2" not in shown
+    assert "hunter2" not in shown + shown_of_query
+    assert "postgresql://db/predictions?user=housing&password=***" in shown_of_query
     assert "a" * 64 not in shown
     assert "postgresql://housing:***@db/predictions" in shown
     assert rows(shown)["HOUSING_API_KEYS"] == ["mobile", "environment"]

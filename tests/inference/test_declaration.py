@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from housing_assets.inference.coherence import RESERVED, RESERVED_RAW
+from housing_assets.inference.coherence import RESERVED, RESERVED_MARKETS, RESERVED_RAW
 from housing_assets.inference.declaration import (
     MAX_CATEGORIES,
     Bin,
@@ -190,7 +190,7 @@ ERRORS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a target that may be missing": (
         lambda: Market("m", "M", (price_column(required=False),), EUROS),
-        "required of price is False: the target's column must be required",
+        "`required` of the target's column price is False: expected True",
     ),
     "a price that may be nothing": (
         lambda: Market("m", "M", (price_column(Value("price", Role.PRICE, 0, 1e9)),), EUROS),
@@ -208,11 +208,11 @@ ERRORS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a bin of what there is not": (
         lambda: market(bins=(Bin("b", "area"),)),
-        "of of the bin b names 'area': expected one of ",
+        "`of` of the bin b names 'area': expected one of ",
     ),
     "a bin of the price": (
         lambda: market(bins=(Bin("b", "price"),)),
-        "of of the bin b names 'price': expected one of ",
+        "`of` of the bin b names 'price': expected one of ",
     ),
     "a bin that grows with what may be negative": (
         lambda: replace(PARCELS, bins=(*PARCELS.bins, Bin("b", "latitude", 10))),
@@ -279,6 +279,26 @@ def test_a_value_cannot_take_the_name_of_a_column_of_the_platform(name: str) -> 
 def test_a_column_cannot_have_the_name_of_a_column_of_the_platform(name: str) -> None:
     with pytest.raises(DeclarationError, match=f"a column is named '{name}': raw rows have one .* rename it in the"):
         market(text_column("a", raw=name))
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_MARKETS))
+def test_a_market_cannot_take_a_name_that_the_platform_uses(name: str) -> None:
+    with pytest.raises(DeclarationError, match=f"the market's name is '{name}': .* expected another, such as"):
+        market(name=name)
+
+
+@pytest.mark.parametrize("category", ["None", "-", "null", " low", "500k+", "A&B", "a/b", "a (b)"])
+def test_a_category_that_cannot_be_read_back_or_name_a_metric_is_refused(category: str) -> None:
+    with pytest.raises(DeclarationError, match="categories name"):
+        market(target=PriceBands(categories=(category, "high"), quantiles=(0.5,), currency="EUR"))
+
+
+@pytest.mark.parametrize("field", ["segments", "fallback"])
+def test_what_is_personal_does_not_become_a_part_of_the_model(field: str) -> None:
+    owner = Column("owner", "a", Text(), (Value("owner", Role.HASHED, personal=True),))
+
+    with pytest.raises(DeclarationError, match=f"{field} names 'owner', which is personal"):
+        market(owner, **{field: ("owner",)})
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,11 @@ def test_what_is_no_coordinate_of_its_axis_is_unusable(cell: str) -> None:
         Coordinate("E", "W")(cell)
 
 
+def test_a_coordinate_has_a_sign_or_a_hemisphere() -> None:
+    with pytest.raises(Unusable, match="both a sign and a hemisphere"):
+        Coordinate("E", "W")("-122.257 W")
+
+
 @pytest.mark.parametrize(
     "cell",
     [

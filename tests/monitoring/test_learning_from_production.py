@@ -15,6 +15,8 @@ from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
 from housing_assets.features.split import HELD_OUT, held_out
 from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.inference.market import Market
+from housing_assets.inference.rules import Code
 from housing_assets.listings.origins import ORIGIN, PRODUCTION
 from housing_assets.listings.samples import load_sample
 from housing_assets.markets.istanbul import MARKET
@@ -122,13 +124,15 @@ def holdout_of(model: ModelArtifact) -> np.ndarray:
     return held_out(MARKET, model.labels, LISTINGS)
 
 
-def decide(platform: Watched, model: ModelArtifact, fresh: np.ndarray, right_on: np.ndarray) -> Decision:
+def decide(
+    platform: Watched, model: ModelArtifact, fresh: np.ndarray, right_on: np.ndarray, market: Market = MARKET
+) -> Decision:
     """Decide on a challenger that is right on some of the held-out listings, and wrong on the others."""
     crossed = cross_frame(MARKET, LISTINGS).assign(**{HELD_OUT: holdout_of(model)})
     encoded = EncodedListings.encode(crossed, model.labels, ListingEncoder(MARKET, n_buckets=2**12))
     truth = encoded.y_holdout
     answers = np.where(right_on[holdout_of(model)], truth, (truth + 1) % 3)
-    return decide_promotion(platform.registry, crossed, encoded, np.eye(3)[answers], max_loss=0.02, fresh=fresh)
+    return decide_promotion(platform.registry, market, crossed, encoded, np.eye(3)[answers], max_loss=0.02, fresh=fresh)
 
 
 @pytest.fixture
@@ -164,6 +168,17 @@ def test_a_challenger_that_is_worse_on_fresh_rows_is_not_promoted_though_the_old
     assert not decision.promoted
     assert "fresh labelled listings" in decision.reason
     assert decide(platform, champion, newest(0), right_on=~fresh).promoted
+
+
+def test_a_champion_that_reads_a_column_otherwise_is_not_compared(platform: Watched, champion: ModelArtifact) -> None:
+    reread = replace(
+        MARKET, columns=tuple(replace(each, rule=Code()) if each.raw == "district" else each for each in MARKET.columns)
+    )
+
+    decision = decide(platform, champion, newest(0), right_on=newest(1_200), market=reread)
+
+    assert not decision.promoted
+    assert "reads district, which the declaration no longer has, or reads by another rule" in decision.reason
 
 
 def test_too_few_fresh_rows_do_not_decide(platform: Watched, champion: ModelArtifact) -> None:

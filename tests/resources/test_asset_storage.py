@@ -762,7 +762,7 @@ def test_a_value_that_another_declaration_made_is_refused_with_what_to_make_anew
     assert not refused.success
     (failure,) = [event for event in refused.all_events if event.is_step_failure]
     told = str(failure.step_failure_data.user_failure_data.description)
-    assert "typed was made by another declaration than the market's present one" in told
+    assert "typed was not made with the present declaration of the market" in told
     assert """dg launch --assets 'key:"ads"+'""" in told
     assert run("after", "ads", "typed", "trained").success
     assert run("", "trained").success

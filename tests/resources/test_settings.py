@@ -146,6 +146,25 @@ def test_a_setting_of_one_market_wins_over_the_general_one(monkeypatch: pytest.M
     assert Settings().source == "sales.csv"
 
 
+@pytest.mark.parametrize("name", ["STORAGE", "MARKET", "MONITORING_START"])
+def test_what_all_markets_share_has_no_form_for_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"HOUSING_KING_COUNTY_{name}", "2026-03-01")
+
+    with pytest.raises(ValueError, match=f"unknown setting HOUSING_KING_COUNTY_{name}"):
+        Settings()
+
+
+def test_two_markets_do_not_share_a_prediction_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSING_PREDICTION_STORE", "postgresql://bob:geheim@db/istanbul")
+
+    assert Settings().prediction_store_url == "postgresql://bob:geheim@db/istanbul"
+    with pytest.raises(ValueError, match="set HOUSING_KING_COUNTY_PREDICTION_STORE to a database") as refused:
+        Settings(market="king_county")
+    assert "geheim" not in str(refused.value)
+    monkeypatch.setenv("HOUSING_KING_COUNTY_PREDICTION_STORE", "postgresql://bob:geheim@db/king_county")
+    assert Settings(market="king_county").prediction_store_url == "postgresql://bob:geheim@db/king_county"
+
+
 def test_a_wrong_setting_of_one_market_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOUSING_KING_COUNTY_SAMPLE_ROWS", "many")
 
