@@ -1,6 +1,5 @@
 """Whether the parts of a market's declaration fit together; what contradicts itself is refused when it is declared."""
 
-import re
 from typing import TYPE_CHECKING
 
 from housing_assets.inference.cells import read_text
@@ -19,8 +18,6 @@ from housing_assets.inference.rules import Choice
 
 if TYPE_CHECKING:
     from housing_assets.inference.market import Market
-
-_METRIC_NAME = re.compile(r"[\w .:-]+")
 
 RESERVED = frozenset({"row", "origin", "synthetic", "held_out"}) | {
     "prediction_id", "predicted_at", "tier", "model_version", "price_category", "probabilities"
@@ -121,10 +118,9 @@ def _require_target(market: "Market") -> None:
         names = ", ".join(column.raw for column in found) or "none"
         raise DeclarationError(f"columns with the target are {names}: expected one, whose rule returns one value")
     for category in market.target.categories:
-        if not _METRIC_NAME.fullmatch(category) or read_text(category) != category:
+        if read_text(category) != category:
             raise DeclarationError(
-                f"categories name {category!r}: expected a text that is not read as missing, without spaces around it, "
-                "of letters, digits, spaces and . : _ -, because it names metrics"
+                f"categories name {category!r}: expected a text that is not read as missing, without spaces around it"
             )
     wanted = Role.PRICE if isinstance(market.target, PriceBands) else Role.CLASS
     column = found[0]

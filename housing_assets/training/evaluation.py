@@ -1,5 +1,6 @@
 """Judges class probabilities against true categories: numbers with stable names."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 
 N_CALIBRATION_BINS = 10
 """Bins of the calibration error; more of them have too few rows on holdouts of a few thousand."""
+
+_REFUSED_SIGNS = re.compile(r"[^\w .:-]")
 
 
 def evaluate(y: np.ndarray, probabilities: np.ndarray, categories: Sequence[str]) -> dict[str, float]:
@@ -28,7 +31,7 @@ def evaluate(y: np.ndarray, probabilities: np.ndarray, categories: Sequence[str]
     metrics : dict
         ``macro_f1``, ``accuracy``, ``roc_auc_ovr`` (macro average), ``log_loss`` (nats), ``calibration_error``
         (expected calibration error of the predicted class, Naeini et al. 2015), and ``precision_``, ``recall_`` and
-        ``f1_`` of each category.
+        ``f1_`` of each category; signs that MLflow refuses in a name are replaced by ``_``.
     """
     from sklearn.metrics import log_loss, precision_recall_fscore_support, roc_auc_score
 
@@ -43,11 +46,17 @@ def evaluate(y: np.ndarray, probabilities: np.ndarray, categories: Sequence[str]
         "log_loss": float(log_loss(y, probabilities, labels=labels)),
         "calibration_error": calibration_error(y, probabilities),
     }
-    for index, category in enumerate(categories):
+    for index, category in enumerate(_as_metric_names(categories)):
         metrics[f"precision_{category}"] = float(precision[index])
         metrics[f"recall_{category}"] = float(recall[index])
         metrics[f"f1_{category}"] = float(f1[index])
     return metrics
+
+
+def _as_metric_names(categories: Sequence[str]) -> list[str]:
+    """Return the categories without the signs that MLflow refuses in a metric's name, and still different."""
+    names = [_REFUSED_SIGNS.sub("_", category) for category in categories]
+    return [f"{name}_{index}" if names.count(name) > 1 else name for index, name in enumerate(names)]
 
 
 def calibration_curve(y: np.ndarray, probabilities: np.ndarray) -> "pd.DataFrame":

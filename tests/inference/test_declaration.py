@@ -287,8 +287,8 @@ def test_a_market_cannot_take_a_name_that_the_platform_uses(name: str) -> None:
         market(name=name)
 
 
-@pytest.mark.parametrize("category", ["None", "-", "null", " low", "500k+", "A&B", "a/b", "a (b)"])
-def test_a_category_that_cannot_be_read_back_or_name_a_metric_is_refused(category: str) -> None:
+@pytest.mark.parametrize("category", ["None", "-", "null", " low"])
+def test_a_category_that_cannot_be_read_back_is_refused(category: str) -> None:
     with pytest.raises(DeclarationError, match="categories name"):
         market(target=PriceBands(categories=(category, "high"), quantiles=(0.5,), currency="EUR"))
 

@@ -1,8 +1,12 @@
 """Metrics against scikit-learn's own, and names that stay."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Metric
 from sklearn import metrics as sk
 
 from housing_assets.training.evaluation import (
@@ -111,3 +115,15 @@ def test_metrics_of_other_numbers_of_categories_equal_scikit_learns(categories: 
     assert found["macro_f1"] == pytest.approx(sk.f1_score(y, predicted, average="macro"))
     assert found["log_loss"] == pytest.approx(sk.log_loss(y, probabilities))
     assert {name for name in found if name.startswith("recall_")} == {f"recall_{name}" for name in categories}
+
+
+def test_mlflow_takes_the_metrics_of_any_category(tmp_path: Path) -> None:
+    categories = ("<500k", "500k+", "a/../b", "A&B (é)", "A|B (é)")
+    found = evaluate(np.arange(5).astype(np.int8), np.full((5, 5), 0.2), categories)
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    run = client.create_run(client.create_experiment("any"))
+
+    client.log_batch(run.info.run_id, [Metric(name, value, 0, 0) for name, value in found.items()])
+
+    stored = client.get_run(run.info.run_id).data.metrics
+    assert {f"recall_{name}" for name in ("_500k", "500k_", "a_.._b", "A_B _é__3", "A_B _é__4")} <= stored.keys()
