@@ -171,13 +171,18 @@ def hash_frame(market: Market, crossed: "pd.DataFrame", n_buckets: int) -> "csr_
 
 
 def common_tokens(encoder: FittedEncoder, crossed: "pd.DataFrame") -> dict[int, str]:
-    """Return for each encoded column that a bucket fills the commonest token in it, to name it by."""
+    """Return for each encoded column that a bucket fills the commonest token in it, to name it by.
+
+    Tokens of personal values are all the same: their column is told, not the value.
+    """
     commonest: dict[int, tuple[int, str]] = {}
     for name in encoder.market.encoded_texts:
+        personal = name in encoder.market.personal_names
         counts = crossed[name].value_counts()
         for text, count in counts[counts > 0].items():
             column = encoder.first_bucket + bucket(hash_token(token(name, str(text))), encoder.n_buckets)[0]
-            commonest[column] = max(commonest.get(column, (0, "")), (int(count), token(name, str(text))))
+            told = token(name, "***" if personal else str(text))
+            commonest[column] = max(commonest.get(column, (0, "")), (int(count), told))
     return {column: named for column, (_, named) in commonest.items()}
 
 

@@ -117,11 +117,6 @@ def _require_target(market: "Market") -> None:
     if len(found) != 1 or len(found[0].values) != 1:
         names = ", ".join(column.raw for column in found) or "none"
         raise DeclarationError(f"columns with the target are {names}: expected one, whose rule returns one value")
-    for category in market.target.categories:
-        if read_text(category) != category:
-            raise DeclarationError(
-                f"categories name {category!r}: expected a text that is not read as missing, without spaces around it"
-            )
     wanted = Role.PRICE if isinstance(market.target, PriceBands) else Role.CLASS
     column = found[0]
     if column.values[0].role is not wanted:
@@ -133,6 +128,11 @@ def _require_target(market: "Market") -> None:
     if wanted is Role.PRICE and not column.values[0].minimum > 0:
         raise DeclarationError(
             f"minimum of {column.values[0].name} is {column.values[0].minimum:g}: expected a price above 0"
+        )
+    unreadable = [name for name in market.target.categories if read_text(name) != name]
+    if wanted is Role.CLASS and unreadable:
+        raise DeclarationError(
+            f"categories name {unreadable[0]!r}: expected a text that is not read as missing, without spaces around it"
         )
     if wanted is Role.CLASS and column.rule != Choice(market.target.categories):
         raise DeclarationError(

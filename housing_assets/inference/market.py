@@ -140,9 +140,10 @@ class Market:
 
     @cached_property
     def personal_names(self) -> frozenset[str]:
-        """The names, raw and typed, of what can lead to a person."""
+        """The names, raw and typed, of what can lead to a person, and those of the crosses made of it."""
         declared = [(column.raw, value) for column in self.columns for value in column.values if value.personal]
-        return frozenset(name for raw, value in declared for name in (raw, value.name))
+        personal = {name for raw, value in declared for name in (raw, value.name)}
+        return frozenset(personal | {name for name, parts in self.named_crosses if not personal.isdisjoint(parts)})
 
     @cached_property
     def identity(self) -> tuple[str, ...]:

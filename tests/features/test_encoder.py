@@ -245,3 +245,11 @@ def test_a_bucket_is_named_by_its_commonest_token() -> None:
     frame = cross_frame(MARKET, frame_of(MARKET, [{"district": "b"}] * 3 + [{"district": "a", "swap": "Var"}]))
     encoder = ListingEncoder(MARKET, n_buckets=1).fit(frame, np.arange(4) % 3, np.arange(4.0)).fitted_
     assert common_tokens(encoder, frame) == {encoder.n_columns - 1: "district=b"}
+
+
+def test_a_bucket_does_not_tell_a_personal_value() -> None:
+    frame = cross_frame(MARKET, frame_of(MARKET, [{"address": "Home > Secret Street"}] * 4))
+    encoder = ListingEncoder(MARKET, n_buckets=2**12).fit(frame, np.arange(4) % 3, np.arange(4.0)).fitted_
+    told = common_tokens(encoder, frame).values()
+    assert "address=***" in told
+    assert not any("Secret" in each for each in told)

@@ -288,9 +288,11 @@ def test_a_market_cannot_take_a_name_that_the_platform_uses(name: str) -> None:
 
 
 @pytest.mark.parametrize("category", ["None", "-", "null", " low"])
-def test_a_category_that_cannot_be_read_back_is_refused(category: str) -> None:
+def test_a_class_that_cannot_be_read_back_is_refused(category: str) -> None:
+    target = Classes((category, "high"))
+    grade = Column("grade", "high", Choice(target.categories), (Value("grade", Role.CLASS),), required=True)
     with pytest.raises(DeclarationError, match="categories name"):
-        market(target=PriceBands(categories=(category, "high"), quantiles=(0.5,), currency="EUR"))
+        Market(name="m", title="M", columns=(grade, text_column("a")), target=target)
 
 
 @pytest.mark.parametrize("field", ["segments", "fallback"])

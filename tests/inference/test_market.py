@@ -226,6 +226,13 @@ def test_personal_values_are_known_by_both_names_and_required_columns_by_their_r
     assert THREE_GRADES.known_names == {column.raw for column in THREE_GRADES.columns}
 
 
+def test_a_cross_of_a_personal_value_is_personal() -> None:
+    owner = Column("owner", "a", Text(), (Value("owner", Role.HASHED, personal=True),))
+    district = Column("district", "b", Text(), (Value("district", Role.CATEGORY),))
+    crossed = replace(PARCELS, columns=(*PARCELS.columns, owner, district), crosses=(("district", "owner"),))
+    assert crossed.personal_names == {"id", "parcel", "owner", crossed.named_crosses[0][0]}
+
+
 # JSON
 
 
@@ -423,7 +430,7 @@ def test_what_is_no_declaration_is_refused(text: str, message: str) -> None:
         (lambda stored: stored["columns"][2]["values"][0].update(role="spy"), "role of bedrooms is 'spy'"),
         (lambda stored: stored["columns"][2]["values"][0].update(code="x"), "unexpected keyword argument 'code'"),
         (lambda stored: stored["target"].update(kind="regression"), "kind of the target is 'regression'"),
-        (lambda stored: stored["bins"][0].update(of="nothing"), "of of the bin living_250 names 'nothing'"),
+        (lambda stored: stored["bins"][0].update(of="nothing"), "`of` of the bin living_250 names 'nothing'"),
         (lambda stored: stored.update(crosses=7), "the declaration cannot be read"),
         (lambda stored: stored.update(columns=[]), "columns with the target are none"),
     ],
