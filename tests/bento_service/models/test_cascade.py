@@ -277,7 +277,7 @@ def test_reading_the_snapshot_and_the_state_never_waits_for_a_refresh(
     proxy.fail("hang")
     cascade = cascade_of(proxy, registered, cache, baked, startup_wait_seconds=0.1)
     with following(cascade):
-        assert proxy.count("") == 1  # a refresh is under way, and stays so
+        wait_until(lambda: proxy.count("") == 1)  # a refresh is under way, and stays so
         begun = time.monotonic()
         for _ in range(1_000):
             assert cascade.snapshot.champion is not None
