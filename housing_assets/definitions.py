@@ -16,7 +16,7 @@ from housing_assets.features import assets as features
 from housing_assets.inference.market import Market
 from housing_assets.listings import assets as listings
 from housing_assets.listings import checks as listing_checks
-from housing_assets.market_loading import load_market, market_names
+from housing_assets.market_loading import load_market, market_names, require_free_name
 from housing_assets.monitoring import assets as monitoring
 from housing_assets.monitoring import checks as monitoring_checks
 from housing_assets.packaging import assets as packaging
@@ -81,6 +81,7 @@ def build_defs(
     resource_overrides : mapping, optional
         Resources that replace the ones of the same name.
     """
+    require_free_name(market.name)
     settings = settings or Settings(market=market.name)
     prefix = settings.key_prefix
     resources = {**_local_resources(market, settings), **(resource_overrides or {})}

@@ -10,6 +10,17 @@ from housing_assets.inference.market import Market
 
 FOLDER = Path(__file__).parent / "markets"
 
+RESERVED_NAMES = frozenset({
+    "raw_listings", "labelled_listings", "listings", "price_bands", "crossed_features", "hashed_features",
+    "balanced_training_set", "price_forest", "model_evaluation", "registered_model", "price_bento",
+    "production_predictions", "production_profile", "drift_report", "feature_validation_report", "performance_report",
+    "reference_profile", "quarantined_listings", "prediction_store", "production_labels", "retraining_decisions",
+    "rollback_decisions", "new_listings_decisions",
+    "assets", "checkpoints", "bentoml", "mlartifacts", "serving", "dagster", "demo",
+    "defs", "features", "training", "packaging", "monitoring",
+})  # fmt: skip
+"""Names of assets, of folders in the storage and of modules, which a market's own would be mixed up with."""
+
 
 def load_market(named: str) -> Market:
     """Return a market.
@@ -64,4 +75,18 @@ def _declared_in(module: ModuleType, named: str) -> Market:
     market = getattr(module, "MARKET", None)
     if not isinstance(market, Market):
         raise DeclarationError(f"{named}: expected a Market named MARKET, found {type(market).__name__}")
+    require_free_name(market.name)
     return market
+
+
+def require_free_name(name: str) -> None:
+    """Refuse the name of a market that the platform itself uses.
+
+    Raises
+    ------
+    DeclarationError
+    """
+    if name in RESERVED_NAMES:
+        raise DeclarationError(
+            f"the market's name is {name!r}: the platform itself uses it; expected another, such as 'my_{name}'"
+        )

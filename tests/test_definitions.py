@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from housing_assets import definitions
 from housing_assets.definitions import build_defs
-from housing_assets.inference.coherence import RESERVED_MARKETS
+from housing_assets.inference.declaration import DeclarationError
 from housing_assets.inference.market import Market
-from housing_assets.market_loading import load_market
+from housing_assets.market_loading import RESERVED_NAMES, load_market
 from resources.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -326,4 +327,12 @@ def test_a_workspace_with_an_entry_for_each_market_loads(tmp_path: Path, monkeyp
 def test_no_market_can_have_the_name_of_an_asset() -> None:
     names = {key.path[-1] for key in build_defs(load_market("istanbul")).resolve_asset_graph().get_all_asset_keys()}
 
-    assert names <= RESERVED_MARKETS
+    assert names <= RESERVED_NAMES
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
+def test_a_market_cannot_take_a_name_that_the_platform_uses(name: str, tmp_path: Path) -> None:
+    market = replace(load_market("istanbul"), name=name)
+
+    with pytest.raises(DeclarationError, match=f"the market's name is '{name}': .* such as 'my_{name}'"):
+        build_defs(market, settings=Settings(storage=tmp_path))

@@ -12,10 +12,11 @@ from housing_assets.drafting.guessing import Guess, guess_classes, guess_column,
 from housing_assets.drafting.layout import Brackets, Comment, Item, Quoted, lay_out, quote, tuple_of
 from housing_assets.drafting.naming import Named, as_name, name_values
 from housing_assets.drafting.vocabulary import currency_of
-from housing_assets.inference.coherence import RESERVED, RESERVED_MARKETS, RESERVED_RAW
+from housing_assets.inference.coherence import RESERVED, RESERVED_RAW
 from housing_assets.inference.declaration import DeclarationError, Role, require_name
 from housing_assets.inference.rule_base import Rule
 from housing_assets.inference.stored_rules import RULES
+from housing_assets.market_loading import RESERVED_NAMES
 
 REQUIRED_WITHIN = 0.01
 """Share of rows without a value up to which the place and the size are declared as required."""
@@ -86,7 +87,7 @@ def draft_market(
 def as_market_name(path: Path) -> str:
     """Return the market's name that the name of a file suggests."""
     name = as_name(path.name.partition(".")[0])
-    return f"my_{name}" if name in RESERVED_MARKETS else name
+    return f"my_{name}" if name in RESERVED_NAMES else name
 
 
 def _headers(frame: pd.DataFrame) -> list[str]:

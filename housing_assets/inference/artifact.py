@@ -225,12 +225,29 @@ def _read_manifest(folder: Path, files: Sequence[str]) -> dict[str, Any]:
         raise ArtifactRefused(f"{folder}: its format is {found[0]}, this version reads {FORMAT}")
     if found[1] != set(FILES):
         raise ArtifactRefused(f"{folder}: its manifest names {sorted(found[1])}, expected {sorted(FILES)}")
-    for name in files:
+    require_intact(folder, {name: manifest["sha256"][name] for name in files})
+    return manifest
+
+
+def require_intact(folder: Path, checksums: Mapping[str, str]) -> None:
+    """Refuse a folder whose files are not those that a manifest was written for.
+
+    Parameters
+    ----------
+    folder : Path
+    checksums : mapping of str to str
+        The SHA-256 of each file, as hexadecimal digits.
+
+    Raises
+    ------
+    ArtifactRefused
+        If one of them is missing or damaged.
+    """
+    for name, checksum in checksums.items():
         if not (folder / name).is_file():
             raise ArtifactRefused(f"{folder}: {name} is missing")
-        if sha256(folder / name) != manifest["sha256"][name]:
+        if sha256(folder / name) != checksum:
             raise ArtifactRefused(f"{folder}: {name} is damaged: its checksum differs from the manifest's")
-    return manifest
 
 
 def sha256(path: Path) -> str:

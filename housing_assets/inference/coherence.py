@@ -27,17 +27,6 @@ RESERVED = frozenset({"row", "origin", "synthetic", "held_out"}) | {
 RESERVED_RAW = frozenset({"row", "origin", "source_file", "source_row", "column", "value", "reason", "unusable_cells"})
 """Columns that it puts beside the cells of a raw row: where the row stood, and why it is in quarantine."""
 
-RESERVED_MARKETS = frozenset({
-    "raw_listings", "labelled_listings", "listings", "price_bands", "crossed_features", "hashed_features",
-    "balanced_training_set", "price_forest", "model_evaluation", "registered_model", "price_bento",
-    "production_predictions", "production_profile", "drift_report", "feature_validation_report", "performance_report",
-    "reference_profile", "quarantined_listings", "prediction_store", "production_labels", "retraining_decisions",
-    "rollback_decisions", "new_listings_decisions",
-    "assets", "checkpoints", "bentoml", "mlartifacts", "serving", "dagster", "demo",
-    "defs", "features", "training", "packaging", "monitoring",
-})  # fmt: skip
-"""Names of assets, of folders in the storage and of modules, which a market's own would be mixed up with."""
-
 
 def require_coherence(market: "Market") -> None:
     """Refuse a market whose parts contradict each other.
@@ -48,11 +37,6 @@ def require_coherence(market: "Market") -> None:
         That names the field, what was found and what was expected.
     """
     require_name("the market's name", market.name)
-    if market.name in RESERVED_MARKETS:
-        raise DeclarationError(
-            f"the market's name is {market.name!r}: the platform itself uses it; expected another, "
-            f"such as 'my_{market.name}'"
-        )
     _require_different_names(market)
     _require_target(market)
     lowest = {value.name: value.minimum for value in market.values(*FEATURE_NUMBERS)}

@@ -223,14 +223,3 @@ def performance_report(
         metadata=metadata(performance),
         check_results=checks.performance_results(performance, config.thresholds(), about),
     )
-
-
-DAILY = [
-    production_predictions,
-    production_profile,
-    drift_report,
-    feature_validation_report,
-    production_labels,
-    performance_report,
-]
-"""The assets that are made for each day of production."""

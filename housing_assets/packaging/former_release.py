@@ -18,7 +18,7 @@ from housing_assets.inference.artifact import (
     ArtifactRefused,
     GoldenRow,
     ModelArtifact,
-    sha256,
+    require_intact,
 )
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.inference.fallback import FILE as RULE
@@ -68,11 +68,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise ArtifactRefused(f"{folder}: its format is {found}, only {UPGRADABLE} can be upgraded")
     if set(checksums) != set(FILES):
         raise ArtifactRefused(f"{folder}: its manifest names {sorted(checksums)}, expected {sorted(FILES)}")
-    for name, checksum in checksums.items():
-        if not (folder / name).is_file():
-            raise ArtifactRefused(f"{folder}: {name} is missing")
-        if sha256(folder / name) != checksum:
-            raise ArtifactRefused(f"{folder}: {name} is damaged: its checksum differs from the manifest's")
+    require_intact(folder, checksums)
     return manifest
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from housing_assets.inference.coherence import RESERVED, RESERVED_MARKETS, RESERVED_RAW
+from housing_assets.inference.coherence import RESERVED, RESERVED_RAW
 from housing_assets.inference.declaration import (
     MAX_CATEGORIES,
     Bin,
@@ -279,12 +279,6 @@ def test_a_value_cannot_take_the_name_of_a_column_of_the_platform(name: str) -> 
 def test_a_column_cannot_have_the_name_of_a_column_of_the_platform(name: str) -> None:
     with pytest.raises(DeclarationError, match=f"a column is named '{name}': raw rows have one .* rename it in the"):
         market(text_column("a", raw=name))
-
-
-@pytest.mark.parametrize("name", sorted(RESERVED_MARKETS))
-def test_a_market_cannot_take_a_name_that_the_platform_uses(name: str) -> None:
-    with pytest.raises(DeclarationError, match=f"the market's name is '{name}': .* expected another, such as"):
-        market(name=name)
 
 
 @pytest.mark.parametrize("category", ["None", "-", "null", " low"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from housing_assets.drafting.writing import as_market_name
 from housing_assets.inference.declaration import DeclarationError
 from housing_assets.listings.samples import load_sample
 from housing_assets.market_loading import load_market, market_names
@@ -107,3 +108,11 @@ def test_a_market_without_a_generator_says_what_to_set() -> None:
 def test_a_generator_that_is_not_where_the_declaration_says_is_refused(sample: str) -> None:
     with pytest.raises(DeclarationError, match=f"sample of parcels is '{sample}': expected module:name"):
         load_sample(replace(PARCELS, sample=sample))
+
+
+def test_a_file_with_the_name_of_an_asset_is_refused_and_a_draft_is_not_named_so(tmp_path: Path) -> None:
+    path = declared(tmp_path, DECLARATION.format(name="listings", minimum=1), "listings.py")
+
+    assert refusal(path).startswith("the market's name is 'listings': the platform itself uses it")
+    assert as_market_name(Path("listings.csv.gz")) == "my_listings"
+    assert as_market_name(Path("ads.csv.gz")) == "ads"

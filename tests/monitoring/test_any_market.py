@@ -14,7 +14,6 @@ import pytest
 
 from housing_assets.definitions import VALUES
 from housing_assets.inference.market import Market
-from housing_assets.monitoring.assets import DAILY
 from housing_assets.monitoring.drift.report import Status, judge_drift
 from housing_assets.monitoring.drift.validation import validate_features
 from housing_assets.monitoring.performance.estimate import estimate_accuracy
@@ -30,6 +29,7 @@ from resources.prediction_store import PredictionStore
 from resources.prediction_tables import insert, migrate, open_store
 from tests.monitoring.small_markets import CLASSES, DAY, FIVE_BANDS, LABELS, draw, predict, truth
 from tests.monitoring.small_platform import as_stored
+from tests.monitoring.watched import DAILY_ASSETS
 
 MIDNIGHT = datetime.combine(DAY, time(), UTC)
 
@@ -185,7 +185,7 @@ def test_the_daily_assets_judge_a_day_of_any_market(market: Market, tmp_path: Pa
     }
 
     with dg.DagsterInstance.ephemeral() as instance:
-        result = dg.materialize(DAILY, resources=resources, instance=instance, partition_key=DAY.isoformat())
+        result = dg.materialize(DAILY_ASSETS, resources=resources, instance=instance, partition_key=DAY.isoformat())
 
     assert result.success
     evaluations = result.get_asset_check_evaluations()

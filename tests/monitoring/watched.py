@@ -13,7 +13,7 @@ import pandas as pd
 from housing_assets.definitions import build_defs
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.markets.istanbul import MARKET
-from housing_assets.monitoring.assets import DAILY as DAILY_ASSETS
+from housing_assets.monitoring import assets as monitoring
 from housing_assets.packaging.registration import LOADER_MODULE, answer_types
 from resources.model_registry import ModelRegistry, Version
 from resources.settings import Settings
@@ -21,6 +21,14 @@ from tests.monitoring.answered import answer_day
 from tests.resources.mlflow_database import new_database
 from tests.resources.registered import new_run
 
+DAILY_ASSETS = [
+    monitoring.production_predictions,
+    monitoring.production_profile,
+    monitoring.drift_report,
+    monitoring.feature_validation_report,
+    monitoring.production_labels,
+    monitoring.performance_report,
+]
 DAILY = [asset.key.to_user_string() for asset in DAILY_ASSETS]
 
 
