@@ -43,11 +43,11 @@ PYTEST = $(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os
 test: setup  ## run the tests
 	$(PYTEST)
 
-acceptance: setup  ## test the whole platform with its processes: the demonstration, the container, every way to launch a run
+acceptance: setup  ## test the whole platform with its processes: the demonstration, the container, what is killed or under load
 	$(PYTEST) -m acceptance
 
 fuzz: setup  ## send thousands of generated requests to the service
-	HOUSING_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -s
+	HOUSING_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -m acceptance -s
 
 trials: setup  ## what takes minutes: faults under load with every answer counted, 200 undrifted windows, a month of days
 	$(BIN)/python -m pytest -m trial -s

@@ -28,7 +28,7 @@ def load_market(named: str) -> Market:
     Parameters
     ----------
     named : str
-        A name, such as ``istanbul``, or the path of a Python file that declares ``MARKET``.
+        The name of one of the package, or the path of a Python file that declares ``MARKET``.
 
     Raises
     ------

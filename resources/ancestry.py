@@ -93,7 +93,7 @@ class OtherDeclaration(ValueError):
     Attributes
     ----------
     sources : tuple of str
-        Names of the values that it goes back to: with all below them, they have to be made anew.
+        Names of the values that it goes back to: with all below them, they have to be materialized again.
     """
 
     def __init__(self, value: StoredValue) -> None:
@@ -165,7 +165,7 @@ def find_stale(names: Iterable[str], lookup: Lookup) -> list[str]:
     Returns
     -------
     list of str
-        Upstream first. One below another of the same partition is left out: it is made anew with it.
+        Upstream first. One below another of the same partition is left out: it is materialized with it.
     """
 
     @cache
@@ -194,11 +194,11 @@ def remedy(names: Iterable[str], lookup: Lookup) -> str:
     stale = find_stale(names, lookup)
     if not stale:
         return "another run has stored a newer one meanwhile: launch this run again when no other is running"
-    return make_anew(stale)
+    return rematerialize(stale)
 
 
-def make_anew(names: Sequence[str]) -> str:
-    """Return what to do for values, and all made of them, to be made anew, with the command."""
+def rematerialize(names: Sequence[str]) -> str:
+    """Return what to do to rematerialize values and all made of them, with the command."""
     stale = list(names)
     below = "all below it" if len(stale) == 1 else "all below them"
     commands = "; ".join(_launch(partition, list(group)) for partition, group in groupby(stale, _partition))

@@ -6,7 +6,7 @@ moment leaves the last complete value, and another that reads meanwhile finds on
 who have followed the link to it.
 
 Beside each value lies what it was made of. A step whose inputs were made of different values of one asset, or by
-another declaration of the data, is refused with the command that makes them anew.
+another declaration of the data, is refused with the command that rematerializes them.
 """
 
 import os
@@ -27,7 +27,7 @@ from resources.ancestry import (
     Provenance,
     StepInputs,
     StoredValue,
-    make_anew,
+    rematerialize,
     remedy,
 )
 from resources.processes import is_another_living
@@ -122,7 +122,7 @@ class AssetStorage(dg.ConfigurableIOManager):
             except (KeyError, ValueError) as fault:
                 raise dg.Failure(
                     f"{name} in {source} cannot be read ({fault}); if another version of the platform stored it, "
-                    f"materialize it anew (dg launch --assets {name})"
+                    f"materialize it again (dg launch --assets {name})"
                 ) from fault
         import pandas as pd
 
@@ -135,7 +135,7 @@ class AssetStorage(dg.ConfigurableIOManager):
         except IncoherentInputs as fault:
             raise dg.Failure(f"{fault}: {remedy(fault.values, self._lookup)}", allow_retries=False) from fault
         except OtherDeclaration as fault:
-            raise dg.Failure(f"{fault}: {make_anew(fault.sources)}", allow_retries=False) from fault
+            raise dg.Failure(f"{fault}: {rematerialize(fault.sources)}", allow_retries=False) from fault
 
     def _inputs_of(self, context: dg.InputContext | dg.OutputContext) -> StepInputs:
         """Return what the step of a context has loaded so far."""

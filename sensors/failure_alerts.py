@@ -50,7 +50,7 @@ def alert_sensor(
 
     @dg.sensor(
         name="alert_on_failures",
-        description="Tells people, once each, of failed runs, failed checks and decisions that need a person.",
+        description="Alerts on failed runs, failed checks and decisions that need a person, once each.",
         minimum_interval_seconds=interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )

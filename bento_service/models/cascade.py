@@ -216,7 +216,7 @@ class ModelCascade:
         if champion is None:
             reasons.append("there is no model")
         elif champion.tier is not Tier.PRODUCTION:
-            reasons.append(f"the model that answers is not in production but {champion.tier}")
+            reasons.append(f"answers come from the {champion.tier} tier, not from the version in production")
         production, staging = statuses.get(Tier.PRODUCTION), statuses.get(Tier.STAGING)
         if production is not None and production.reason is not None:
             reasons.append(f"production: {production.reason}")

@@ -288,9 +288,9 @@ class PriceBands:
         ISO 4217.
     """
 
-    categories: tuple[str, ...] = ("low", "medium", "high")
-    quantiles: tuple[float, ...] = (0.4, 0.8)
-    currency: str = ""
+    categories: tuple[str, ...]
+    quantiles: tuple[float, ...]
+    currency: str
 
     def __post_init__(self) -> None:
         _require_categories(self.categories)

@@ -75,7 +75,7 @@ def decide(comparison: Comparison | None, *, max_loss: float, new_lineage: bool,
     if comparison is None:
         if new_lineage:
             return Decision(
-                True, "starts a new lineage: the price bands were learned anew, so no champion is comparable"
+                True, "starts a new lineage: the price bands were learned again, so no champion is comparable"
             )
         return Decision(True, "first version: there is no champion")
     interval = (

@@ -63,6 +63,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_stopped_leaves_nothing(tmp_path: Path, sent: signal.Signals) -> None:
     server = tmp_path / "server.py"
@@ -87,6 +88,7 @@ def test_a_command_that_is_stopped_leaves_nothing(tmp_path: Path, sent: signal.S
     assert started_by(str(server)) == []
 
 
+@pytest.mark.acceptance
 def test_a_server_that_ends_ends_the_others(tmp_path: Path) -> None:
     server = tmp_path / "server.py"
     server.write_text(SERVER)

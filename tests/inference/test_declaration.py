@@ -25,7 +25,7 @@ from housing_assets.inference.rules import Choice, Number, Rooms, RuleRefused, T
 from tests.other_markets import PARCELS, THREE_GRADES
 
 PRICE = Value("price", Role.PRICE, 1_000, 1e9)
-EUROS = PriceBands(currency="EUR")
+EUROS = PriceBands(("low", "medium", "high"), (0.4, 0.8), "EUR")
 NAME = "expected lower-case letters, digits and _, a letter first"
 
 
@@ -143,7 +143,7 @@ ERRORS: dict[str, tuple[Callable[[], object], str]] = {
         "quantiles of the target are (1.0,): expected to ascend between 0 and 1",
     ),
     "no currency": (
-        lambda: PriceBands(("a", "b"), (0.5,)),
+        lambda: PriceBands(("a", "b"), (0.5,), ""),
         "currency of the target is empty: expected an ISO 4217 code such as EUR",
     ),
     "a market in capitals": (lambda: market(name="Oslo"), f"the market's name is 'Oslo': {NAME}"),

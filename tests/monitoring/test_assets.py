@@ -254,6 +254,7 @@ def test_a_version_that_is_better_than_the_one_it_replaced_is_kept(fresh: Watche
     assert shown.metadata["against_replaced_baseline_accuracy"].value < shown.metadata["accuracy"].value  # type: ignore[operator]
 
 
+@pytest.mark.acceptance
 def test_what_was_found_of_a_replaced_version_is_history_and_calls_for_nothing(
     fresh: Watched, artifact: ModelArtifact
 ) -> None:
@@ -383,6 +384,7 @@ print(json.dumps(rows))
 """
 
 
+@pytest.mark.acceptance
 def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
     fresh: Watched, artifact: ModelArtifact
 ) -> None:
@@ -407,7 +409,7 @@ def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
     assert windows[3] == "2026-07-02, 2026-07-03, 2026-07-04"
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.parametrize("n_days", [3, pytest.param(30, marks=pytest.mark.trial)])
 def test_days_of_the_past_can_be_made_up_for(fresh: Watched, artifact: ModelArtifact, n_days: int) -> None:
     fresh.promote(artifact)

@@ -256,7 +256,7 @@ def test_a_second_upgrade_does_nothing(registry: ModelRegistry, market: Market) 
     assert told == ["nothing to upgrade: the versions of HousingPriceClassifier in use have the form of this release"]
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.usefixtures("three_versions")
 @pytest.mark.parametrize(("method", "calls"), [("register", 1), ("register", 2), ("tag", 0), ("point", 0)])
 def test_an_upgrade_that_fails_moves_no_alias_and_can_be_run_again(
@@ -283,7 +283,7 @@ def test_an_upgrade_that_fails_moves_no_alias_and_can_be_run_again(
     assert registry.versions()[1].tags[REPLACED] == "4"
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.usefixtures("three_versions")
 def test_an_upgrade_that_fails_between_the_aliases_is_completed_by_the_next(
     registry: ModelRegistry, market: Market, monkeypatch: pytest.MonkeyPatch

@@ -206,6 +206,7 @@ def store_in_a_process(folder: Path, value: Edges, killed_at: int) -> int | None
     return writer.exitcode
 
 
+@pytest.mark.acceptance
 def test_a_process_killed_at_any_change_leaves_a_whole_value_and_nothing_for_ever(tmp_path: Path) -> None:
     before = tmp_path / "before"
     for low in (0.0, 1.0):
@@ -393,7 +394,7 @@ def test_a_value_that_cannot_be_read_says_what_to_materialize(tmp_path: Path) ->
     store_edges(tmp_path, Edges(1.0, 2.0))
     (tmp_path / "edges" / "edges.json").write_text("of another form")
 
-    with pytest.raises(dg.Failure, match=r"materialize it anew \(dg launch --assets edges\)"):
+    with pytest.raises(dg.Failure, match=r"materialize it again \(dg launch --assets edges\)"):
         read_edges(tmp_path)
 
 
@@ -733,7 +734,7 @@ def test_an_asset_with_a_prefix_is_named_with_it_in_the_command(tmp_path: Path) 
     assert selections(refusal(run('key:"istanbul/compared"'))) == ['key:"istanbul/cleaned"+']
 
 
-def test_a_value_that_another_declaration_made_is_refused_with_what_to_make_anew(tmp_path: Path) -> None:
+def test_a_value_that_another_declaration_made_is_refused_with_what_to_rematerialize(tmp_path: Path) -> None:
     @dg.asset
     def ads() -> pd.DataFrame:
         return pd.DataFrame({"price": [1.0]})

@@ -127,6 +127,7 @@ def test_two_failures_at_once_lead_to_one_retraining(loop: Loop) -> None:
     assert "performance_report-2026-03-02" in run.tags["housing/report_ids"]
 
 
+@pytest.mark.acceptance
 def test_resolved_windows_do_not_count_again_even_when_they_are_judged_anew(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.tick()
@@ -210,6 +211,7 @@ def test_a_training_that_is_under_way_for_a_day_calls_a_person(loop: Loop) -> No
     assert "It looks stuck" in (loop.folder / "alerts.log").read_text()
 
 
+@pytest.mark.acceptance
 def test_a_failed_retraining_is_tried_again_after_a_pause_that_doubles_and_not_for_ever(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.training(fails=True)
@@ -262,6 +264,7 @@ def test_a_check_that_crashes_is_no_window_and_is_told_of(loop: Loop) -> None:
     assert "crashed" not in loop.decisions()[-1].reason
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize("stage", ["TICK_HELD", "RUN_IDS_RESERVED", "RUN_CREATED", "RUN_LAUNCHED"])
 def test_a_daemon_killed_in_the_middle_of_a_tick_launches_one_retraining_when_it_is_back(
     loop: Loop, stage: str
@@ -322,6 +325,7 @@ def test_a_run_whose_announcements_a_crash_swallowed_is_seen_all_the_same(loop: 
     assert len(loop.launched()) == 1
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize("cursor", ["", "{", '{"schema_version": 7, "decision": "x"}', '{"decision": 5}', "null"])
 def test_a_lost_or_garbled_cursor_neither_retrains_twice_nor_repeats_itself(loop: Loop, cursor: str) -> None:
     drift(loop, 1, 2)
@@ -360,6 +364,7 @@ def test_an_event_log_that_is_locked_fails_the_tick_and_the_next_one_retrains(
     assert any("locked" in error for error in loop.failed_ticks())
 
 
+@pytest.mark.acceptance
 def test_a_backfill_of_old_days_does_not_push_the_newest_windows_out_of_sight(loop: Loop) -> None:
     for day in (1, 2):
         loop.judge(f"2026-05-{day:02}", **{PSI: DRIFTED})

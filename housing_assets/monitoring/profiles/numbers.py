@@ -17,7 +17,7 @@ STEPS_PER_UNIT = 256
 """Sums count in steps of 1/256 of a unit: finer than any ad is written."""
 
 LARGEST = 1e11
-"""Values beyond it count as it in the sums; no declared bound of a number lies higher."""
+"""Values beyond it count as it in the sums."""
 
 _ROWS_AT_ONCE = 2**16
 _LOW_BITS = 23  # LARGEST has 45 bits in steps: two parts whose products, summed over _ROWS_AT_ONCE, stay below 2**63

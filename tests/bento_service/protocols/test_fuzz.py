@@ -37,12 +37,12 @@ def require_answers_as_described(service: Service, folder: Path) -> None:
     assert generated > 3 * int(EXAMPLES)
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_generated_requests_are_answered_as_described(service: Service, tmp_path: Path) -> None:
     require_answers_as_described(service, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_generated_requests_of_a_market_of_classes_are_answered_as_described(tmp_path: Path) -> None:
     settings = {"HOUSING_MODEL_FOLDER": str(save(model_of(THREE_GRADES), tmp_path / "model"))}
     with serving(tmp_path / "service", settings) as service:

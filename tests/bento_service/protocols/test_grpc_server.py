@@ -106,6 +106,7 @@ def large_batch(key: str, size: int = 10_000) -> PredictBatchRequest:
     return PredictBatchRequest(listings=[listing(HOME)] * size, request_key=key)
 
 
+@pytest.mark.acceptance
 def test_a_worker_without_a_model_refuses_until_it_has_one_and_health_follows(saved: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     with (
@@ -150,6 +151,7 @@ def test_a_call_whose_deadline_passed_before_its_turn_is_neither_answered_nor_re
     assert counted["DEADLINE_EXCEEDED"] > 0
 
 
+@pytest.mark.acceptance
 def test_a_batch_is_given_up_at_its_deadline_and_not_recorded(worker: LoopedWorker) -> None:
     with calling(worker.port) as stub:
         begun = time.monotonic()
@@ -224,7 +226,7 @@ def test_a_client_with_a_retry_policy_gets_its_answer_after_the_overload(saved: 
     assert worker.count("predict") == {"OK": 2, "UNAVAILABLE": 1}
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_a_full_journal_refuses_what_it_cannot_record(saved: Path, tmp_path: Path) -> None:
     nowhere = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     settings = {"journal_bytes": 1_000_000, "prediction_store": nowhere}
@@ -326,7 +328,7 @@ def test_stopping_lets_a_batch_end_and_refuses_what_comes_new(worker: LoopedWork
     assert worker.recorded() == {"before", "batch"}
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_no_answer_is_lost_and_no_call_fails_in_its_middle_when_the_service_is_ended_under_load(
     saved: Path, tmp_path: Path
 ) -> None:

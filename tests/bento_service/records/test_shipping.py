@@ -152,7 +152,7 @@ def test_a_replayed_journal_stores_each_prediction_once(folder: Path, url: str, 
         assert stored(url) == ids(records)
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.parametrize("seed", range(4))
 def test_a_killed_process_loses_no_acknowledged_prediction_and_doubles_none(folder: Path, url: str, seed: int) -> None:
     migrate(open_store(url))
@@ -383,7 +383,7 @@ def test_a_table_that_was_taken_away_is_a_fault_of_the_store_and_not_of_the_reco
         wait_until(lambda: shipper.state()["shipped"] == 1)
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_a_backlog_takes_no_memory(folder: Path, url: str) -> None:
     journal = Journal(folder, max_bytes=1 << 30)
     padding = {"Description": "x" * 1_000}

@@ -28,7 +28,7 @@ def report(platform: Platform, listings: pd.DataFrame) -> DriftReport:
     return platform.report(listings)
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.parametrize("n_windows", [4, pytest.param(50, marks=pytest.mark.trial)])
 def test_of_undrifted_windows_at_most_one_counts_toward_retraining(platform: Platform, n_windows: int) -> None:
     counted, drifted = [], []
