@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import bentoml
+from pydantic import BaseModel
 
 from benchmarks.serving.constant import ANSWER
 from benchmarks.serving.listing import Listing
@@ -52,6 +53,26 @@ class KeyCheck:
 CONFIGURATION = HousingPriceClassifier.config  # type: ignore[attr-defined]
 
 
+class Band(BaseModel):
+    """Edges of the category, in a currency."""
+
+    above: float | None
+    up_to: float | None
+    currency: str
+
+
+class Answer(BaseModel):
+    """The constant, typed as users of BentoML do: of a ``dict`` it would make a JSON schema for every request."""
+
+    prediction_id: str
+    price_category: str
+    probabilities: dict[str, float]
+    band: Band | None
+    model_version: str
+    tier: str
+    unseen: list[str]
+
+
 @bentoml.service(name="nothing", **CONFIGURATION)
 class Nothing:
     """Answers a constant through BentoML's route."""
@@ -62,9 +83,9 @@ class Nothing:
         freeze_loaded_objects()
 
     @bentoml.api
-    async def predict(self, listing: Listing, /) -> dict[str, Any]:  # type: ignore[valid-type]
+    async def predict(self, listing: Listing, /) -> Answer:  # type: ignore[valid-type]
         """Answer."""
-        return ANSWER
+        return Answer.model_validate(ANSWER)
 
 
 class ConstantClassifier:
