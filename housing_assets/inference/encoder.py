@@ -1,7 +1,7 @@
 """The fitted encoder: what turns one listing into the forest's columns.
 
 Columns of the encoded matrix, in order: declared numbers and quotients, linear scores, hashed tokens. It is sparse: 0
-is «missing» for a number, and every present number is at least 1. ``features/encoder.py`` fits it, and applies the same
+is "missing" for a number, and every present number is at least 1. ``features/encoder.py`` fits it, and applies the same
 tables to frames.
 """
 

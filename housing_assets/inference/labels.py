@@ -1,7 +1,7 @@
 """What the categories of a model mean: a contract that all versions of a lineage share, so that they can be compared.
 
 The first version learns the edges of the price bands from its training rows, and a salt that decides by hash which ads
-are held out; retraining keeps both. «High» then means the same amount of money from version to version, and an ad that
+are held out; retraining keeps both. "High" then means the same amount of money from version to version, and an ad that
 one version was judged on is never trained on by the next, whatever ads come and whatever price it asks by then.
 ``features/split.py`` learns it.
 """

@@ -100,7 +100,7 @@ class Number(Rule):
     ignored : str
         Regular expression of what may follow and says nothing of the number, such as the badge after a changed price.
     missing : tuple of float
-        Numbers that stand for «not said».
+        Numbers that stand for "not said".
     """
 
     units: tuple[str, ...] = ()

@@ -80,7 +80,7 @@ def _described(encoded: EncodedListings) -> list[str]:
 
 
 def git_commit(folder: Path) -> str:
-    """Return the commit of a checkout, with ``-dirty`` where files differ from it; «not a git checkout» elsewhere."""
+    """Return the commit of a checkout, with ``-dirty`` where files differ from it; "not a git checkout" elsewhere."""
     git = shutil.which("git")
     if git is None:
         return "unknown: there is no git"

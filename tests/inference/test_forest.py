@@ -126,7 +126,7 @@ def replace(name: str, make: Callable[[np.ndarray], object]) -> Callable[[Arrays
 
 
 def wrapped_roots(roots: np.ndarray) -> np.ndarray:
-    """Return roots whose int32 differences overflow to positive numbers: out of bounds, and yet «ascending»."""
+    """Return roots whose int32 differences overflow to positive numbers: out of bounds, and yet "ascending"."""
     return np.array([0, 2**31 - 1, -(2**31), -1, 5], dtype=np.int32)
 
 
