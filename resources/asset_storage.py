@@ -15,7 +15,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from weakref import WeakKeyDictionary
 
 import dagster as dg
@@ -33,6 +33,8 @@ from resources.ancestry import (
 from resources.processes import is_another_living
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import pandas as pd
 
 TABLE = "table.parquet"
@@ -161,6 +163,35 @@ class AssetStorage(dg.ConfigurableIOManager):
                 f"(dg launch --assets {name})"
             )
         return target
+
+
+def stored_values(folder: Path, key: "Sequence[str]", *, partitioned: bool) -> "Iterator[tuple[StoredValue, Path]]":
+    """Yield the newest values of an asset with the folders they lie in: one, or one of each partition.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the storage.
+    key : sequence of str
+        The asset's key.
+    partitioned : bool
+    """
+    target = folder.joinpath(*key)
+    links = sorted(target.iterdir()) if partitioned and target.is_dir() else [target]
+    for link in links:
+        if link.is_symlink() and (value := _newest(link)):
+            name = "/".join(key)
+            yield _as_stored(f"{name}|{unquote(link.name)}" if partitioned else name, value), value
+
+
+def forget(folder: Path, name: str) -> None:
+    """Remove every kept value of an asset or partition, named as in ``StoredValue``."""
+    asset, _, partition = name.partition("|")
+    target = folder.joinpath(*asset.split("/"))
+    if partition:
+        target /= quote(partition, safe=" ")
+    target.unlink(missing_ok=True)
+    shutil.rmtree(_values_of(target), ignore_errors=True)
 
 
 def _values_of(target: Path) -> Path:

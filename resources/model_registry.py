@@ -42,6 +42,7 @@ class Version:
     tags: Mapping[str, str]
     run_id: str
     source: str
+    registered_at: datetime
 
 
 class ModelRegistry(dg.ConfigurableResource):
@@ -299,4 +300,5 @@ def _says_no_version_has(alias: str, fault: "MlflowException") -> bool:
 
 def _as_version(version: "ModelVersion", aliases: tuple[str, ...]) -> Version:
     tags: dict[str, Any] = version.tags or {}
-    return Version(int(version.version), aliases, tags, str(version.run_id), str(version.source))
+    registered_at = datetime.fromtimestamp(version.creation_timestamp / 1e3, UTC)
+    return Version(int(version.version), aliases, tags, str(version.run_id), str(version.source), registered_at)

@@ -5,7 +5,7 @@ The service imports this, so it knows neither dagster nor pandas; ``prediction_s
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,9 @@ MIGRATION_LOCK = 0x686F7573696E67  # of PostgreSQL, a number of one's own choice
 
 LOCK_SECONDS = 5.0
 """How long a statement waits for another process that writes to the same SQLite file."""
+
+_ERASED_AT_ONCE = 500
+"""Ids in a statement; SQLite takes some thousands."""
 
 _FORMS = "the prediction store is sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 
@@ -233,6 +236,35 @@ def prune(connection: Connection, before: datetime, limit: int) -> int:
         key = table.primary_key.columns[0]
         oldest = select(key).where(age < before).order_by(age).limit(limit)
         deleted += connection.execute(delete(table).where(key.in_(oldest), age < before)).rowcount
+    return deleted
+
+
+def erase(engine: Engine, prediction_ids: Collection[str]) -> int:
+    """Delete predictions for good, with what was predicted in their shadow and the feedback on them.
+
+    Parameters
+    ----------
+    engine : Engine
+    prediction_ids : collection of str
+
+    Returns
+    -------
+    deleted : int
+        Rows. SQLite overwrites them in its file; PostgreSQL frees their space at its next vacuum.
+    """
+    ids, deleted = sorted(prediction_ids), 0
+    with engine.connect() as connection:
+        overwrites = connection.dialect.name == "sqlite"
+        if overwrites:
+            connection.exec_driver_sql("PRAGMA secure_delete = ON").close()
+            connection.rollback()
+        with connection.begin():
+            for table in (FEEDBACK, PREDICTIONS):
+                for start in range(0, len(ids), _ERASED_AT_ONCE):
+                    some = table.c.prediction_id.in_(ids[start : start + _ERASED_AT_ONCE])
+                    deleted += connection.execute(delete(table).where(some)).rowcount
+        if overwrites:  # the write-ahead log still has the pages as they were
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
     return deleted
 
 

@@ -7,6 +7,7 @@ MLflow.
 import typer
 
 from housing_assets.command_line.decisions import decisions
+from housing_assets.command_line.erase import erase
 from housing_assets.command_line.faults import Commands
 from housing_assets.command_line.keys import keys_app
 from housing_assets.command_line.market import market_app
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain lines: they are read in logs, too
     pretty_exceptions_enable=False,
 )
-for command in (materialize, judge, serve, dev, summary, rollback, decisions, sample, traffic):
+for command in (materialize, judge, serve, dev, summary, rollback, decisions, sample, traffic, erase):
     app.command()(command)
 app.add_typer(versions_app, name="versions")
 app.add_typer(market_app, name="market")

@@ -125,7 +125,7 @@ class OneVersion(ModelRegistry):
     contract: str
 
     def versions(self) -> list[Version]:
-        return [Version(1, (PRODUCTION,), {LINEAGE_CONTRACT: self.contract}, "", "")]
+        return [Version(1, (PRODUCTION,), {LINEAGE_CONTRACT: self.contract}, "", "", datetime.now(UTC))]
 
     def read_text(self, version: Version, name: str) -> str:
         return self.reference

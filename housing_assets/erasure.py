@@ -1,0 +1,209 @@
+"""Finds what the platform keeps of one listing, and removes it: a person may ask for that.
+
+A listing lies in the prediction store and in values that assets have stored. Everything that was made of it goes with
+it, and is made again without it. What a registered version holds is told, not changed: a forest has thresholds and
+hashed tokens, no rows, and the golden rows of an artifact lack what is personal.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from housing_assets.inference.declaration import DeclarationError
+from housing_assets.inference.market import Market
+from resources.ancestry import StoredValue
+from resources.asset_storage import TABLE, forget, stored_values
+from resources.prediction_store import PredictionStore, read_listings
+from resources.prediction_tables import erase, open_store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_START, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+_RAW, _LEARNED = "raw_listings", "labelled_listings"
+_WITH_IDS = ("production_predictions", "production_labels")
+"""Assets whose values have the rows of the prediction store, by their ids."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which listing is meant.
+
+    Attributes
+    ----------
+    prediction_ids : frozenset of str
+        Each of them is meant, whatever its cells.
+    cells : mapping of str to str
+        Texts by raw column; a listing is meant that has all of them, apart from white space at their ends.
+
+    Raises
+    ------
+    DeclarationError
+        If a column is not the market's, or nothing is said.
+    """
+
+    market: Market
+    prediction_ids: frozenset[str] = frozenset()
+    cells: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = [column.raw for column in self.market.columns]
+        if unknown := sorted(set(self.cells) - set(known)):
+            raise DeclarationError(
+                f"{self.market.name} has no column {', '.join(unknown)}; there are {', '.join(known)}"
+            )
+        if not self.prediction_ids and not self.cells:
+            raise DeclarationError("no listing is named: give a prediction's id, or cells that it has")
+
+    def have_cells(self, raw: "pd.DataFrame") -> "pd.Series":
+        """Return which rows of raw cells are meant, a bool for each."""
+        import pandas as pd
+
+        found = pd.Series(bool(self.cells), index=raw.index)
+        for name, text in self.cells.items():
+            cells = raw[name] if name in raw else pd.Series(None, index=raw.index, dtype=object)
+            found &= cells.astype(object).map(
+                lambda cell, text=text: cell is not None and str(cell).strip() == text.strip()
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a listing.
+
+    Attributes
+    ----------
+    predictions : mapping of str to date
+        Ids of predictions in the store, with their days in UTC.
+    labelled_since : datetime or None
+        When the first of them got its true price or category.
+    source_rows : sequence of (str, int)
+        File and row of each raw listing that the last training has read.
+    values : sequence of str
+        Stored values that hold it, and those made of them: ``asset`` or ``asset|partition``.
+    """
+
+    predictions: Mapping[str, date]
+    labelled_since: datetime | None
+    source_rows: Sequence[tuple[str, int]]
+    values: Sequence[str]
+
+
+def find(
+    wanted: Wanted, store: PredictionStore, folder: Path, assets: Mapping[tuple[str, ...], bool], prefix: Sequence[str]
+) -> Kept:
+    """Find what is kept of a listing.
+
+    Parameters
+    ----------
+    wanted : Wanted
+    store : PredictionStore
+    folder : Path
+        Of the stored values.
+    assets : mapping of tuple of str to bool
+        Keys of all assets, and whether each is partitioned.
+    prefix : sequence of str
+        What the market's keys begin with.
+    """
+    predictions = _in_store(wanted, store)
+    labelled = _labelled_since(predictions, store)
+    stored = [
+        found for key, partitioned in assets.items() for found in stored_values(folder, key, partitioned=partitioned)
+    ]
+    rows: list[tuple[str, int]] = []
+    holding: list[str] = []
+    for value, path in stored:
+        asset = value.name.partition("|")[0].removeprefix("/".join((*prefix, "")))
+        if asset == _RAW:
+            rows = _source_rows(wanted, path)
+        if (
+            (asset == _RAW and rows)
+            or (asset == _LEARNED and labelled is not None)
+            or (asset in _WITH_IDS and _has_ids(path, predictions))
+        ):
+            holding.append(value.name)
+    return Kept(predictions, labelled, rows, [*_with_made_of(holding, [value for value, _ in stored])])
+
+
+def remove(kept: Kept, store_url: str, folder: Path) -> int:
+    """Remove what was found, for good; return the rows that were deleted from the prediction store."""
+    for name in kept.values:
+        forget(folder, name)
+    engine = open_store(store_url)
+    try:
+        return erase(engine, kept.predictions) if kept.predictions else 0
+    finally:
+        engine.dispose()
+
+
+def _in_store(wanted: Wanted, store: PredictionStore) -> dict[str, date]:
+    found: dict[str, date] = {}
+    names = list(wanted.cells)
+    for page in store.predictions(_START, _END, roles=("answer", "shadow")):
+        meant = page["prediction_id"].isin(wanted.prediction_ids)
+        if names:
+            meant |= wanted.have_cells(read_listings(page, names))
+        ids, days = page.loc[meant, "prediction_id"], page.loc[meant, "predicted_at"].dt.date
+        found |= dict(zip(map(str, ids), days, strict=True))
+    return found
+
+
+def _labelled_since(predictions: Collection[str], store: PredictionStore) -> datetime | None:
+    if not predictions:
+        return None
+    first = (page.loc[page["prediction_id"].isin(set(predictions)), "received_at"].min() for page in store.labels(_END))
+    known = [moment.to_pydatetime() for moment in first if moment == moment]  # NaT differs from itself
+    return min(known, default=None)
+
+
+def _source_rows(wanted: Wanted, path: Path) -> list[tuple[str, int]]:
+    import pandas as pd
+
+    from housing_assets.listings.source import SOURCE_FILE, SOURCE_ROW
+
+    if not wanted.cells:
+        return []
+    raw = pd.read_parquet(path / TABLE, columns=[*wanted.cells, SOURCE_FILE, SOURCE_ROW])
+    meant = raw[wanted.have_cells(raw)]
+    return list(zip(meant[SOURCE_FILE].astype(str), meant[SOURCE_ROW].astype(int), strict=True))
+
+
+def _has_ids(path: Path, predictions: Collection[str]) -> bool:
+    from housing_assets.monitoring.production.frames import Frames
+
+    ids = set(predictions)
+    return bool(ids) and any(
+        bool(frame["prediction_id"].isin(ids).any()) for frame in Frames.load(path).read(["prediction_id"])
+    )
+
+
+def _with_made_of(holding: Sequence[str], stored: Sequence[StoredValue]) -> Iterator[str]:
+    """Yield the values that hold the listing, then those made of them."""
+    names = set(holding)
+    yield from holding
+    for value in stored:
+        if value.name not in names and names & value.provenance.made_of.keys():
+            yield value.name
+
+
+def told_by_golden_rows(golden: Sequence[Mapping[str, Any]], wanted: Wanted) -> int:
+    """Return how many golden rows of an artifact have the cells that are not personal, where there are such cells.
+
+    Parameters
+    ----------
+    golden : sequence of mappings
+        Cells by raw column.
+    wanted : Wanted
+    """
+    import pandas as pd
+
+    personal = {column.raw for column in wanted.market.columns if column.personal}
+    target = wanted.market.target_column.raw
+    cells = {name: text for name, text in wanted.cells.items() if name not in personal | {target}}
+    if not cells or not golden:
+        return 0
+    frame = pd.DataFrame(list(golden), dtype=object)
+    return int(Wanted(wanted.market, cells=cells).have_cells(frame).sum())
