@@ -1,16 +1,18 @@
 """What the service counts, for Prometheus. Every label has a bounded set of values.
 
-The process may be one of several workers: they share their counts in a folder that ``bentoml serve`` names, and each of
-them answers for all.
+The process may be one of several workers: they share their counts in files (``shared_counts.py``), and each of them
+answers for all.
 """
 
 import os
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from bento_service.shared_counts import FOLDER
 from housing_assets.inference.declaration import MAX_CATEGORIES
 
 _SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -25,15 +27,21 @@ OTHER = "other"
 
 
 class Metrics:
-    """The service's metrics."""
+    """The service's metrics.
+
+    Attributes
+    ----------
+    shared : bool
+        Whether there are other workers that answer for this one, too.
+    """
 
     def __init__(self) -> None:
         # The collector below reads the files of all workers, this one's included; registering this process's metrics in
         # the same registry would count them twice.
-        self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        self.shared = FOLDER in os.environ
         self._registry = CollectorRegistry()
-        own = CollectorRegistry() if self._shared else self._registry
-        if self._shared:
+        own = CollectorRegistry() if self.shared else self._registry
+        if self.shared:
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
         self._requests = Counter(
             "housing_requests_total", "Requests answered.", ["endpoint", "protocol", "status"], registry=own
@@ -55,8 +63,8 @@ class Metrics:
             "housing_model_seconds_total", "Time spent predicting, without transport and recording.", registry=own
         )
         self._states = {
-            name: Gauge(f"housing_{name}", meaning, registry=own, multiprocess_mode="livemax")
-            for name, meaning in STATES.items()
+            name: Gauge(f"housing_{name}", state.meaning, registry=own, multiprocess_mode=state.of_workers)
+            for name, state in STATES.items()
         }
         self._children: dict[tuple[str, ...], Any] = {}
         self._categories: set[str] = set()
@@ -73,15 +81,20 @@ class Metrics:
         if unseen:
             self._unseen.inc()
 
-    def expose(self, read_states: Callable[[], Mapping[str, float]]) -> bytes:
-        """Return all metrics in Prometheus' text format; ``read_states`` gives the gauges' current values."""
-        for name, value in read_states().items():
+    def set_states(self, values: Mapping[str, float]) -> None:
+        """Set the gauges to their current values."""
+        for name, value in values.items():
             self._states[name].set(value)
+
+    def expose(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        if self.shared:
+            _forget_the_gauges_of_dead_workers(Path(os.environ[FOLDER]))
         return generate_latest(self._registry)
 
     def close(self) -> None:
         """Remove this process's gauges from those of all workers."""
-        if self._shared:
+        if self.shared:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
     def _category_label(self, category: str) -> str:
@@ -101,10 +114,26 @@ class Metrics:
         return child
 
 
+def _forget_the_gauges_of_dead_workers(folder: Path) -> None:
+    """Remove what workers left that could not do so themselves: they were killed."""
+    for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+class State(NamedTuple):
+    """A gauge: its help text, and which value stands for several workers, their sum or the worst of them."""
+
+    meaning: str
+    of_workers: Literal["livesum", "livemax"]
+
+
 STATES = {
-    "model_tier": "Which model answers: 0 production, 1 staging, 2 baked, 3 rule, 4 none.",
-    "registry_age_seconds": "Time since the registry last answered.",
-    "journal_pending_bytes": "Records that are not in the prediction store yet.",
-    "store_lag_seconds": "Age of the oldest record that is not in the prediction store yet.",
+    "model_tier": State("Which model answers: 0 production, 1 staging, 2 baked, 3 rule, 4 none.", "livemax"),
+    "registry_age_seconds": State("Time since the registry last answered.", "livemax"),
+    "journal_pending_bytes": State("Records that are not in the prediction store yet.", "livesum"),
+    "store_lag_seconds": State("Age of the oldest record that is not in the prediction store yet.", "livemax"),
 }
-"""The gauges and their help texts."""
+"""The gauges."""

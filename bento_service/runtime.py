@@ -25,6 +25,8 @@ _SWITCH_SECONDS = 0.0005
 """How long the thread that ships records may keep the interpreter lock while a request waits for it: Python's default,
 5 ms, would delay request after request."""
 
+_STATES_SECONDS = 1.0
+
 _TIERS = tuple(Tier)
 
 
@@ -66,6 +68,7 @@ class Runtime:
         )
         self._lag = LoopLagMonitor(settings.max_delay)
         self.require_capacity = self._lag.require_capacity
+        self._states: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Load a model, and start to ship records."""
@@ -74,10 +77,14 @@ class Runtime:
         await asyncio.to_thread(self.models.start)
         self._shipper.start()
         self._lag.start()
+        if self.metrics.shared:
+            self._states = asyncio.create_task(self._keep_states_current())
 
     async def stop(self) -> None:
         """Ship what is recorded to the store; no more requests may come."""
         self._lag.stop()
+        if self._states is not None:
+            self._states.cancel()
         await asyncio.to_thread(self._shipper.stop, _DRAIN_SECONDS)
         self._journal.close()
         await asyncio.to_thread(self.models.stop)
@@ -110,9 +117,16 @@ class Runtime:
 
     def expose_metrics(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
-        return self.metrics.expose(self._read_gauges)
+        self.metrics.set_states(self._read_states())
+        return self.metrics.expose()
 
-    def _read_gauges(self) -> dict[str, float]:
+    async def _keep_states_current(self) -> None:
+        """Set the gauges each second: another worker may be asked for them."""
+        while True:
+            self.metrics.set_states(self._read_states())
+            await asyncio.sleep(_STATES_SECONDS)
+
+    def _read_states(self) -> dict[str, float]:
         champion, store = self.models.snapshot.champion, self._shipper.state()
         return {
             "model_tier": len(_TIERS) if champion is None else _TIERS.index(champion.tier),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import bentoml
 
 from bento_service.protocols.http import HttpAdapter, HttpApi
+from bento_service.shared_counts import settle_where_to_count
 from resources.settings import ServingSettings
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class HousingPriceClassifier:
     @bentoml.on_startup
     async def start(self) -> None:
         """Load a model, then answer requests."""
+        settle_where_to_count(SETTINGS.workers)
         from bento_service.worker import Worker
 
         self._worker = Worker(SETTINGS, baked_folder())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.bento_service.serving import PROJECT, Service
 
@@ -29,6 +30,20 @@ def locked(store_folder: Path) -> Iterator[None]:
         other.execute("BEGIN EXCLUSIVE")
         yield
         other.execute("ROLLBACK")
+
+
+@contextmanager
+def mounted(folder: Path, size: str) -> Iterator[Path]:
+    """Give a file system of its own that is soon full, below a folder that is made."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
+    tried = subprocess.run(command, capture_output=True, text=True)
+    if tried.returncode:
+        pytest.skip(f"file systems cannot be mounted here: {tried.stderr}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @contextmanager

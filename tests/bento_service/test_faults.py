@@ -24,6 +24,7 @@ from tests.bento_service.breaking import (
     journal_bytes,
     kill,
     locked,
+    mounted,
     postgresql,
     store_error,
     workers,
@@ -88,13 +89,8 @@ def trials(shared: Trials) -> Trials:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Give a file system of its own that is soon full."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"file systems cannot be mounted here: {mounted.stderr}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with mounted(tmp_path / "small", "1m") as folder:
+        yield folder
 
 
 def probabilities(model: Model, cells: Mapping[str, Any]) -> dict[str, float]:

@@ -196,9 +196,7 @@ def test_versions_with_ever_new_categories_add_no_labels_without_end() -> None:
     for number in range(10 * MAX_CATEGORY_LABELS):
         metrics.count_prediction("production", f"category {number}", unseen=False, seconds=0.0)
     metrics.count_prediction("production", "category 0", unseen=False, seconds=0.0)
-    lines = [
-        line for line in metrics.expose(dict).decode().splitlines() if line.startswith("housing_predictions_total{")
-    ]
+    lines = [line for line in metrics.expose().decode().splitlines() if line.startswith("housing_predictions_total{")]
     assert len(lines) == MAX_CATEGORY_LABELS + 1
     assert 'housing_predictions_total{price_category="category 0",tier="production"} 2.0' in lines
     assert any(line.endswith(f'"other",tier="production"}} {9.0 * MAX_CATEGORY_LABELS}') for line in lines)

@@ -1,0 +1,67 @@
+"""A full disk: what cannot be recorded is refused, the process lives, and answers again once there is room."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.bento_service.breaking import mounted, workers
+from tests.bento_service.models.registries import wait_until
+from tests.bento_service.serving import AUTHORIZED, Service, serving
+
+pytestmark = pytest.mark.acceptance
+
+HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with mounted(tmp_path / "disk", "12m") as folder:
+        yield folder
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Leave no page of the disk free."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    yield
+    ballast.unlink()
+
+
+def statuses(service: Service, paths: str, times: int = 1) -> set[int]:
+    """Ask on connections of their own, so that every worker is asked."""
+    found = set()
+    for _ in range(times):
+        reply = httpx.post(f"{service.url}{paths}", json=HOME, headers=AUTHORIZED, timeout=10)
+        found.add(reply.status_code)
+    return found
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_full_disk_is_answered_503_and_kills_no_worker(saved: Path, disk: Path, n_workers: int) -> None:
+    settings = {
+        "HOUSING_MODEL_FOLDER": str(saved),
+        "HOUSING_WORKERS": str(n_workers),
+        "HOUSING_JOURNAL_BYTES": "1000000",
+    }
+    with serving(disk, settings) as service:
+        wait_until(lambda: len(workers(service)) == n_workers)
+        assert statuses(service, "/predict", 20) == {200}
+        before = workers(service)
+        with full(disk):
+            wait_until(lambda: 503 in statuses(service, "/predict"))
+            refused = httpx.post(f"{service.url}/predict", json=HOME, timeout=10)
+            # What was never counted before is counted on pages that were never written to before.
+            for path in ("/feedback", "/predict_batch", "/model", "/nothing"):
+                statuses(service, path, 5)
+            assert httpx.get(f"{service.url}/metrics", timeout=10).status_code == 200
+            assert refused.json()["type"].endswith("journal-full")
+            assert refused.headers["retry-after"]
+            assert workers(service) == before
+        wait_until(lambda: statuses(service, "/predict", 10) == {200})
+        assert workers(service) == before
