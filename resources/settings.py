@@ -221,6 +221,10 @@ class ServingSettings(Settings):
     refresh_seconds: float = Field(
         default=10, gt=0, le=3_600, description="How often the registry is asked what is in production."
     )
+    allow_unverified: bool = Field(
+        default=False,
+        description="Whether a version is served that was registered without the digest of its manifest.",
+    )
 
     challenger_share: float = Field(
         default=0, ge=0, le=1, description="Share of the request keys that the version in staging answers."

@@ -32,8 +32,8 @@ _STOP_SECONDS = 1.0
 class ModelCascade:
     """Keeps the best available model, and a challenger.
 
-    A version that cannot be loaded, and a registry that does not answer, change nothing about what is served: only
-    moving or deleting an alias does. A forest is never replaced by the rule.
+    A version that cannot be loaded, and a registry that does not answer or has forgotten what is in production, change
+    nothing about what is served: only moving an alias does. A forest is never replaced by the rule.
 
     Parameters
     ----------
@@ -49,6 +49,8 @@ class ModelCascade:
         How long starting waits for the registry before the best local model answers.
     follow_challenger : bool
         Whether the version in staging is loaded beside the champion.
+    allow_unverified : bool
+        Whether versions are loaded that were registered without the digest of their manifest.
     refusal_seconds : float
         How long a refused version is not fetched again, unless no alias points to it meanwhile.
 
@@ -67,6 +69,7 @@ class ModelCascade:
         refresh_seconds: float = 10.0,
         startup_wait_seconds: float = 0.5,
         follow_challenger: bool = False,
+        allow_unverified: bool = False,
         refusal_seconds: float = 600.0,
     ):
         self.snapshot = Snapshot()
@@ -74,7 +77,7 @@ class ModelCascade:
         self._refresh_seconds = refresh_seconds
         self._startup_wait_seconds = startup_wait_seconds
         self._follow_challenger = follow_challenger
-        self._registered = RegisteredModels(registry, cache_folder, refusal_seconds)
+        self._registered = RegisteredModels(registry, cache_folder, refusal_seconds, allow_unverified=allow_unverified)
         baked = [baked_folder] if baked_folder else []
         self._sources: Mapping[Tier, Callable[[], tuple[str, Model]]] = {
             Tier.PRODUCTION: partial(self._registered.load, Tier.PRODUCTION),
@@ -102,8 +105,7 @@ class ModelCascade:
     def stop(self) -> None:
         """Stop following the registry; the current models stay."""
         self._stopping.set()
-        if self._registry is not None:
-            self._registry.close()
+        self._registered.stop()
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)
 
@@ -169,10 +171,15 @@ class ModelCascade:
             version, model = self._sources[tier]()
         except Unavailable as fault:
             is_absent = fault.status.availability is Availability.ABSENT
-            return (None if is_absent else of_this_tier), fault.status
+            return (None if is_absent else of_this_tier or self._find_former(tier)), fault.status
         unchanged = of_this_tier is not None and of_this_tier.model is model
         served = of_this_tier if unchanged else ServedModel(version, tier, model)
         return served, SourceStatus(Availability.AVAILABLE, version)
+
+    def _find_former(self, tier: Tier) -> ServedModel | None:
+        """Return what this tier would still serve if the process had not started anew."""
+        former = self._registered.load_last() if tier is Tier.PRODUCTION else None
+        return None if former is None else ServedModel(former[0], tier, former[1])
 
     def _find_status(self, tier: Tier) -> SourceStatus:
         """Return the status of a source that is not needed; what loading it has shown stays valid."""
@@ -220,6 +227,8 @@ class ModelCascade:
         production, staging = statuses.get(Tier.PRODUCTION), statuses.get(Tier.STAGING)
         if production is not None and production.reason is not None:
             reasons.append(f"production: {production.reason}")
+        if self._registered.vanished is not None:
+            reasons.append(f"the registry was reset or is another one: {self._registered.vanished}")
         if (
             self._follow_challenger
             and staging is not None

@@ -5,18 +5,22 @@ Look-ups and loading block, and are for one background thread; ``state`` may be 
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from bento_service.answers import RegistryState, Tier
 from bento_service.models.availability import Availability, SourceStatus, Unavailable, load_artifact, write_version
-from bento_service.models.mlflow_rest import RegisteredVersion, RegistryFault
+from bento_service.models.mlflow_rest import SHA256_TAG, RegisteredVersion, RegistryFault
 from bento_service.models.registry import MlflowRegistry
 from bento_service.models.version_cache import NamedVersions, VersionCache
 from housing_assets.inference.artifact import ArtifactRefused, ModelArtifact
 
 ALIASES = (Tier.PRODUCTION.value, Tier.STAGING.value)
 """What is looked up in the registry: its aliases are the names of the tiers."""
+
+MAX_DEATHS = 2
+"""Processes that may die while they load a version before it is quarantined: one may have been killed by chance."""
 
 logger = logging.getLogger("housing.models")
 
@@ -32,10 +36,26 @@ class RegisteredModels:
         Where downloaded versions are kept; processes may share it.
     refusal_seconds : float
         How long a refused version is not fetched again, unless no alias points to it meanwhile.
+    allow_unverified : bool
+        Whether versions are loaded that were registered without the digest of their manifest.
+
+    Attributes
+    ----------
+    vanished : str or None
+        What the registry no longer knows, though it did, and that this is not believed.
     """
 
-    def __init__(self, registry: MlflowRegistry | None, cache_folder: Path, refusal_seconds: float):
+    def __init__(
+        self,
+        registry: MlflowRegistry | None,
+        cache_folder: Path,
+        refusal_seconds: float,
+        *,
+        allow_unverified: bool = False,
+    ):
+        self.vanished: str | None = None
         self._registry = registry
+        self._allow_unverified = allow_unverified
         self._refusal_seconds = refusal_seconds
         self._cache = VersionCache(cache_folder, f"{registry.url} {registry.model_name}" if registry else "")
         self._named = self._cache.recall() if registry else None
@@ -43,6 +63,7 @@ class RegisteredModels:
         self._cache_fault: str | None = None
         self._refused: dict[RegisteredVersion, tuple[str, float]] = {}
         self._models: WeakValueDictionary[RegisteredVersion, ModelArtifact] = WeakValueDictionary()
+        self._last_loaded = self._cache.recall_loaded() if registry else None
 
     def look_up(self) -> None:
         """Look the aliases up in the registry; while it does not answer, the last known versions stay."""
@@ -50,6 +71,9 @@ class RegisteredModels:
             return
         try:
             versions = self._registry.resolve(*ALIASES)
+            self.vanished = self._find_vanished(versions)
+            if self.vanished is not None:
+                raise RegistryFault(self.vanished)
         except RegistryFault as fault:
             if self._fault != str(fault):
                 logger.warning("the aliases cannot be looked up in the registry: %s", fault)
@@ -62,6 +86,7 @@ class RegisteredModels:
         self._refused = {version: why for version, why in self._refused.items() if version in versions.values()}
         try:
             self._cache.remember(self._named)
+            self._cache.forget_deaths_of_others(versions.values())
             self._cache_fault = None
         except OSError as fault:
             self._cache_fault = str(fault)
@@ -95,7 +120,30 @@ class RegisteredModels:
                 self._refused = {**self._refused, version: (str(fault), time.monotonic() + self._refusal_seconds)}
                 raise Unavailable(Availability.REFUSED, str(fault), str(version.number)) from fault
             self._models[version] = model
+        if alias == Tier.PRODUCTION and version != self._last_loaded:
+            self._note_loaded(version)
         return str(version.number), model
+
+    def load_last(self) -> tuple[str, ModelArtifact] | None:
+        """Return the version that was in production before, where it is in the cache and is not refused."""
+        version = self._last_loaded
+        if version is None:
+            return None
+        try:
+            self._require_unrefused(version)
+        except Unavailable:
+            return None
+        model = self._models.get(version) or self._load_cached(version)
+        if model is None:
+            return None
+        self._models[version] = model
+        return str(version.number), model
+
+    def stop(self) -> None:
+        """Make no further attempts, and take back that a version is being loaded."""
+        if self._registry is not None:
+            self._registry.close()
+            self._cache.withdraw_marks()
 
     def folders(self) -> list[Path]:
         """Return the folders of the versions that were downloaded, the newest first."""
@@ -128,17 +176,43 @@ class RegisteredModels:
             raise Unavailable(Availability.ABSENT, f"no version has the alias {alias}")
         return version
 
+    def _find_vanished(self, versions: Mapping[str, RegisteredVersion]) -> str | None:
+        """Return which known alias is missing, unless it may be: a challenger's comes and goes beside production's.
+
+        Nobody takes production away; a registry that was reset, restored or is another one has forgotten it.
+        """
+        known = self._named.versions if self._named else {}
+        missing = [alias for alias in ALIASES if alias in known and alias not in versions]
+        if not missing or (versions and Tier.PRODUCTION not in missing):
+            return None
+        were = ", ".join(f"{alias}, which was version {known[alias].number}" for alias in missing)
+        return f"it no longer knows {were}: taken for a fault, what is known stays"
+
     def _require_unrefused(self, version: RegisteredVersion) -> None:
         reason, until = self._refused.get(version, ("", 0.0))
         if time.monotonic() < until:
             raise Unavailable(Availability.REFUSED, reason, str(version.number))
+        if version.artifact_sha256 is None and not self._allow_unverified:
+            raise Unavailable(
+                Availability.REFUSED,
+                f"it was registered without the tag {SHA256_TAG}, the digest of its manifest: register it anew, or set "
+                "HOUSING_ALLOW_UNVERIFIED=true",
+                str(version.number),
+            )
+        deaths = self._cache.deaths(version)
+        if deaths >= MAX_DEATHS:
+            raise Unavailable(
+                Availability.REFUSED,
+                f"{deaths} processes died while they loaded it: it is in quarantine until no alias points to it",
+                str(version.number),
+            )
 
     def _load_cached(self, version: RegisteredVersion) -> ModelArtifact | None:
         folder = self._cache.path(version)
         if not folder.is_dir():
             return None
         try:
-            return load_artifact(folder)
+            return self._load(version, folder)
         except ArtifactRefused as fault:
             logger.warning("version %d is damaged in the cache and was removed from it: %s", version.number, fault)
             self._cache.discard(version)
@@ -149,11 +223,25 @@ class RegisteredModels:
             raise RegistryFault(f"it is not in the cache, and the registry does not answer: {self._fault}")
         with self._cache.adding(version) as folder:
             self._registry.fetch(version, folder)
-            model = load_artifact(folder)
+            model = self._load(version, folder)
             write_version(folder, version.number)
         named = self._named.versions.values() if self._named else ()
+        last = [] if self._last_loaded is None else [self._last_loaded]
         try:
-            self._cache.prune({*named, *self._models})
+            self._cache.prune({*named, *self._models, *last})
         except OSError as fault:
             self._cache_fault = str(fault)
         return model
+
+    def _load(self, version: RegisteredVersion, folder: Path) -> ModelArtifact:
+        with self._cache.loading(version):
+            model = load_artifact(folder)
+        self._cache.forget_deaths(version)
+        return model
+
+    def _note_loaded(self, version: RegisteredVersion) -> None:
+        self._last_loaded = version
+        try:
+            self._cache.remember_loaded(version)
+        except OSError as fault:
+            self._cache_fault = str(fault)

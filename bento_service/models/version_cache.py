@@ -3,22 +3,28 @@
 Several processes may share the folder: whatever appears in it appears complete, under its final name.
 """
 
+import fcntl
 import json
 import logging
+import os
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bento_service.models.mlflow_rest import RegisteredVersion
 
 logger = logging.getLogger("housing.models")
 
 _ALIASES = "aliases.json"
+_LAST_LOADED = "last_loaded.json"
 _UNFINISHED = ".unfinished-"
+_LOADING = ".loading-"
 
 _SPARE = 3
 """Versions that are kept though no alias points to them: a rollback is likely to need one."""
@@ -57,6 +63,8 @@ class VersionCache:
     def __init__(self, folder: Path, origin: str):
         self._folder = folder
         self._origin = origin
+        self._marks: set[Path] = set()
+        self._ending = False
 
     def path(self, version: RegisteredVersion) -> Path:
         """Return the folder of a version; it exists if the version is in the cache."""
@@ -94,31 +102,109 @@ class VersionCache:
                 if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
                     shutil.rmtree(path, ignore_errors=True)
 
+    @contextmanager
+    def loading(self, version: RegisteredVersion) -> Iterator[None]:
+        """Mark a version as being loaded; what remains of the mark shows that its process died of it, or meanwhile."""
+        if self._ending:
+            yield
+            return
+        mark = self._folder / f"{_LOADING}{version.key}-{uuid.uuid4().hex}"
+        try:
+            descriptor = self._put(mark)
+        except OSError as fault:  # of a full disk, say: it must not keep a version that is here from being loaded
+            logger.warning("version %d cannot be marked as being loaded: %s", version.number, fault)
+            yield
+            return
+        self._marks.add(mark)
+        try:
+            yield
+        finally:
+            mark.unlink(missing_ok=True)
+            self._marks.discard(mark)
+            os.close(descriptor)
+
+    def deaths(self, version: RegisteredVersion) -> int:
+        """Return how many processes died while they loaded a version."""
+        return len(self._abandoned(f"{_LOADING}{version.key}-*"))
+
+    def forget_deaths(self, version: RegisteredVersion) -> None:
+        """Forget what happened to those that loaded a version: it has been loaded."""
+        for mark in self._abandoned(f"{_LOADING}{version.key}-*"):
+            mark.unlink(missing_ok=True)
+
+    def forget_deaths_of_others(self, versions: Iterable[RegisteredVersion]) -> None:
+        """Forget what happened with versions that nobody asks for any more."""
+        kept = tuple(f"{_LOADING}{version.key}-" for version in versions)
+        for mark in self._abandoned(f"{_LOADING}*"):
+            if not mark.name.startswith(kept):
+                mark.unlink(missing_ok=True)
+
+    def withdraw_marks(self) -> None:
+        """Remove the marks of this process, which is about to end in an orderly way, and make no more."""
+        self._ending = True
+        for mark in list(self._marks):
+            mark.unlink(missing_ok=True)
+
     def remember(self, named: NamedVersions) -> None:
         """Store the versions that the aliases point to."""
-        stored = {
-            "origin": self._origin,
-            "confirmed_at": named.confirmed_at,
-            "versions": {alias: asdict(version) for alias, version in named.versions.items()},
-        }
-        with self._unfinished() as unfinished:
-            file = unfinished / _ALIASES
-            file.write_text(json.dumps(stored, indent=1))
-            file.replace(self._folder / _ALIASES)
+        versions = {alias: asdict(version) for alias, version in named.versions.items()}
+        self._write(_ALIASES, {"confirmed_at": named.confirmed_at, "versions": versions})
 
     def recall(self) -> NamedVersions | None:
         """Return the last known aliases, None where there are none."""
         try:
-            stored = json.loads((self._folder / _ALIASES).read_bytes())
-            if stored["origin"] != self._origin:
+            stored = self._read(_ALIASES)
+            if stored is None:
                 return None
             versions = {alias: RegisteredVersion(**version) for alias, version in stored["versions"].items()}
             return NamedVersions(versions, float(stored["confirmed_at"]))
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
             logger.warning("the last known aliases cannot be read: %s", fault)
             return None
+
+    def remember_loaded(self, version: RegisteredVersion) -> None:
+        """Store which version in production was loaded last."""
+        self._write(_LAST_LOADED, {"version": asdict(version)})
+
+    def recall_loaded(self) -> RegisteredVersion | None:
+        """Return the version in production that was loaded last, None where there is none."""
+        try:
+            stored = self._read(_LAST_LOADED)
+            return None if stored is None else RegisteredVersion(**stored["version"])
+        except (OSError, ValueError, KeyError, TypeError) as fault:
+            logger.warning("which version was loaded last cannot be read: %s", fault)
+            return None
+
+    def _write(self, name: str, content: Mapping[str, Any]) -> None:
+        with self._unfinished() as unfinished:
+            file = unfinished / name
+            file.write_text(json.dumps({"origin": self._origin, **content}, indent=1))
+            file.replace(self._folder / name)
+
+    def _read(self, name: str) -> Any:
+        """Return what a file has of the same registry and model, None where there is nothing."""
+        try:
+            stored = json.loads((self._folder / name).read_bytes())
+        except FileNotFoundError:
+            return None
+        return stored if stored["origin"] == self._origin else None
+
+    def _put(self, mark: Path) -> int:
+        """Make a file with a lock that the kernel releases however this process ends."""
+        with self._unfinished() as unfinished:
+            file = unfinished / mark.name
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.rename(mark)
+            except OSError:
+                os.close(descriptor)
+                raise
+        return descriptor
+
+    def _abandoned(self, pattern: str) -> list[Path]:
+        """Return the marks whose process no longer runs."""
+        return [mark for mark in self._folder.glob(pattern) if _is_free(mark)]
 
     def _remove(self, path: Path) -> None:
         with self._unfinished() as doomed, suppress(FileNotFoundError):  # removed by another process
@@ -129,3 +215,12 @@ class VersionCache:
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=self._folder, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
+
+
+def _is_free(mark: Path) -> bool:
+    try:
+        with mark.open("rb") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (FileNotFoundError, BlockingIOError):  # loaded meanwhile, or still on its way
+        return False
+    return True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from zipfile import BadZipFile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
 
@@ -163,6 +163,7 @@ class FlatForest:
         """
         path = folder / FILE
         try:
+            _require_stored(path)
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in _DTYPES}
         except (
@@ -172,12 +173,25 @@ class FlatForest:
             ValueError,
             OSError,
             EOFError,
+            MemoryError,  # an array that says it has more numbers than there is memory
             NotImplementedError,
             RuntimeError,
         ) as fault:
             raise ForestDamaged(f"{path.name}: not a stored forest: {fault}") from None
         _validate(arrays, path.name)
         return cls.from_arrays(arrays)
+
+
+def _require_stored(path: Path) -> None:
+    """Refuse an archive that unpacks to more than the file itself: ``save`` compresses nothing."""
+    with ZipFile(path) as archive:
+        entries = archive.infolist()
+    packed = [entry.filename for entry in entries if entry.compress_type != ZIP_STORED]
+    if packed:
+        raise ValueError(f"{packed[0]} is compressed")
+    size, allowed = sum(entry.file_size for entry in entries), path.stat().st_size
+    if size > allowed:
+        raise ValueError(f"its arrays would unpack to {size:,} bytes, more than the {allowed:,} of the file")
 
 
 def _validate(arrays: Mapping[str, Any], name: str) -> None:

@@ -22,6 +22,9 @@ request and another machine's arithmetic give the same bits."""
 STEPS = 2**10
 """Standardized numbers are multiples of 1 / STEPS, for the same reason."""
 
+MAX_BUCKETS = 2**22
+"""More than any model has. What is stored leaves out buckets without weight, so that its size bounds nothing."""
+
 FURTHEST = 4.0
 """Standard deviations from the mean beyond which a number says no more: a typing error would rule the score."""
 
@@ -110,9 +113,18 @@ class LinearScores:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """Read back what ``to_dict`` wrote."""
+        """Read back what ``to_dict`` wrote.
+
+        Raises
+        ------
+        ValueError
+            If it says that there are more buckets than any model has.
+        """
         intercepts = np.array(stored["intercepts"], dtype=np.int64)
-        coefficients = np.zeros((stored["n_buckets"], len(intercepts)), dtype=np.int64)
+        n_buckets = int(stored["n_buckets"])
+        if not 1 <= n_buckets <= MAX_BUCKETS:
+            raise ValueError(f"it has {n_buckets:,} buckets, expected 1 to {MAX_BUCKETS:,}")
+        coefficients = np.zeros((n_buckets, len(intercepts)), dtype=np.int64)
         if stored["buckets"]:
             coefficients[stored["buckets"]] = stored["coefficients"]
         numbers = None

@@ -1,9 +1,12 @@
 """The flat forest: rows do not disturb each other, and a damaged one is never walked."""
 
+import copy
 import io
 import pickle
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -236,3 +239,48 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(forest: FlatForest, tmp_pat
         except ForestDamaged:
             n_refused += 1
     assert n_refused > 120
+
+
+def test_an_archive_that_unpacks_to_more_than_itself_is_refused_before_it_is_unpacked(
+    forest: FlatForest, tmp_path: Path
+) -> None:
+    bomb = {**forest.arrays(), "importance": np.zeros(2**23)}  # 64 MB
+    np.savez_compressed(tmp_path / FILE, **bomb)
+    assert (tmp_path / FILE).stat().st_size < 2**22
+    del bomb
+    tracemalloc.start()
+    try:
+        with pytest.raises(ForestDamaged, match=r"not a stored forest: .*\.npy is compressed"):
+            FlatForest.load(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_whose_entries_share_their_bytes_is_refused(forest: FlatForest, tmp_path: Path) -> None:
+    forest.save(tmp_path)
+    with ZipFile(tmp_path / FILE, "a") as archive:
+        largest = max(archive.infolist(), key=lambda entry: entry.file_size)
+        for number in range(20):
+            again = copy.copy(largest)
+            again.filename = f"again{number}.npy"
+            archive.filelist.append(again)
+            archive.NameToInfo[again.filename] = again
+        archive.writestr("last.npy", b"")
+    with pytest.raises(ForestDamaged, match="would unpack to"):
+        FlatForest.load(tmp_path)
+
+
+def test_an_array_that_says_it_is_huge_is_refused(forest: FlatForest, tmp_path: Path) -> None:
+    forest.save(tmp_path)
+    with np.load(tmp_path / FILE) as stored:
+        arrays = dict(stored)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (2**50,)})
+    with ZipFile(tmp_path / FILE, "w") as archive:
+        for name, array in arrays.items():
+            plain = io.BytesIO()
+            np.save(plain, array)
+            archive.writestr(f"{name}.npy", header.getvalue() if name == "importance" else plain.getvalue())
+    with pytest.raises(ForestDamaged, match="not a stored forest"):
+        FlatForest.load(tmp_path)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
@@ -100,3 +101,10 @@ def test_scores_of_numbers_survive_json() -> None:
         assert found.tolist() == array.tolist()
     without = LinearScores(np.zeros((4, 2), dtype=np.int64), np.array([5, 6]))
     assert LinearScores.from_dict(json.loads(json.dumps(without.to_dict()))).numbers is None
+
+
+@pytest.mark.parametrize("n_buckets", [-1, 0, 10**10])
+def test_a_number_of_buckets_that_no_model_has_is_refused(n_buckets: int) -> None:
+    stored = {"n_buckets": n_buckets, "buckets": [], "coefficients": [], "intercepts": [0, 0]}
+    with pytest.raises(ValueError, match="buckets, expected 1 to"):
+        LinearScores.from_dict(stored)

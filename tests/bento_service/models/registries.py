@@ -116,15 +116,28 @@ class RegisteredModel:
         self.name = name
         self._source = source
         self._client = MlflowClient(tracking_uri=source.database)
-        self._client.create_registered_model(name)
+        self.create()
+
+    def create(self) -> None:
+        self._client.create_registered_model(self.name)
+
+    def delete(self) -> None:
+        """Delete the model with its versions and aliases, as a reset of the registry does."""
+        self._client.delete_registered_model(self.name)
 
     def register(self, *kinds: str, tag: str | None = None) -> None:
-        """Register versions 1, 2 and so on of the kinds of model that were logged."""
+        """Register versions 1, 2 and so on of the kinds of model that were logged.
+
+        Parameters
+        ----------
+        kinds : str
+        tag : str, optional
+            The digest that they are registered with, by default that of their manifest; none if empty.
+        """
         for kind in kinds:
             version, digest = self._source.logged[kind]
-            self._client.create_model_version(
-                self.name, version.source, version.run_id, tags={"artifact_sha256": tag or digest}
-            )
+            tags = {} if tag == "" else {"artifact_sha256": tag or digest}
+            self._client.create_model_version(self.name, version.source, version.run_id, tags=tags)
 
     def point(self, alias: str, number: int) -> None:
         self._client.set_registered_model_alias(self.name, alias, str(number))

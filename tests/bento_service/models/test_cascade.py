@@ -219,10 +219,6 @@ def test_where_nothing_is_in_production_staging_answers_then_what_is_baked(
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("1", "production")
     assert proxy.count(MANIFEST) == 1
-    for alias in ("production", "staging"):
-        registered.unpoint(alias)
-    cascade.refresh_now()
-    assert answering(cascade.snapshot.champion) == ("baked", "baked")
 
 
 # Following
@@ -387,15 +383,54 @@ def test_a_forest_is_not_given_up_for_the_rule(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
     flip_byte(baked / "forest.npz")
+    registered.register("first", "damaged")
+    registered.point("staging", 1)
+    cascade = cascade_of(proxy, registered, cache, baked)
+    cascade.refresh_now()
+    registered.point("staging", 2)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "staging")
+    assert cascade.state()["status"] == "degraded"
+    assert status_of(cascade, "staging")[0] == "refused"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reset", ["the model is gone", "the alias is gone"])
+def test_a_registry_that_has_forgotten_what_is_in_production_is_not_believed(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path, reset: str
+) -> None:
     registered.register("first")
     registered.point("production", 1)
     cascade = cascade_of(proxy, registered, cache, baked)
     cascade.refresh_now()
-    registered.unpoint("production")
+    before, remembered = cascade.snapshot, (cache / "aliases.json").read_bytes()
+    if reset == "the model is gone":
+        registered.delete()
+    else:
+        registered.unpoint("production")
+    for _ in range(2):
+        cascade.refresh_now()
+        assert cascade.snapshot is before
+        state = cascade.state()
+        assert state["status"] == "degraded"
+        assert "it no longer knows production, which was version 1" in " ".join(state["reasons"])
+        assert not state["registry"]["aliases_confirmed"]
+        assert (cache / "aliases.json").read_bytes() == remembered
+        cascade = cascade_of(proxy, registered, cache, baked)  # a process that starts meanwhile
+        with following(cascade):
+            assert answering(cascade.snapshot.champion) == ("1", "production")
+            before = cascade.snapshot
+    if reset == "the model is gone":
+        registered.create()
+        registered.register("second")
+    registered.point("production", 1)
+    cascade = cascade_of(proxy, registered, cache, baked, refresh_seconds=10.0)
     cascade.refresh_now()
-    assert answering(cascade.snapshot.champion) == ("1", "production")
-    assert cascade.state()["status"] == "degraded"
-    assert status_of(cascade, "production") == ("absent", "no version has the alias production")
+    assert cascade.state()["status"] == "healthy"
+    assert cascade.snapshot.champion is not None
+    assert isinstance(cascade.snapshot.champion.model, ModelArtifact)
+    expected = "second" if reset == "the model is gone" else "first"
+    assert cascade.snapshot.champion.model.provenance["kind"] == expected
 
 
 @pytest.mark.slow
@@ -585,6 +620,103 @@ ModelCascade(MlflowRegistry({proxy.url!r}, {registered.name!r}), None, Path({str
     assert list(cache.glob(".unfinished-*"))
     proxy.heal()
     cascade = cascade_of(proxy, registered, cache)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "production")
+
+
+FOLLOW = """if True:
+    import os, signal, sys
+    from pathlib import Path
+    from bento_service.models.cascade import ModelCascade
+    from bento_service.models.registry import MlflowRegistry
+
+    def die(event, arguments):
+        # Where a version's golden rows are read, its other files have been.
+        if event == "open" and str(arguments[0]).endswith("golden.json"):
+            if '"kind": "second"' in Path(arguments[0]).with_name("manifest.json").read_text():
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(die)
+    cascade = ModelCascade(MlflowRegistry({url!r}, {name!r}), None, Path({cache!r}), startup_wait_seconds=20.0)
+    cascade.start()
+    served = cascade.snapshot.champion
+    print(served.version, served.tier, cascade.state()["tiers"]["production"]["reason"])
+    cascade.stop()
+"""
+
+
+@pytest.mark.slow
+def test_a_version_that_kills_what_loads_it_is_quarantined_and_the_one_before_it_answers(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path
+) -> None:
+    program = FOLLOW.format(url=proxy.url, name=registered.name, cache=str(cache))
+
+    def start() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+
+    registered.register("first", "second", "third")
+    registered.point("production", 1)
+    assert start().stdout == "1 production None\n"
+    registered.point("production", 2)
+    assert [start().returncode for _ in range(2)] == [-signal.SIGKILL, -signal.SIGKILL]
+    fetched = proxy.count("version=2&path")
+    for _ in range(2):
+        ended = start()
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.startswith("1 production 2 processes died while they loaded it: it is in quarantine")
+    assert proxy.count("version=2&path") == fetched
+    registered.point("production", 3)
+    assert start().stdout == "3 production None\n"
+    registered.point("production", 2)  # whoever points to it once more wants it tried once more
+    assert start().returncode == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_once_while_it_loads_a_version_does_not_put_it_into_quarantine(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path
+) -> None:
+    registered.register("second")
+    registered.point("production", 1)
+    program = FOLLOW.format(url=proxy.url, name=registered.name, cache=str(cache))
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == -signal.SIGKILL
+    assert len(list(cache.glob(".loading-1-*"))) == 1
+    cascade = cascade_of(proxy, registered, cache, refresh_seconds=10.0)
+    cascade.refresh_now()
+    assert cascade.state()["status"] == "healthy"
+    assert not list(cache.glob(".loading-*"))
+
+
+@pytest.mark.slow
+def test_a_process_that_starts_anew_serves_the_last_good_version_where_the_newest_is_refused(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    registered.register("first", "damaged", *["third"] * 6)
+    registered.point("production", 1)
+    cascade_of(proxy, registered, cache, baked).refresh_now()
+    registered.point("production", 2)
+    for number in range(3, 9):  # versions that challenged meanwhile do not drive it out of the cache
+        registered.point("staging", number)
+        cascade_of(proxy, registered, cache, baked, follow_challenger=True).refresh_now()
+    with following(cascade_of(proxy, registered, cache, baked)) as cascade:
+        wait_until(lambda: status_of(cascade, "production")[0] == "refused")
+        assert answering(cascade.snapshot.champion) == ("1", "production")
+        assert cascade.state()["status"] == "degraded"
+
+
+@pytest.mark.slow
+def test_a_version_without_the_digest_of_its_manifest_is_refused_unless_that_is_allowed(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    registered.register("first", tag="")
+    registered.point("production", 1)
+    cascade = cascade_of(proxy, registered, cache, baked)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("baked", "baked")
+    status, reason = status_of(cascade, "production")
+    assert status == "refused"
+    assert "registered without the tag artifact_sha256" in str(reason)
+    assert proxy.count("get-artifact") == 0
+    cascade = cascade_of(proxy, registered, cache, baked, allow_unverified=True)
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("1", "production")
 
