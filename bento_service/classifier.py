@@ -13,6 +13,7 @@ import orjson
 import uuid_utils
 
 from bento_service.answers import Accepted, Answer, Refusal
+from bento_service.batch_queue import BatchQueue
 from bento_service.errors import FieldError, Kind, ServiceError, unusable_listing
 from bento_service.feedback import read_feedback
 from bento_service.metrics import Metrics
@@ -58,6 +59,8 @@ class Classifier:
     log : PredictionLog
     max_batch : int
         Listings that one batch may have.
+    max_delay : float
+        Seconds that a batch may have to wait for others.
     """
 
     def __init__(
@@ -69,8 +72,10 @@ class Classifier:
         log: PredictionLog,
         *,
         max_batch: int,
+        max_delay: float = 1.0,
     ) -> None:
         self.max_batch = max_batch
+        self._batches = BatchQueue(max_delay)
         self._models = models
         self._journal = journal
         self._metrics = metrics
@@ -124,7 +129,8 @@ class Classifier:
         Raises
         ------
         ServiceError
-            If it is not a batch, or there is no model, or the deadline passes, or the answers cannot be recorded.
+            If it is not a batch, or there is no model, or too many batches wait, or the deadline passes, or the answers
+            cannot be recorded.
         """
         if not isinstance(listings, Sequence) or isinstance(listings, str):
             raise ServiceError(Kind.INVALID, "a batch is a list of listings")
@@ -135,6 +141,12 @@ class Classifier:
                 [FieldError("listings", f"{len(listings)} listings", f"1 to {self.max_batch}")],
             )
         _check_key(key)
+        async with self._batches.turn(len(listings), deadline):
+            return await self._answer_batch(listings, key, protocol, deadline, at)
+
+    async def _answer_batch(
+        self, listings: Sequence[Any], key: str | None, protocol: str, deadline: float | None, at: datetime | None
+    ) -> list[Answer | Refusal]:
         snapshot = self._models.snapshot
         snapshot.require_champion()
         answers: list[Answer | Refusal] = []

@@ -66,6 +66,7 @@ class Runtime:
             self._split,
             PredictionLog(settings.log_share, personal=settings.log_personal),
             max_batch=settings.max_batch,
+            max_delay=settings.max_delay,
         )
         self._lag = LoopLagMonitor(settings.max_delay)
         self.require_capacity = self._lag.require_capacity

@@ -32,7 +32,10 @@ AS_OF = b"housing-as-of"
 """Header: the moment that the record of a replayed request is dated."""
 
 BODY_SECONDS = 4.0
-"""Time for a body to arrive: less than BentoML's own time limit, whose error body has another shape."""
+"""Time for a body to arrive."""
+
+ANSWER_SECONDS = 4.5
+"""Time from a request's arrival to its answer: less than BentoML's own limit, whose error body has another shape."""
 
 _KINDS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED, 503: Kind.OVERLOADED, 504: Kind.DEADLINE_EXCEEDED}
 
@@ -51,6 +54,8 @@ class Request(NamedTuple):
 
     headers: Mapping[bytes, bytes]
     body: bytes
+    deadline: float
+    """Of the monotonic clock, in seconds, after which the answer would be too late."""
     at: datetime | None = None
     """Where recorded traffic is replayed, the moment that the record is dated."""
 
@@ -146,6 +151,7 @@ class HttpAdapter:
 async def _answer(
     service: "Service", endpoint: str, handlers: Mapping[str, Handler], scope: "Scope", receive: "Receive"
 ) -> Reply:
+    deadline = time.monotonic() + ANSWER_SECONDS
     method = scope["method"]
     handler = handlers.get(method)
     if handler is None:
@@ -165,7 +171,7 @@ async def _answer(
         service.keys.require("replay", shown)
         at = _read_as_of(headers[AS_OF].decode("latin-1"))
     body = b"" if method in ("GET", "HEAD") else await _read_body(headers, receive, service.max_request_bytes)
-    return await handler(service, Request(headers, body, at))
+    return await handler(service, Request(headers, body, deadline, at))
 
 
 def _read_as_of(text: str) -> datetime:
@@ -228,7 +234,9 @@ async def _predict_batch(service: "Service", request: Request) -> Reply:
     body = request.json()
     if not isinstance(body, dict) or set(body) != {"listings"}:
         raise ServiceError(Kind.INVALID, 'a batch is an object of the form {"listings": [...]}')
-    answers = await service.classifier.predict_batch(body["listings"], request.key, "http", at=request.at)
+    answers = await service.classifier.predict_batch(
+        body["listings"], request.key, "http", request.deadline, request.at
+    )
     batch: BatchAnswer = {"answers": answers}
     return Reply(HTTPStatus.OK, orjson.dumps(batch))
 
