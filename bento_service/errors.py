@@ -92,6 +92,13 @@ def no_model() -> ServiceError:
     return ServiceError(Kind.NO_MODEL, "no model could be loaded yet: see /health/deep", retry_after=5)
 
 
+def shutting_down() -> ServiceError:
+    """Return the error of a worker that is about to end."""
+    return ServiceError(
+        Kind.SHUTTING_DOWN, "this worker is shutting down: the client should try another one", retry_after=1
+    )
+
+
 def unusable_listing(reasons: Mapping[str, str], cells: Mapping[str, Any]) -> ServiceError:
     """Return the error for a listing with fields that cannot be used, given the reasons by raw column."""
     fields = [FieldError(column, cells.get(column), reason) for column, reason in reasons.items()]

@@ -27,6 +27,9 @@ _SWITCH_SECONDS = 0.0005
 
 _STATES_SECONDS = 1.0
 
+_FIRST_LOOK_SECONDS = 3.0
+"""How long a worker waits for the prediction store before it is ready: one that is away or locked delays no start."""
+
 _TIERS = tuple(Tier)
 
 
@@ -38,12 +41,18 @@ class Runtime:
     settings : ServingSettings
     baked_folder : Path, optional
         Model artifact to fall back on.
+
+    Attributes
+    ----------
+    leaving : bool
+        Whether the process is about to end.
     """
 
     def __init__(self, settings: ServingSettings, baked_folder: Path | None) -> None:
         folder = settings.market_storage / "serving"
         self._split = TrafficSplit(settings.challenger_share, settings.shadow)
         self._created_at = time.monotonic()
+        self.leaving = False
         self.logger = logging.getLogger("housing.service")
         self.metrics = Metrics()
         self.keys = ApiKeys.from_settings(settings.api_keys, (*settings.open_endpoints, *ALWAYS_OPEN))
@@ -73,11 +82,11 @@ class Runtime:
         self._states: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Load a model, and start to ship records."""
+        """Load a model, and start to ship records: what both import and compile would delay the first requests."""
         sys.setswitchinterval(_SWITCH_SECONDS)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log each look-up in the registry
         await asyncio.to_thread(self.models.start)
-        self._shipper.start()
+        await asyncio.to_thread(self._shipper.start, _FIRST_LOOK_SECONDS)
         self._lag.start()
         if self.metrics.shared:
             self._states = asyncio.create_task(self._keep_states_current())
@@ -92,9 +101,13 @@ class Runtime:
         await asyncio.to_thread(self.models.stop)
         self.metrics.close()
 
+    def leave(self) -> None:
+        """Say from now on that this worker is not ready, though it answers until it ends."""
+        self.leaving = True
+
     def is_ready(self) -> bool:
-        """Return whether there is a model that answers."""
-        return self.models.snapshot.champion is not None
+        """Return whether there is a model that answers, and the process is to go on."""
+        return self.models.snapshot.champion is not None and not self.leaving
 
     def describe_models(self) -> Models:
         """Return the versions that answer, with their bands, metrics and fingerprints, and where they came from.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import bentoml
 
+from bento_service.departure import announce_before_ending
 from bento_service.protocols.http import HttpAdapter, HttpApi
 from bento_service.shared_counts import settle_where_to_count
 from resources.settings import ServingSettings
@@ -45,6 +46,7 @@ class HousingPriceClassifier:
 
         self._worker = Worker(SETTINGS, baked_folder())
         await self._worker.start()
+        announce_before_ending(self._worker.runtime.leave, SETTINGS.drain_seconds)
         HTTP.service = self._worker.runtime
 
     @bentoml.on_shutdown

@@ -210,6 +210,14 @@ class ServingSettings(Settings):
         description="Seconds that requests may wait for their turn before they are answered 503.",
     )
 
+    drain_seconds: float = Field(
+        default=3.0,
+        ge=0,
+        le=300,
+        description="Seconds from SIGTERM, at which the service says that it is not ready, to its taking no more "
+        "connections.",
+    )
+
     registry_timeout: float = Field(
         default=10, gt=0, le=300, description="Seconds that one try of loading a version from the registry may take."
     )

@@ -110,6 +110,7 @@ class ConstantRuntime:
         self.logger = logging.getLogger("nothing")
         self.keys = read_keys()
         self.max_request_bytes = ServingSettings().max_request_bytes
+        self.leaving = False
         self.metrics = UncountedMetrics()
         self.classifier = ConstantClassifier()
 

@@ -7,7 +7,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from bento_service.errors import Kind, ServiceError
+from bento_service.errors import shutting_down
 from bento_service.protocols.grpc_methods import SERVICE, handlers
 from bento_service.protocols.surface import Service
 
@@ -118,9 +118,7 @@ class DrainGate:
         """
         if self._draining:
             self._last_call_at = time.monotonic()
-            raise ServiceError(
-                Kind.SHUTTING_DOWN, "this worker is shutting down: the client should try another one", retry_after=1
-            )
+            raise shutting_down()
 
     async def drain(self) -> None:
         """Refuse calls from now on, and wait until the queue is empty."""

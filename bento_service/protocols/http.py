@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from bento_service.auth import ALWAYS_OPEN
-from bento_service.errors import FieldError, Kind, ServiceError, no_model
+from bento_service.errors import FieldError, Kind, ServiceError, no_model, shutting_down
 from bento_service.moments import read_past_moment
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ REQUEST_KEY = b"housing-request-key"
 
 AS_OF = b"housing-as-of"
 """Header: the moment that the record of a replayed request is dated."""
+
+CLOSE = (b"connection", b"close")
 
 BODY_SECONDS = 4.0
 """Time for a body to arrive."""
@@ -126,6 +128,8 @@ class HttpAdapter:
             service.logger.exception("%s %s failed", scope["method"], scope["path"])
             reply = problem(ServiceError(Kind.INTERNAL, "the failure is in the service's log"))
         service.metrics.count_request(endpoint, "http", str(reply.status), time.perf_counter() - started)
+        if service.leaving:
+            reply = reply._replace(headers=(*reply.headers, CLOSE))
         await _send(reply, send)
 
     async def _pass_on(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
@@ -270,7 +274,7 @@ async def _openapi(service: "Service", request: Request) -> Reply:
 
 async def _ready(service: "Service", request: Request) -> Reply:
     if not service.is_ready():
-        raise no_model()
+        raise shutting_down() if service.leaving else no_model()
     return Reply(HTTPStatus.OK, b"\n", b"text/plain")
 
 

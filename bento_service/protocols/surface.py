@@ -24,6 +24,8 @@ class Service(Protocol):
         Its snapshot names the market that is described.
     max_request_bytes : int
         Size of a request, at most.
+    leaving : bool
+        Whether the process is about to end: clients should make other connections.
     """
 
     @property
@@ -38,12 +40,14 @@ class Service(Protocol):
     def models(self) -> ModelSource: ...  # noqa: D102
     @property
     def max_request_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def leaving(self) -> bool: ...  # noqa: D102
 
     def require_capacity(self) -> None:
         """Refuse a request while requests wait too long."""
 
     def is_ready(self) -> bool:
-        """Return whether there is a model that answers."""
+        """Return whether there is a model that answers, and the process is to go on."""
 
     def describe_models(self) -> Models:
         """Return the versions that answer."""

@@ -89,11 +89,13 @@ class Shipper:
         self._oldest_pending: datetime | None = None
         self._shipped = self._damaged = 0
         self._stopping = threading.Event()
+        self._tried = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction-shipper", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread."""
+    def start(self, wait: float = 0.0) -> None:
+        """Start the thread, and wait at most so many seconds until it has migrated the store, or could not."""
         self._thread.start()
+        self._tried.wait(wait)
 
     def stop(self, timeout: float) -> bool:
         """Ship what the journal still holds for at most ``timeout`` seconds; return whether all is in the store."""
@@ -117,8 +119,10 @@ class Shipper:
         }
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._work()):
-            pass
+        pause = self._work()
+        self._tried.set()
+        while not self._stopping.wait(pause):
+            pause = self._work()
         self._journal.seal()
         while self._has_more() and time.monotonic() < self._deadline:
             time.sleep(min(self._work(), 0.1))

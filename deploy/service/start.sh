@@ -2,4 +2,4 @@
 # read-only: without the copy each start would compile for seconds.
 set -eu
 cp -Rp /app/kernels "$NUMBA_CACHE_DIR"
-exec bentoml serve /bento --host 0.0.0.0 --port "${HOUSING_PORT:-3100}" "$@"
+exec bentoml serve /bento --host 0.0.0.0 --port "${HOUSING_PORT:-3100}" --timeout-keep-alive 75 "$@"

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 START_SECONDS = 60
 """Within which an MLflow server answers, on a slow machine, too."""
 
+KEEP_ALIVE_SECONDS = 75
+"""How long the service keeps an idle connection: longer than balancers (60) and clients do, or they would send a
+request on one that is about to be closed. ``deploy/service/start.sh`` says the same."""
+
 MlflowPort = Annotated[int, typer.Option(min=1, max=65_535, envvar="MLFLOW_PORT", help="Of the local MLflow server.")]
 
 
@@ -48,7 +52,10 @@ def serve(mlflow_port: MlflowPort = 5000) -> None:
     with _Servers() as servers:
         environment["MLFLOW_TRACKING_URI"] = servers.start_mlflow(settings.mlflow_uri, mlflow_port, environment)
         service = "bento_service.service:HousingPriceClassifier"
-        servers.start(["bentoml", "serve", service, "--port", str(settings.port)], environment)
+        options = {"--port": settings.port, "--timeout-keep-alive": KEEP_ALIVE_SECONDS}
+        servers.start(
+            ["bentoml", "serve", service, *(str(each) for pair in options.items() for each in pair)], environment
+        )
         servers.wait()
 
 

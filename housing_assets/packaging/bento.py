@@ -107,6 +107,7 @@ def serving(tag: str, home: Path) -> Iterator[str]:
             "PYTHONPATH": str(own / "bentos" / tag.replace(":", "/") / "src"),
             "HOUSING_STORAGE": str(own / "storage"),
             "HOUSING_GRPC_PORT": "0",
+            "HOUSING_DRAIN_SECONDS": "0",
         }
         log = own / "log"
         with log.open("wb") as output:

@@ -81,6 +81,7 @@ def serving(
                 "HOUSING_STORAGE": str(storage),
                 "HOUSING_GRPC_PORT": str(grpc_port),
                 "HOUSING_API_KEYS": KEYS,
+                "HOUSING_DRAIN_SECONDS": "0",
                 **environment,
             },
             stdout=output,
