@@ -87,13 +87,18 @@ def production_profile(
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """The day in a small file: a mergeable profile for each version that answered, in its reference's bins."""
-    from housing_assets.monitoring.production.days import profile_day
-    from housing_assets.monitoring.production.predictions import profiled_columns
+    from housing_assets.monitoring.production.days import group_day, profile_day
+    from housing_assets.monitoring.production.predictions import REQUEST_KEY, profiled_columns
     from housing_assets.monitoring.production.references import References
+    from housing_assets.monitoring.profiles.refused import ProfileRefused
 
     references = References(registry)
+    try:
+        groups = group_day(production_predictions.read([REQUEST_KEY]))
+    except ProfileRefused as refusal:
+        raise dg.Failure(f"{refusal}: materialize production_predictions of {context.partition_key} again") from refusal
     frames = production_predictions.read(profiled_columns(market))
-    profiles = profile_day(market, frames, references.profile_of)
+    profiles = profile_day(market, frames, references.profile_of, groups)
     log_troubles(context, references)
     return dg.MaterializeResult(
         value=profiles,

@@ -32,7 +32,7 @@ DRIFT_CHECKS = {
         "Values that the reference never had are no more common than its rare values predict.",
     ),
     "cardinality_growth_within_limit": (
-        ("cardinality",),
+        ("cardinality", "vanished"),
         "The number of distinct values is within what this many rows should have.",
     ),
     "missing_values_within_limit": (("missing",), "No column has far more missing values than the reference."),
@@ -44,7 +44,8 @@ FEATURES_CHECK, PERFORMANCE_CHECK = "features_valid", "performance_held"
 _DESCRIPTIONS = {
     "drift_report": {name: description for name, (_, description) in DRIFT_CHECKS.items()},
     "feature_validation_report": {
-        FEATURES_CHECK: "Fewer than two features have a serious issue: a shifted mean, new categories, missing values."
+        FEATURES_CHECK: "Fewer than two features have a serious issue (a shifted median, new categories, missing "
+        "values), and no median has moved severely."
     },
     "performance_report": {
         PERFORMANCE_CHECK: "Accuracy of the production version on labelled predictions holds up against its holdout."
@@ -131,7 +132,7 @@ def _validation_result(report: "ValidationReport", context: "ReportContext") -> 
         p=min((one.p for one in findings if one.p is not None), default=1.0),
         q=min((one.q for one in findings if one.q is not None), default=1.0),
     )
-    return _result(FEATURES_CHECK, verdict, passed=not report.counts_toward_retraining, findings=findings)
+    return _result(FEATURES_CHECK, verdict, passed=not report.failed, findings=findings)
 
 
 def _performance_result(

@@ -15,6 +15,12 @@ class Thresholds(BaseModel):
         ge=30,
         description="Rows that a window needs to be judged; with fewer it is insufficient and fails nothing.",
     )
+    min_clients: float = Field(
+        default=4.0,
+        ge=1,
+        le=16,
+        description="Clients (request keys), equally large ones, that a window's rows must come from to be judged.",
+    )
     false_discovery_rate: float = Field(
         default=0.05,
         gt=0,
@@ -52,6 +58,12 @@ class Thresholds(BaseModel):
     cardinality_ratio: float = Field(
         default=1.3, gt=1, description="Distinct values of a window divided by the number expected in as many rows."
     )
+    vanished_share: float = Field(
+        default=0.25,
+        gt=0,
+        lt=1,
+        description="Share, by rows of the reference, of the values that should occur and do not: raises an alert.",
+    )
     unseen_share: float = Field(
         default=0.01,
         gt=0,
@@ -61,15 +73,20 @@ class Thresholds(BaseModel):
     unseen_share_retraining: float = Field(
         default=0.05, gt=0, lt=1, description="The same share, over which it counts toward retraining."
     )
-    mean_shift: float = Field(
-        default=2.0, gt=0, description="Shift of a mean, in standard deviations of the reference: a high issue."
+    median_shift: float = Field(
+        default=2.0,
+        gt=0,
+        description="Shift of a median, in standard deviations of the reference's middle half: a high issue.",
     )
     spread_ratio: float = Field(
         default=2.0, gt=1, description="Factor between the standard deviations, either way: a medium issue."
     )
     skew_difference: float = Field(default=0.5, gt=0, description="Difference in skewness: a medium issue.")
     high_issues: int = Field(
-        default=2, ge=1, description="High issues that fail the check of the features and count toward retraining."
+        default=2,
+        ge=1,
+        description="High issues that fail the check of the features and count toward retraining; one severe "
+        "shift of a median fails it, too, and does not count.",
     )
     performance_drop: float = Field(
         default=0.05, gt=0, lt=1, description="Loss of accuracy or macro-F1 against the holdout that fails the check."

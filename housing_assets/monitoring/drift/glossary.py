@@ -61,6 +61,11 @@ GLOSSARY = {
         "Distinct values divided by the number expected in as many rows.",
         "There are more distinct values than this many rows should have.",
     ),
+    "vanished": Statistic(
+        "vanished values, share",
+        "Rows of the reference in values that the window lacks, beyond what chance leaves out: 0 none, 1 all of them.",
+        "Values that should be there do not occur.",
+    ),
     "lag_days": Statistic(
         "ad age", "How much older the ads are than in the reference, in days from the ad's date to the request."
     ),

@@ -5,15 +5,23 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from housing_assets.monitoring.drift.findings import Consequence, Measurement
+from housing_assets.monitoring.profiles.blocks import PREDICTIONS
 from housing_assets.monitoring.profiles.numbers import NumberProfile
 from housing_assets.monitoring.profiles.predictions import PredictionProfile
 from housing_assets.monitoring.profiles.profile import Profile
 from housing_assets.monitoring.statistics import richness, two_sample
-from housing_assets.monitoring.statistics.cells import Cells, Counts, common_counts, commonest_cells, decile_cells
+from housing_assets.monitoring.statistics.cells import (
+    Cells,
+    Counts,
+    common_counts,
+    commonest_cells,
+    decile_cells,
+    even_cells,
+)
 from housing_assets.monitoring.thresholds import Thresholds
 
-PREDICTIONS = "predictions"
-"""Stands for a column in measurements of the model's answers."""
+MIN_INDEPENDENT = 10
+"""Independent rows that a column's rows must tell as much as to be compared: of fewer, chance allows for anything."""
 
 N_LISTED = 10
 """Unseen values that are listed by name, the commonest first."""
@@ -24,6 +32,10 @@ def measure(
 ) -> Iterator[Measurement]:
     """Yield every measurement of a window; those that cannot be made, for want of values, are left out.
 
+    Rows that come together say less than as many independent ones: the window's counts are divided by the column's
+    design effect before chance is judged (Rao & Scott 1992, "A simple method for the analysis of clustered binary
+    data").
+
     Parameters
     ----------
     reference, window : Profile
@@ -33,18 +45,24 @@ def measure(
         Columns whose values can lead to a person: none of them is named.
     """
     for name, number in window.numbers.items():
-        yield from _measure_number(name, reference.numbers[name], number, limits)
+        if window.independent_rows(name) >= MIN_INDEPENDENT:
+            yield from _measure_number(name, reference.numbers[name], number, limits, window.design_effect(name))
     for name, text in window.texts.items():
-        of_reference = reference.texts[name]
+        if window.independent_rows(name) < MIN_INDEPENDENT:
+            continue
+        of_reference, design_effect = reference.texts[name], window.design_effect(name)
         counts = common_counts(of_reference, text)
-        yield from _stability(name, commonest_cells(counts, of_reference.missing, text.missing), limits)
-        yield from _measure_text(name, counts, limits, named=name not in personal)
+        cells = commonest_cells(counts, of_reference.missing, text.missing)
+        yield from _stability(name, cells, limits, design_effect)
+        yield from _measure_text(name, counts, limits, design_effect, named=name not in personal)
     for name in window.missing:
         yield from measure_missing(name, reference, window, limits)
     for name, lag in window.lags.items():
         yield from _freshness(name, reference.lags[name], lag)
-    if window.predictions.rows >= limits.min_rows and reference.predictions.rows:
-        yield from _measure_predictions(reference.predictions, window.predictions, limits)
+    predicted = window.predictions.rows >= limits.min_rows and reference.predictions.rows
+    if predicted and window.independent_rows(PREDICTIONS) >= MIN_INDEPENDENT:
+        design_effect = window.design_effect(PREDICTIONS)
+        yield from _measure_predictions(reference.predictions, window.predictions, limits, design_effect)
 
 
 def measure_missing(name: str, reference: Profile, window: Profile, limits: Thresholds) -> Iterator[Measurement]:
@@ -57,6 +75,7 @@ def measure_missing(name: str, reference: Profile, window: Profile, limits: Thre
     if not missing and not lost:
         return
     share, share_lost = missing / reference.rows, lost / window.rows
+    design_effect = window.design_effect(name) if name not in window.lags else 1.0
     risen = share_lost / max(share, limits.missing_floor)
     fallen = max(1 - share, limits.missing_floor) / max(1 - share_lost, limits.missing_floor)
     yield Measurement(
@@ -64,14 +83,16 @@ def measure_missing(name: str, reference: Profile, window: Profile, limits: Thre
         "missing",
         value=share_lost,
         effect=max(risen, fallen),
-        p=two_sample.compare_proportions(missing, reference.rows, lost, window.rows),
+        p=two_sample.compare_proportions(missing, reference.rows, lost / design_effect, window.rows / design_effect),
         alert=limits.missing_ratio,
         consequence=Consequence.ALERT,
         detail=f"{share_lost:.1%} missing, {share:.1%} in the reference",
     )
 
 
-def measure_unseen(name: str, counts: Counts, limits: Thresholds, *, named: bool) -> Iterator[Measurement]:
+def measure_unseen(
+    name: str, counts: Counts, limits: Thresholds, design_effect: float = 1.0, *, named: bool
+) -> Iterator[Measurement]:
     """Yield the share of rows with values that the reference never had; a larger share has the limit of retraining.
 
     Parameters
@@ -79,13 +100,15 @@ def measure_unseen(name: str, counts: Counts, limits: Thresholds, *, named: bool
     name : str
     counts : Counts
     limits : Thresholds
+    design_effect : float
+        Rows of the window that tell as much as an independent one.
     named : bool
         Whether the values may be named.
     """
     m = int(counts.window.sum())
     if not m or not counts.reference.any():
         return
-    unseen = richness.unseen_rows(counts.reference, counts.window)
+    unseen = richness.unseen_rows(counts.reference, counts.window, design_effect)
     excess = (unseen.found - unseen.expected) / m
     mendable = excess > limits.unseen_share_retraining
     yield Measurement(
@@ -101,14 +124,14 @@ def measure_unseen(name: str, counts: Counts, limits: Thresholds, *, named: bool
 
 
 def _measure_number(
-    name: str, reference: NumberProfile, window: NumberProfile, limits: Thresholds
+    name: str, reference: NumberProfile, window: NumberProfile, limits: Thresholds, design_effect: float
 ) -> Iterator[Measurement]:
     from scipy.stats import wasserstein_distance
 
-    yield from _stability(name, decile_cells(reference, window), limits)
+    yield from _stability(name, decile_cells(reference, window), limits, design_effect)
     if not reference.present or not window.present:
         return
-    distance = two_sample.kolmogorov_smirnov(reference.counts, window.counts)
+    distance = two_sample.kolmogorov_smirnov(reference.counts, window.counts / design_effect)
     moved = float(wasserstein_distance(reference.positions, reference.positions, reference.counts, window.counts))
     spread = reference.quantile(0.75) - reference.quantile(0.25) or reference.deviation or 1.0
     fullest = max(reference.counts.max() / reference.present, window.counts.max() / window.present)
@@ -133,10 +156,13 @@ def _measure_number(
     )
 
 
-def _measure_text(name: str, counts: Counts, limits: Thresholds, *, named: bool) -> Iterator[Measurement]:
+def _measure_text(
+    name: str, counts: Counts, limits: Thresholds, design_effect: float, *, named: bool
+) -> Iterator[Measurement]:
     if not counts.reference.any() or not counts.window.any():
         return
-    association = two_sample.chi_square(counts.reference, counts.window)
+    cells = even_cells(counts)
+    association = two_sample.chi_square(cells.reference, cells.window / design_effect)
     yield Measurement(
         name,
         "chi_square",
@@ -149,7 +175,7 @@ def _measure_text(name: str, counts: Counts, limits: Thresholds, *, named: bool)
         inclusive=True,
         detail=f"Cramér's V {association.effect:.3f}",
     )
-    yield from measure_unseen(name, counts, limits, named=named)
+    yield from measure_unseen(name, counts, limits, design_effect, named=named)
     distinct = richness.distinct_values(counts.reference, counts.window)
     yield Measurement(
         name,
@@ -161,12 +187,24 @@ def _measure_text(name: str, counts: Counts, limits: Thresholds, *, named: bool)
         consequence=Consequence.ALERT,
         detail=f"{distinct.found:,} distinct values, {distinct.expected:,.1f} expected of as many rows",
     )
+    gone = richness.vanished_values(counts.reference, counts.window, design_effect)
+    yield Measurement(
+        name,
+        "vanished",
+        value=gone.found / counts.reference.sum(),
+        effect=gone.share,
+        p=gone.p,
+        alert=limits.vanished_share,
+        consequence=Consequence.ALERT,
+        detail=f"values of {gone.found / counts.reference.sum():.1%} of the reference's rows do not occur, "
+        f"{gone.expected / counts.reference.sum():.1%} expected of as many rows",
+    )
 
 
 def _measure_predictions(
-    reference: PredictionProfile, window: PredictionProfile, limits: Thresholds
+    reference: PredictionProfile, window: PredictionProfile, limits: Thresholds, design_effect: float
 ) -> Iterator[Measurement]:
-    divergence = two_sample.kullback_leibler(reference.counts, window.counts)
+    divergence = two_sample.kullback_leibler(reference.counts, window.counts / design_effect)
     yield Measurement(
         PREDICTIONS,
         "kl",
@@ -190,10 +228,10 @@ def _measure_predictions(
     )
 
 
-def _stability(name: str, cells: Cells, limits: Thresholds) -> Iterator[Measurement]:
+def _stability(name: str, cells: Cells, limits: Thresholds, design_effect: float) -> Iterator[Measurement]:
     if np.count_nonzero(cells.reference + cells.window) < 2:
         return
-    stability = two_sample.population_stability(cells.reference, cells.window)
+    stability = two_sample.population_stability(cells.reference, cells.window / design_effect)
     yield Measurement(
         name,
         "psi",

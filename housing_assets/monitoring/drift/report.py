@@ -147,10 +147,10 @@ def judge_drift(
     require_comparable(reference, window)
     if not reference.rows:
         raise ProfileRefused("the reference has no rows: profile the rows that the model was trained on")
-    sufficient = window.rows >= limits.min_rows
-    findings = judge(measure(reference, window, limits, personal), limits.false_discovery_rate) if sufficient else ()
-    status = _status(findings) if sufficient else Status.INSUFFICIENT
-    summary = _summary(status, findings, window, reference, limits)
+    shortage = window.shortage(limits.min_rows, limits.min_clients)
+    findings = judge(measure(reference, window, limits, personal), limits.false_discovery_rate) if not shortage else ()
+    status = _status(findings) if not shortage else Status.INSUFFICIENT
+    summary = shortage or _summary(status, findings, window, reference)
     return DriftReport(status, summary, window.rows, reference.rows, findings, limits)
 
 
@@ -161,11 +161,7 @@ def _status(findings: tuple[Finding, ...]) -> Status:
     return Status.WARNED if Severity.WARN in severities else Status.PASSED
 
 
-def _summary(
-    status: Status, findings: tuple[Finding, ...], window: Profile, reference: Profile, limits: Thresholds
-) -> str:
-    if status is Status.INSUFFICIENT:
-        return f"Not judged: {window.rows:,} rows, at least {limits.min_rows:,} are needed."
+def _summary(status: Status, findings: tuple[Finding, ...], window: Profile, reference: Profile) -> str:
     compared = f"{window.rows:,} rows against {reference.rows:,} in the reference"
     if status is Status.PASSED:
         return f"No drift: {compared}, {len(window.missing)} columns and the predictions."

@@ -1,7 +1,7 @@
 """Feature validation: whether the values of a window are still of the kind that the model was trained on."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from housing_assets.inference.declaration import Role
@@ -64,8 +64,15 @@ class ValidationReport:
         return sum(issue.grade is Grade.HIGH for issue in self.issues)
 
     @property
+    def failed(self) -> bool:
+        """Whether there are enough high issues to fail the check, or one number's shift is severe by itself."""
+        factor = self.thresholds.severe_factor
+        shifts = [issue.finding for issue in self.issues if issue.finding.statistic == "median_shift"]
+        return self.counts_toward_retraining or any(one.effect >= factor * (one.alert or 0.0) for one in shifts)
+
+    @property
     def counts_toward_retraining(self) -> bool:
-        """Whether there are enough high issues to fail the check, which counts toward retraining."""
+        """Whether there are enough high issues for the window to count toward retraining."""
         return self.n_high >= self.thresholds.high_issues
 
     @property
@@ -94,42 +101,43 @@ def validate_features(
     """
     limits = thresholds or Thresholds()
     require_comparable(reference, window)
-    if window.rows < limits.min_rows:
-        summary = f"Not judged: {window.rows:,} rows, at least {limits.min_rows:,} are needed."
-        return ValidationReport(summary, window.rows, True, (), limits)
+    if shortage := window.shortage(limits.min_rows, limits.min_clients):
+        return ValidationReport(shortage, window.rows, True, (), limits)
     findings = judge(_measure(market, reference, window, limits), limits.false_discovery_rate)
     issues = [Issue(_grade(finding), finding) for finding in findings if finding.material]
     issues.sort(key=lambda issue: issue.grade is not Grade.HIGH)
-    return ValidationReport(_summary(issues, limits), window.rows, False, tuple(issues), limits)
+    report = ValidationReport("", window.rows, False, tuple(issues), limits)
+    return replace(report, summary=_summary(report))
 
 
 def _measure(market: Market, reference: Profile, window: Profile, limits: Thresholds) -> Iterator[Measurement]:
     for name, number in window.numbers.items():
         if reference.numbers[name].present and number.present:
-            yield from _measure_moments(name, reference.numbers[name], number, limits)
+            yield from _measure_moments(name, reference.numbers[name], number, limits, window.design_effect(name))
     for value in market.values(Role.CATEGORY):
         if value.name in window.texts:
             counts = common_counts(reference.texts[value.name], window.texts[value.name])
-            yield from measure_unseen(value.name, counts, limits, named=not value.personal)
+            design_effect = window.design_effect(value.name)
+            yield from measure_unseen(value.name, counts, limits, design_effect, named=not value.personal)
     for name in window.missing:
         yield from measure_missing(name, reference, window, limits)
 
 
 def _measure_moments(
-    name: str, reference: NumberProfile, window: NumberProfile, limits: Thresholds
+    name: str, reference: NumberProfile, window: NumberProfile, limits: Thresholds, design_effect: float
 ) -> Iterator[Measurement]:
-    shift = moments.mean_shift(reference, window)
+    shift = moments.median_shift(reference, window, design_effect)
     yield Measurement(
         name,
-        "mean_shift",
+        "median_shift",
         value=shift.value,
         effect=abs(shift.value),
         p=shift.p,
-        alert=limits.mean_shift,
+        alert=limits.median_shift,
         consequence=Consequence.ALERT,
-        detail=f"mean {window.mean:,.4g}, {reference.mean:,.4g} in the reference",
+        detail=f"median {window.quantile(0.5):,.4g}, {reference.quantile(0.5):,.4g} in the reference",
     )
-    ratio = moments.spread_ratio(reference, window)
+    ratio = moments.spread_ratio(reference, window, design_effect)
     yield Measurement(
         name,
         "spread_ratio",
@@ -140,7 +148,7 @@ def _measure_moments(
         consequence=Consequence.ALERT,
         detail=f"standard deviation × {ratio.value:.2f} without the tails",
     )
-    skew = moments.skew_difference(reference, window)
+    skew = moments.skew_difference(reference, window, design_effect)
     yield Measurement(
         name,
         "skew_difference",
@@ -154,15 +162,16 @@ def _measure_moments(
 
 
 def _grade(finding: Finding) -> Grade:
-    if finding.statistic in ("mean_shift", "missing") or finding.counts_toward_retraining:
+    if finding.statistic in ("median_shift", "missing") or finding.counts_toward_retraining:
         return Grade.HIGH
     return Grade.MEDIUM
 
 
-def _summary(issues: list[Issue], limits: Thresholds) -> str:
+def _summary(report: ValidationReport) -> str:
+    issues = report.issues
     if not issues:
         return "The features look like those that the model was trained on."
-    n_high = sum(issue.grade is Grade.HIGH for issue in issues)
+    n_high = report.n_high
     columns = ", ".join(dict.fromkeys(issue.finding.column for issue in issues))
-    outcome = "the check fails" if n_high >= limits.high_issues else "a warning" if n_high else "shown only"
+    outcome = "the check fails" if report.failed else "a warning" if n_high else "shown only"
     return f"{n_high} high and {len(issues) - n_high} medium issues ({columns}): {outcome}."

@@ -1,6 +1,6 @@
 """A day of production in a small file: a mergeable profile for each version that answered."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from housing_assets.inference.market import Market
-from housing_assets.monitoring.production.predictions import read_answers, version_numbers
+from housing_assets.monitoring.production.predictions import REQUEST_KEY, read_answers, version_numbers
+from housing_assets.monitoring.profiles.blocks import BlockCounts, group_requests
 from housing_assets.monitoring.profiles.predictions import PredictionProfile
 from housing_assets.monitoring.profiles.profile import Profile
+from housing_assets.monitoring.profiles.refused import ProfileRefused
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +58,10 @@ class DayProfiles:
 
 
 def profile_day(
-    market: Market, frames: "Iterable[pd.DataFrame]", reference_of: Callable[[int], Profile | None]
+    market: Market,
+    frames: "Iterable[pd.DataFrame]",
+    reference_of: Callable[[int], Profile | None],
+    groups: np.ndarray | None = None,
 ) -> DayProfiles:
     """Profile typed predictions, one frame at a time.
 
@@ -67,18 +72,23 @@ def profile_day(
         With the columns of ``profiled_columns``.
     reference_of : callable
         Returns the profile of a version's reference, None if it has none. Columns, bins and categories are its own.
+    groups : ndarray of shape (n_rows,), int64, optional
+        Group of each row, as ``group_requests`` returns them; without it each row stands for itself.
     """
     by_version: dict[int, Profile] = {}
-    unattributed = 0
+    unattributed, done = 0, 0
     for frame in frames:
         versions = version_numbers(frame)
+        of_frame = None if groups is None else groups[done : done + len(frame)]
+        done += len(frame)
         for version in np.unique(versions).tolist():
-            rows = frame[versions == version]
+            answered = versions == version
+            rows = frame[answered]
             reference = reference_of(version) if version else None
             if reference is None:
                 unattributed += len(rows)
                 continue
-            profile = _profile(market, rows, reference)
+            profile = _profile(market, rows, reference, None if of_frame is None else of_frame[answered])
             by_version[version] = by_version[version].merge(profile) if version in by_version else profile
     return DayProfiles(by_version, unattributed)
 
@@ -100,12 +110,34 @@ def merge_days(days: Iterable[DayProfiles]) -> DayProfiles:
     return DayProfiles(by_version, unattributed)
 
 
-def _profile(market: Market, rows: "pd.DataFrame", reference: Profile) -> Profile:
+def group_day(frames: "Iterable[pd.DataFrame]") -> np.ndarray:
+    """Return the group of each of a day's rows, as ``group_requests`` does.
+
+    Raises
+    ------
+    ProfileRefused
+        If the day was stored before it kept the keys of the requests.
+    """
+    return group_requests(_keys(frames))
+
+
+def _keys(frames: "Iterable[pd.DataFrame]") -> "Iterator[pd.Series]":
+    for frame in frames:
+        if REQUEST_KEY not in frame:
+            raise ProfileRefused("the day was stored without the keys of its requests")
+        yield frame[REQUEST_KEY]
+
+
+def _profile(market: Market, rows: "pd.DataFrame", reference: Profile, groups: np.ndarray | None) -> Profile:
     categories = reference.predictions.categories
+    predicted, probabilities = read_answers(rows, categories)
+    listings = rows[[name for name in reference.missing if name in rows]]
+    edges = {name: number.edges for name, number in reference.numbers.items()}
     return Profile.of(
         market,
-        rows[[name for name in reference.missing if name in rows]],
-        PredictionProfile.of(categories, *read_answers(rows, categories)),
-        {name: number.edges for name, number in reference.numbers.items()},
+        listings,
+        PredictionProfile.of(categories, predicted, probabilities),
+        edges,
         as_of=rows["predicted_at"].dt.tz_localize(None).to_numpy().astype("datetime64[D]"),
+        blocks=None if groups is None else BlockCounts.of(market, listings, predicted, len(categories), groups, edges),
     )

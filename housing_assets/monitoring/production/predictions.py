@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 PREDICTED = "price_category"
 PROBABILITIES = "probabilities"
 
-ANSWERED = ("prediction_id", "predicted_at", "tier", "model_version", PREDICTED, PROBABILITIES)
+REQUEST_KEY = "request_key"
+
+ANSWERED = ("prediction_id", "predicted_at", REQUEST_KEY, "tier", "model_version", PREDICTED, PROBABILITIES)
 """Columns of the store that are kept beside the typed listing."""
 
 RULE_TIER = "rule"

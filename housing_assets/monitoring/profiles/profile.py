@@ -14,6 +14,7 @@ import numpy as np
 
 from housing_assets.inference.declaration import FEATURE_NUMBERS, TEXTS, Role, Value
 from housing_assets.inference.market import Market
+from housing_assets.monitoring.profiles.blocks import BlockCounts, require_blocks
 from housing_assets.monitoring.profiles.numbers import NumberProfile, learn_edges
 from housing_assets.monitoring.profiles.predictions import PredictionProfile
 from housing_assets.monitoring.profiles.refused import ProfileRefused, require_same_categories
@@ -22,8 +23,11 @@ from housing_assets.monitoring.profiles.texts import TextProfile
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 2
-"""Schema 1 did not name the predicted categories."""
+SCHEMA = 3
+"""Schema 1 did not name the predicted categories, schema 2 did not know which requests came together."""
+
+OF_REFERENCES = 2
+"""Oldest schema in which a reference can still be read: its rows are listings, and no requests."""
 
 PROFILED = (*FEATURE_NUMBERS, *TEXTS, Role.CLOCK)
 """Roles of the values that are summarized: not keys, which are no features, and not what is predicted."""
@@ -50,6 +54,8 @@ class Profile:
     lags : mapping of str to NumberProfile
         Days from each clock to ``as_of``.
     predictions : PredictionProfile
+    blocks : BlockCounts or None
+        None where each row stands for itself, as the listings of a reference do.
     """
 
     rows: int
@@ -57,6 +63,7 @@ class Profile:
     texts: Mapping[str, TextProfile]
     lags: Mapping[str, NumberProfile]
     predictions: PredictionProfile
+    blocks: BlockCounts | None = None
 
     @classmethod
     def of(
@@ -67,6 +74,7 @@ class Profile:
         edges: Mapping[str, np.ndarray],
         *,
         as_of: date | np.ndarray,
+        blocks: BlockCounts | None = None,
     ) -> Self:
         """Summarize rows; of none, the neutral element of ``merge``.
 
@@ -80,6 +88,8 @@ class Profile:
             Where the bins of each number begin, as ``reference_edges`` returns them.
         as_of : date or ndarray of shape (n_rows,), datetime64
             The day that each row was asked about or scraped on, which lags are counted to.
+        blocks : BlockCounts, optional
+            Which of the rows came together.
         """
         days = np.asarray(as_of, dtype="datetime64[D]")
         return cls(
@@ -94,6 +104,7 @@ class Profile:
                 for value in _in(listings, market, Role.CLOCK)
             },
             predictions=predictions,
+            blocks=blocks,
         )
 
     def merge(self, other: Self) -> Self:
@@ -105,12 +116,14 @@ class Profile:
             If they are of other columns, other bins, or other categories.
         """
         require_comparable(self, other)
+        require_blocks(self.blocks, other.blocks)
         return type(self)(
             rows=self.rows + other.rows,
             numbers={name: one.merge(other.numbers[name]) for name, one in self.numbers.items()},
             texts={name: one.merge(other.texts[name]) for name, one in self.texts.items()},
             lags={name: one.merge(other.lags[name]) for name, one in self.lags.items()},
             predictions=self.predictions.merge(other.predictions),
+            blocks=self.blocks.merge(other.blocks) if self.blocks and other.blocks else None,
         )
 
     def to_json(self) -> str:
@@ -121,13 +134,20 @@ class Profile:
             "texts": {name: one.to_dict() for name, one in self.texts.items()},
             "lags": {name: one.to_dict() for name, one in self.lags.items()},
             "predictions": self.predictions.to_dict(),
+            "blocks": self.blocks and self.blocks.to_dict(),
         }
         body = json.dumps(profile, separators=(",", ":"), sort_keys=True, allow_nan=False)
         return _HEAD.format(schema=SCHEMA, sha256=_sha256(body)) + body + _TAIL
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str, *, oldest: int = SCHEMA) -> Self:
         """Read back what ``to_json`` returned.
+
+        Parameters
+        ----------
+        text : str
+        oldest : int
+            Schema, ``OF_REFERENCES`` for the profile of a reference.
 
         Raises
         ------
@@ -135,7 +155,7 @@ class Profile:
             If it is damaged, or of another schema.
         """
         schema, sha256, profile = _open(text)
-        if schema != SCHEMA:
+        if not oldest <= schema <= SCHEMA:
             raise ProfileRefused(f"the profile's schema is {schema}, this version reads {SCHEMA}")
         _require_checksum(text, schema, sha256)
         return cls._from_dict(profile, PredictionProfile.from_dict(profile["predictions"]))
@@ -172,7 +192,32 @@ class Profile:
             texts={name: TextProfile.from_dict(one) for name, one in profile["texts"].items()},
             lags={name: NumberProfile.from_dict(one) for name, one in profile["lags"].items()},
             predictions=predictions,
+            blocks=BlockCounts.from_dict(profile["blocks"]) if profile.get("blocks") else None,
         )
+
+    def design_effect(self, name: str) -> float:
+        """Return how many rows of a column, or of the predictions, tell as much as one independent row."""
+        return self.blocks.design_effect(name) if self.blocks else 1.0
+
+    def independent_rows(self, name: str) -> float:
+        """Return how many independent rows would tell as much of a column, or of the predictions."""
+        return self.rows / self.design_effect(name)
+
+    def shortage(self, min_rows: int, min_clients: float) -> str:
+        """Return in a sentence why there is too little to be judged; empty if there is enough.
+
+        Parameters
+        ----------
+        min_rows : int
+        min_clients : float
+            As many equally large ones.
+        """
+        if self.rows < min_rows:
+            return f"Not judged: {self.rows:,} rows, at least {min_rows:,} are needed."
+        if self.blocks and self.blocks.effective_groups < min_clients:
+            come = f"{self.rows:,} rows that come from as good as {self.blocks.effective_groups:.1f} clients"
+            return f"Not judged: {come}, at least {min_clients:g} are needed to tell a shift from their ways."
+        return ""
 
     @property
     def missing(self) -> dict[str, int]:

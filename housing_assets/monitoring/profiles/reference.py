@@ -13,7 +13,7 @@ from housing_assets.inference.declaration import Role
 from housing_assets.inference.market import Market
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 from housing_assets.monitoring.profiles.predictions import PredictionProfile
-from housing_assets.monitoring.profiles.profile import Profile, reference_edges
+from housing_assets.monitoring.profiles.profile import OF_REFERENCES, Profile, reference_edges
 from housing_assets.monitoring.profiles.refused import ProfileRefused
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ class Reference:
                     "the reference was stored before it named the predicted categories: "
                     "housing versions upgrade rewrites it"
                 )
-            return cls(Profile.from_json(stored["profile"]), Outcomes.from_dict(stored["holdout"]))
+            return cls(
+                Profile.from_json(stored["profile"], oldest=OF_REFERENCES), Outcomes.from_dict(stored["holdout"])
+            )
 
     @classmethod
     def from_old_json(cls, text: str, categories: tuple[str, ...]) -> Self:

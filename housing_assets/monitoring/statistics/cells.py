@@ -11,6 +11,9 @@ N_DECILES = 10
 N_COMMONEST = 20
 """Values of a text that have a cell of their own."""
 
+EVEN_SHARE = 0.025
+"""Share of the reference that a cell of rarer texts has: the five rows of a χ² test's cell in the smallest window."""
+
 MISSING, OTHER, UNSEEN, BELOW, ABOVE = "MISSING", "OTHER", "UNSEEN", "BELOW", "ABOVE"
 
 
@@ -88,3 +91,29 @@ def commonest_cells(counts: Counts, missing: int, window_missing: int) -> Cells:
         np.append(counts.reference[:n_top], [other - foretold, foretold, missing]),
         np.append(counts.window[:n_top], [window_other, unseen, window_missing]),
     )
+
+
+def even_cells(counts: Counts) -> Cells:
+    """Count texts by value where it has ``EVEN_SHARE`` of the reference, and by runs of rarer ones that share as much.
+
+    The reference alone decides which values share a cell, so that the same shift is as large in a window of any size.
+    Of those that it never had, the cell holds what ``commonest_cells`` says; they are taken off the rarer ones evenly.
+    """
+    n_seen = int(np.count_nonzero(counts.reference))
+    size = EVEN_SHARE * counts.reference.sum()
+    n_alone = int(np.count_nonzero(counts.reference >= size))
+    rarer = counts.reference[n_alone:n_seen]
+    runs = n_alone + ((np.cumsum(rarer) - rarer) // max(size, 1)).astype(np.int64)
+    cells = np.concatenate([np.arange(n_alone), runs])
+    reference = np.bincount(cells, counts.reference[:n_seen]).astype(np.float64)
+    window = np.bincount(cells, counts.window[:n_seen]).astype(np.float64)
+    of_rarer, in_window = float(rarer.sum()), float(counts.window[n_alone:n_seen].sum())
+    foretold = min(int(np.count_nonzero(counts.reference == 1)), of_rarer)
+    unseen = float(counts.window[n_seen:].sum())
+    if unseen * counts.reference.sum() < foretold * counts.window.sum() and in_window:
+        window[n_alone:] *= 1 + unseen / in_window
+        foretold, unseen = 0, 0
+    if of_rarer:
+        reference[n_alone:] *= 1 - foretold / of_rarer
+    names = (*counts.names[:n_alone], *(f"{OTHER} {run + 1}" for run in range(len(reference) - n_alone)), UNSEEN)
+    return Cells(names, np.append(reference, foretold), np.append(window, unseen))

@@ -1,15 +1,19 @@
-"""How far mean, spread and skewness of a number have moved, in units of the reference."""
+"""How far median, spread and skewness of a number have moved, in units of the reference."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from housing_assets.monitoring.profiles.numbers import NumberProfile
-from housing_assets.monitoring.statistics.two_sample import two_sided
+from housing_assets.monitoring.statistics.two_sample import compare_proportions, two_sided
 
 TAIL = 0.025
 """Share of the reference on either side beyond which values count as the last within, for spread and skewness: an ad
 for a square kilometre would else decide both."""
+
+
+IQR_OF_NORMAL = 1.349
+"""Interquartile range of a normal distribution, in its standard deviations."""
 
 
 class Movement(NamedTuple):
@@ -19,19 +23,30 @@ class Movement(NamedTuple):
     p: float
 
 
-def mean_shift(reference: NumberProfile, window: NumberProfile) -> Movement:
-    """Return the window's mean less the reference's, in standard deviations of the reference (Welch's test).
+def median_shift(reference: NumberProfile, window: NumberProfile, design_effect: float = 1.0) -> Movement:
+    """Return the window's median less the reference's, in standard deviations of the reference's middle half.
 
-    A reference without spread has no such unit; its own values', 1, is taken.
+    These are the interquartile range over 1.349, as of a normal distribution: an ad for a square kilometre moves
+    neither. A reference without such a spread has its own standard deviation for it, or 1. p is that of the share
+    of either sample below the window's median.
+
+    Parameters
+    ----------
+    reference, window : NumberProfile
+    design_effect : float
+        Rows of the window that tell as much as an independent one.
     """
-    difference = window.mean - reference.mean
-    error = np.hypot(reference.deviation / np.sqrt(reference.present), window.deviation / np.sqrt(window.present))
+    difference = _median(window) - _median(reference)
     if not difference:
         return Movement(0.0, 1.0)
-    return Movement(difference / (reference.deviation or 1.0), two_sided(difference / error) if error else 0.0)
+    unit = (reference.quantile(0.75) - reference.quantile(0.25)) / IQR_OF_NORMAL or reference.deviation or 1.0
+    up_to = int(np.searchsorted(np.cumsum(window.counts), window.present / 2, side="left")) + (difference < 0)
+    below, window_below = float(reference.counts[:up_to].sum()), float(window.counts[:up_to].sum())
+    p = compare_proportions(below, reference.present, window_below / design_effect, window.present / design_effect)
+    return Movement(difference / unit, p)
 
 
-def spread_ratio(reference: NumberProfile, window: NumberProfile) -> Movement:
+def spread_ratio(reference: NumberProfile, window: NumberProfile, design_effect: float = 1.0) -> Movement:
     """Return the window's standard deviation over the reference's, both without the tails; 1 where that has none.
 
     p is that of the difference of the variances, whose error follows from the reference's kurtosis.
@@ -40,12 +55,12 @@ def spread_ratio(reference: NumberProfile, window: NumberProfile) -> Movement:
     if not expected.variance:
         return Movement(1.0, 1.0)
     kurtosis = expected.mean_of(expected.standardized**4)
-    error = expected.variance * np.sqrt((kurtosis - 1) * (1 / reference.present + 1 / window.present))
+    error = expected.variance * np.sqrt((kurtosis - 1) * (1 / reference.present + design_effect / window.present))
     p = two_sided((found.variance - expected.variance) / error) if error else 1.0
     return Movement(float(np.sqrt(found.variance / expected.variance)), p)
 
 
-def skew_difference(reference: NumberProfile, window: NumberProfile) -> Movement:
+def skew_difference(reference: NumberProfile, window: NumberProfile, design_effect: float = 1.0) -> Movement:
     """Return the window's skewness less the reference's, both without the tails; 0 where one has no spread.
 
     The error of a skewness g is that of its influence function z³ − 3z − g − 3g(z² − 1)/2. The larger of both samples'
@@ -56,8 +71,16 @@ def skew_difference(reference: NumberProfile, window: NumberProfile) -> Movement
         return Movement(0.0, 1.0)
     difference = found.skewness - expected.skewness
     variance = max(expected.skewness_variance, found.skewness_variance)
-    error = np.sqrt(variance * (1 / reference.present + 1 / window.present))
+    error = np.sqrt(variance * (1 / reference.present + design_effect / window.present))
     return Movement(difference, two_sided(difference / error) if error else 1.0)
+
+
+def _median(profile: NumberProfile) -> float:
+    """Return the median; where it lies outside of the reference's range, in which values are told apart, the mean."""
+    median, beyond = profile.quantile(0.5), profile.present / 2
+    if profile.counts[0] >= beyond:
+        return min(median, profile.mean)
+    return max(median, profile.mean) if profile.counts[-1] > beyond else median
 
 
 class _Shape:

@@ -1,7 +1,8 @@
 """Two-sample statistics on counts: pure functions that know neither columns nor thresholds.
 
 Everywhere n is the reference's rows, m the window's, and c = 1/n + 1/m. Effects are debiased: they are around 0 without
-drift, whatever n and m are.
+drift, whatever n and m are. Counts need not be whole: those of rows that come together are divided by their design
+effect.
 """
 
 from typing import NamedTuple
@@ -77,36 +78,39 @@ def kolmogorov_smirnov(reference: np.ndarray, window: np.ndarray) -> Divergence:
     reference, window : ndarray of shape (n_bins,)
         Counts, in the order of the values; neither is empty.
     """
-    n, m = int(reference.sum()), int(window.sum())
+    n, m = float(reference.sum()), float(window.sum())
     distance = float(np.abs(np.cumsum(reference) / n - np.cumsum(window) / m).max())
     return Divergence(distance, distance, float(special.kolmogorov(distance * np.sqrt(n * m / (n + m)))))
 
 
 def chi_square(reference: np.ndarray, window: np.ndarray) -> Divergence:
-    """Test two samples of categories for one distribution: value is χ², effect the bias-corrected Cramér's V, 0 to 1.
+    """Test two samples of categories for one distribution: value is χ², effect a debiased Cramér's V, 0 to 1.
 
-    Cells of which either sample is expected to have fewer than ``MIN_EXPECTED`` are pooled first. V is that of Bergsma
-    (2013, "A bias-correction for Cramér's V and Tschuprow's T"); it is smaller the more the samples differ in size.
+    V is that of two samples that weigh the same, V² = ½ Σ (q − p)² / (q + p), less the (K − 1) c / 4 expected without
+    drift (as Bergsma 2013, "A bias-correction for Cramér's V and Tschuprow's T", takes it off the usual V²). Weighed by
+    their rows, a shift would look the smaller the more the samples differ in size. For the test, cells of which either
+    sample is expected to have fewer than ``MIN_EXPECTED`` are pooled.
 
     Parameters
     ----------
     reference, window : ndarray of shape (n_cells,)
-        Counts of the same cells; neither sample is empty.
+        Counts of the same K cells; neither sample is empty.
     """
-    table = _pooled(np.stack([reference, window]).astype(np.float64))
-    n_cells, total = table.shape[1], table.sum()
+    counts = np.stack([reference, window]).astype(np.float64)
+    rows, filled = counts.sum(axis=1), counts.sum(axis=0) > 0
+    p, q = counts[:, filled] / rows[:, np.newaxis]
+    association = ((q - p) ** 2 / (q + p)).sum() / 2 - (len(p) - 1) * (1 / rows).sum() / 4
+    v = float(np.sqrt(max(0.0, association)))
+    table = _pooled(counts)
+    n_cells = table.shape[1]
     if n_cells < 2:
-        return Divergence(0.0, 0.0, 1.0)
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / total
+        return Divergence(0.0, v, 1.0)
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / rows.sum()
     value = float(((table - expected) ** 2 / expected).sum())
-    association = max(0.0, value / total - (n_cells - 1) / (total - 1))
-    columns = n_cells - (n_cells - 1) ** 2 / (total - 1)
-    rows = 2 - 1 / (total - 1)
-    v = float(np.sqrt(association / min(columns - 1, rows - 1)))
     return Divergence(value, v, _chi_square_tail(value, n_cells - 1))
 
 
-def compare_proportions(hits: int, n: int, window_hits: int, m: int) -> float:
+def compare_proportions(hits: float, n: float, window_hits: float, m: float) -> float:
     """Return the two-sided p of two proportions being one.
 
     It is the pooled z-test, or, where a cell of the table is expected to have fewer than ``MIN_EXPECTED``, the exact
@@ -119,8 +123,9 @@ def compare_proportions(hits: int, n: int, window_hits: int, m: int) -> float:
     rare = min(pooled, total - pooled)
     if rare * min(n, m) / total < MIN_EXPECTED:
         found = window_hits if rare == pooled else m - window_hits
-        above = float(special.bdtrc(found - 1, rare, m / total)) if found else 1.0
-        return min(1.0, 2 * min(above, float(special.bdtr(found, rare, m / total))))
+        above = float(special.betainc(found, rare - found + 1, m / total)) if found else 1.0
+        below = float(special.betaincc(found + 1, rare - found, m / total)) if found < rare else 1.0
+        return min(1.0, 2 * min(above, below))
     share = pooled / total
     z = (window_hits / m - hits / n) / np.sqrt(share * (1 - share) * (1 / n + 1 / m))
     return two_sided(float(z))

@@ -93,5 +93,5 @@ def test_the_thresholds_are_those_of_the_contract() -> None:
     assert (limits.ks_warn, limits.ks_alert, limits.cramers_v_warn, limits.cramers_v_alert) == (0.05, 0.10, 0.1, 0.2)
     assert (limits.missing_ratio, limits.missing_floor, limits.cardinality_ratio) == (1.5, 0.01, 1.3)
     assert (limits.unseen_share, limits.unseen_share_retraining) == (0.01, 0.05)
-    assert (limits.mean_shift, limits.skew_difference, limits.high_issues) == (2, 0.5, 2)
+    assert (limits.median_shift, limits.skew_difference, limits.high_issues) == (2, 0.5, 2)
     assert (limits.performance_drop, limits.performance_p) == (0.05, 0.05)

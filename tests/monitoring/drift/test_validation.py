@@ -29,11 +29,23 @@ def test_ordinary_features_are_valid(platform: Platform, rows: int) -> None:
     assert found.summary == "The features look like those that the model was trained on."
 
 
-def test_a_mean_that_moves_far_is_a_high_issue(platform: Platform) -> None:
-    found = report(platform, ads(2_000, 1, gross_area_factor=10))
-    assert issues(found)["gross_m2", "mean_shift"] is Grade.HIGH
+@pytest.mark.parametrize("rows", [200, 2_000])
+@pytest.mark.parametrize("factor", [3, 4, 5, 10])
+def test_one_number_times_a_constant_fails_the_check_and_calls_for_no_retraining(
+    platform: Platform, factor: float, rows: int
+) -> None:
+    found = report(platform, ads(rows, 1, gross_area_factor=factor))
+    assert issues(found)["gross_m2", "median_shift"] is Grade.HIGH
     assert found.n_high == 1
+    assert found.failed
     assert not found.counts_toward_retraining
+    assert "the check fails" in found.summary
+
+
+def test_a_median_that_moves_less_far_is_a_warning(platform: Platform) -> None:
+    found = report(platform, ads(2_000, 1, gross_area_factor=2.2))
+    assert issues(found)["gross_m2", "median_shift"] is Grade.HIGH
+    assert not found.failed
     assert "a warning" in found.summary
 
 

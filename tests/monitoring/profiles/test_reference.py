@@ -113,5 +113,5 @@ def test_an_old_reference_of_another_number_of_categories_or_damaged_is_refused(
 
 
 def test_a_new_reference_is_no_old_one(reference: Reference) -> None:
-    with pytest.raises(ProfileRefused, match="schema is 2: expected 1"):
+    with pytest.raises(ProfileRefused, match="schema is 3: expected 1"):
         Reference.from_old_json(reference.to_json(), OLD_CATEGORIES)
