@@ -20,6 +20,23 @@ def count_confusion(truth: np.ndarray, predicted: np.ndarray, n_categories: int)
     return np.bincount(cells, minlength=n_categories**2).reshape(n_categories, n_categories)
 
 
+def f1_scores(counts: np.ndarray) -> np.ndarray:
+    """Return the F1 of each category; 0 of one that is neither true nor predicted.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (..., n_categories, n_categories)
+        As ``count_confusion`` returns them.
+
+    Returns
+    -------
+    f1 : ndarray of shape (..., n_categories), float64
+    """
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    mentioned = counts.sum(axis=-1) + counts.sum(axis=-2)
+    return np.divide(2.0 * hits, mentioned, out=np.zeros(hits.shape), where=mentioned > 0)
+
+
 def macro_f1(counts: np.ndarray) -> np.ndarray:
     """Return the mean F1 of the categories; one that is neither true nor predicted counts as 0.
 
@@ -32,6 +49,4 @@ def macro_f1(counts: np.ndarray) -> np.ndarray:
     -------
     macro_f1 : ndarray of shape (...), float64
     """
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    mentioned = counts.sum(axis=-1) + counts.sum(axis=-2)
-    return np.divide(2.0 * hits, mentioned, out=np.zeros(hits.shape), where=mentioned > 0).mean(axis=-1)
+    return f1_scores(counts).mean(axis=-1)

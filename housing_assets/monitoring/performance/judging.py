@@ -1,20 +1,47 @@
-"""Labelled predictions of production against the holdout: whether the model has become worse."""
+"""Labelled predictions of production against the holdout: whether the model has become worse.
+
+Both are compared at the window's own mix of categories: without its expensive homes a model has another accuracy, and
+another macro-F1, though it is right as often about each kind of home.
+"""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from housing_assets.confusion import macro_f1
+from housing_assets.confusion import f1_scores
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 from housing_assets.monitoring.profiles.refused import require_same_categories
-from housing_assets.monitoring.statistics.two_sample import compare_proportions, two_sided
+from housing_assets.monitoring.statistics.two_sample import two_sided
 from housing_assets.monitoring.thresholds import Thresholds
+
+MIN_CATEGORY_ROWS = 20
+"""Rows that a category needs for its F1 to be averaged: of fewer, one row more or less decides."""
+
+
+@dataclass(frozen=True)
+class CategoryRecall:
+    """How often homes of a category were recognized.
+
+    Attributes
+    ----------
+    category : str
+    rows : int
+        Labelled rows that are truly of it.
+    recall, expected : float
+        Share of them that was predicted so, and the share on the holdout.
+    """
+
+    category: str
+    rows: int
+    recall: float
+    expected: float
 
 
 @dataclass(frozen=True)
 class PerformanceReport:
-    """How labelled predictions compare with the model's holdout.
+    """How labelled predictions compare with the model's holdout, at the mix of categories that they have.
 
     Attributes
     ----------
@@ -26,11 +53,13 @@ class PerformanceReport:
         Whether performance has dropped: it counts toward retraining.
     rows : int
     accuracy, macro_f1 : float
-        Of production.
+        Of production; macro-F1 of the categories that have ``MIN_CATEGORY_ROWS``.
     accuracy_drop, macro_f1_drop : float
-        The holdout's less production's.
+        What the holdout, weighed to the same mix, makes expect, less production's.
     accuracy_p, macro_f1_p : float
         Two-sided p of there being no difference.
+    recalls : tuple of CategoryRecall
+        Of the categories with rows both here and in the holdout.
     """
 
     summary: str
@@ -43,6 +72,7 @@ class PerformanceReport:
     macro_f1_drop: float = 0.0
     accuracy_p: float = 1.0
     macro_f1_p: float = 1.0
+    recalls: tuple[CategoryRecall, ...] = ()
 
     @classmethod
     def skipped(cls, reason: str) -> "PerformanceReport":
@@ -56,7 +86,11 @@ class PerformanceReport:
 
 
 def judge_performance(holdout: Outcomes, labelled: Outcomes, thresholds: Thresholds | None = None) -> PerformanceReport:
-    """Judge labelled predictions: accuracy by the two-proportion test, macro-F1 by its standard error (delta method).
+    """Judge labelled predictions at their own mix of categories.
+
+    Recall is compared category by category and weighed by the rows of each (Mantel & Haenszel 1959), macro-F1 after the
+    holdout's confusion was weighed to the same rows; its standard error is that of the delta method, the rows of
+    each true category being given.
 
     Parameters
     ----------
@@ -75,17 +109,11 @@ def judge_performance(holdout: Outcomes, labelled: Outcomes, thresholds: Thresho
     require_same_categories(holdout.categories, labelled.categories)
     limits = thresholds or Thresholds()
     insufficient = labelled.rows < limits.min_rows
-    accuracy_drop, macro_f1_drop = holdout.accuracy - labelled.accuracy, holdout.macro_f1 - labelled.macro_f1
-    accuracy_p = compare_proportions(holdout.n_right, holdout.rows, labelled.n_right, labelled.rows)
-    error = math.hypot(_macro_f1_error(holdout.confusion), _macro_f1_error(labelled.confusion))
-    macro_f1_p = two_sided(macro_f1_drop / error) if error else 1.0
+    accuracy, macro_f1 = _compare_recall(holdout.confusion, labelled.confusion), _compare_f1(holdout, labelled)
     dropped = [
-        f"{name} {now:.3f} against {now + drop:.3f} on the holdout (p {p:.2g})"
-        for name, now, drop, p in (
-            ("accuracy", labelled.accuracy, accuracy_drop, accuracy_p),
-            ("macro-F1", labelled.macro_f1, macro_f1_drop, macro_f1_p),
-        )
-        if drop > limits.performance_drop and p < limits.performance_p
+        f"{name} {found.value:.3f} against {found.value + found.drop:.3f} expected from the holdout (p {found.p:.2g})"
+        for name, found in (("accuracy", accuracy), ("macro-F1", macro_f1))
+        if found.drop > limits.performance_drop and found.p < limits.performance_p
     ]
     if insufficient:
         summary = f"Not judged: {labelled.rows:,} labelled rows, at least {limits.min_rows:,} are needed."
@@ -98,21 +126,73 @@ def judge_performance(holdout: Outcomes, labelled: Outcomes, thresholds: Thresho
         insufficient=insufficient,
         failed=bool(dropped) and not insufficient,
         rows=labelled.rows,
-        accuracy=labelled.accuracy,
-        macro_f1=labelled.macro_f1,
-        accuracy_drop=accuracy_drop,
-        macro_f1_drop=macro_f1_drop,
-        accuracy_p=accuracy_p,
-        macro_f1_p=macro_f1_p,
+        accuracy=accuracy.value,
+        macro_f1=macro_f1.value,
+        accuracy_drop=accuracy.drop,
+        macro_f1_drop=macro_f1.drop,
+        accuracy_p=accuracy.p,
+        macro_f1_p=macro_f1.p,
+        recalls=_recalls(holdout, labelled),
     )
 
 
-def _macro_f1_error(confusion: np.ndarray) -> float:
-    """Return the standard error of macro-F1 from its change by one row more in each cell."""
-    n_cells, rows = confusion.size, confusion.sum()
-    if not rows:
-        return 0.0
+@dataclass(frozen=True)
+class _Compared:
+    """A figure of production, how much less it is than expected, and the two-sided p of there being no difference."""
+
+    value: float
+    drop: float
+    p: float
+
+
+def _recalls(holdout: Outcomes, labelled: Outcomes) -> tuple[CategoryRecall, ...]:
+    return tuple(
+        CategoryRecall(category, int(rows.sum()), float(rows[index] / rows.sum()), float(known[index] / known.sum()))
+        for index, (category, rows, known) in enumerate(
+            zip(labelled.categories, labelled.confusion, holdout.confusion, strict=True)
+        )
+        if rows.any() and known.any()
+    )
+
+
+def _compare_recall(holdout: np.ndarray, labelled: np.ndarray) -> _Compared:
+    n, m = holdout.sum(axis=1), labelled.sum(axis=1)
+    both = (n > 0) & (m > 0)
+    if not both.any():
+        return _Compared(0.0, 0.0, 1.0)
+    n, m = n[both], m[both]
+    known, found = np.diagonal(holdout)[both], np.diagonal(labelled)[both]
+    drop = float((m * known / n - found).sum() / m.sum())
+    pooled = (known + found) / (n + m)
+    error = math.sqrt(float((m**2 * pooled * (1 - pooled) * (1 / n + 1 / m)).sum())) / m.sum()
+    return _Compared(float(found.sum() / m.sum()), drop, two_sided(drop / error) if error else 1.0)
+
+
+def _compare_f1(holdout: Outcomes, labelled: Outcomes) -> _Compared:
+    n, m = holdout.confusion.sum(axis=1), labelled.confusion.sum(axis=1)
+    both = (n > 0) & (m > 0)
+    averaged = both & (m >= MIN_CATEGORY_ROWS)
+    if not averaged.any():
+        return _Compared(0.0, 0.0, 1.0)
+    known, found = holdout.confusion * both[:, np.newaxis], labelled.confusion * both[:, np.newaxis]
+
+    def of_window(counts: np.ndarray) -> np.ndarray:
+        return f1_scores(counts)[..., averaged].mean(axis=-1)
+
+    def of_holdout(counts: np.ndarray) -> np.ndarray:
+        rows = np.maximum(counts.sum(axis=-1, keepdims=True), 1)
+        return of_window(counts / rows * m[:, np.newaxis])
+
+    value, expected = float(of_window(found)), float(of_holdout(known))
+    error = math.hypot(_standard_error(known, of_holdout), _standard_error(found, of_window))
+    return _Compared(value, expected - value, two_sided((expected - value) / error) if error else 1.0)
+
+
+def _standard_error(confusion: np.ndarray, measure: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Return the standard error of a measure, the rows of each true category given, from its change by one row more."""
+    n_cells = confusion.size
     nudged = confusion + np.eye(n_cells).reshape(n_cells, *confusion.shape)
-    influence = (macro_f1(nudged) - macro_f1(confusion)) * rows
-    shares = confusion.ravel() / rows
-    return math.sqrt(max(shares @ influence**2 - (shares @ influence) ** 2, 0.0) / rows)
+    changes = (measure(nudged) - measure(confusion)).reshape(confusion.shape)
+    rows = np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    centred = changes - (confusion * changes).sum(axis=1, keepdims=True) / rows
+    return math.sqrt(float((confusion * centred**2).sum()))

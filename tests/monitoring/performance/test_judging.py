@@ -53,6 +53,34 @@ def test_a_category_that_is_no_longer_found_fails_by_macro_f1_alone() -> None:
     assert "accuracy" not in report.summary
 
 
+def drawn(generator: np.random.Generator, mix: list[float], rows: int, recall: float = 0.85) -> Outcomes:
+    """Give predictions of a model that errs by one category at most, of rows with a mix of true ones."""
+    truth = generator.choice(3, rows, p=mix)
+    neighbour = np.where(truth == 1, generator.choice([0, 2], rows), 1)
+    predicted = np.where(generator.random(rows) < recall, truth, neighbour)
+    return outcomes_of(truth, np.eye(3)[predicted] * 0.8 + 0.2 / 3)
+
+
+def test_a_window_without_expensive_homes_is_judged_by_the_homes_that_it_has() -> None:
+    """Macro-F1 of the three categories is 0.56 then, though the model is right as often about each kind of home."""
+    generator = np.random.default_rng(1)
+    holdout, window = drawn(generator, [0.4, 0.4, 0.2], 4_000), drawn(generator, [0.55, 0.45, 0.0], 1_000)
+    assert holdout.macro_f1 - window.macro_f1 > 0.2
+    report = judge_performance(holdout, window)
+    assert not report.failed, report.summary
+    assert report.macro_f1_drop == pytest.approx(0, abs=0.03)
+    assert [one.category for one in report.recalls] == ["low", "medium"]
+
+
+def test_at_another_mix_a_model_that_is_worse_fails_and_one_that_is_not_holds_up() -> None:
+    generator, failed = np.random.default_rng(2), []
+    holdout = drawn(generator, [0.4, 0.4, 0.2], 4_000)
+    for mix in ([0.1, 0.3, 0.6], [0.8, 0.15, 0.05], [0.0, 0.98, 0.02]):
+        failed += [judge_performance(holdout, drawn(generator, mix, 600)).failed for _ in range(100)]
+        assert judge_performance(holdout, drawn(generator, mix, 600, recall=0.7)).failed
+    assert sum(failed) <= 6
+
+
 def test_the_error_of_macro_f1_is_that_of_resampled_rows() -> None:
     """The p at which two samples of one model differ is uniform, so the error is right."""
     generator = np.random.default_rng(3)
