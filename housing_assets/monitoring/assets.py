@@ -4,7 +4,7 @@ The daily ones read the prediction store and the registry, and nothing that trai
 a retraining, which must not run it again.
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -192,7 +192,7 @@ def production_labels(context: dg.AssetExecutionContext, config: LabelsConfig, p
 
     end = context.partition_time_window.end
     with TemporaryDirectory() as folder, store_is_readable():
-        frames = Frames.write(read_labelled(predictions, end, end - timedelta(days=config.days)), Path(folder))
+        frames = Frames.write(read_labelled(predictions, end, timedelta(days=config.days)), Path(folder))
         yield dg.MaterializeResult(value=frames, metadata={"dagster/row_count": frames.rows})
 
 
@@ -216,10 +216,15 @@ def performance_report(
     from housing_assets.monitoring.performance.presentation import documents, metadata
     from housing_assets.monitoring.performance.report import PerformanceJudge
     from housing_assets.monitoring.production.references import References
+    from housing_assets.monitoring.profiles.refused import ProfileRefused
 
     references = References(registry)
     judge = PerformanceJudge(market, registry, references, config, context.log.warning)
-    performance = judge.judge(production_labels, merge_window(production_profile))
+    day = date.fromisoformat(context.partition_key)
+    try:
+        performance = judge.judge(production_labels, merge_window(production_profile), day)
+    except ProfileRefused as refusal:
+        raise dg.Failure(f"{refusal}: materialize production_labels of {day} again") from refusal
     log_troubles(context, references)
     context.log.info(performance.summary)
     about = report_context(context, performance.version, in_production=bool(performance.version))

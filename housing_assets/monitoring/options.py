@@ -55,28 +55,29 @@ class ReportConfig(dg.Config, Thresholds):
 class LabelsConfig(dg.Config):
     """Which labelled predictions are read."""
 
-    days: int = Field(default=30, ge=1, le=400, description="Age in days up to which predictions are looked at.")
+    days: int = Field(default=30, ge=1, le=400, description="Age in days of a prediction up to which its label counts.")
 
 
 class PerformanceConfig(ReportConfig):
     """The limits of a performance report, and the rows that it judges."""
 
-    newest_rows: int = Field(
-        default=1_000,
-        ge=100,
-        le=100_000,
-        description="Labelled rows to judge: the newest days on which labels came in, until they have this many rows.",
-    )
     replaced_drop: float = Field(
         default=0.02,
         gt=0,
         lt=1,
         description="Accuracy that a version may lose against the one it replaced, on the same rows.",
     )
+    trial_days: int = Field(
+        default=30,
+        ge=1,
+        le=30,
+        description="Days from its first labelled answer in which a version is compared with the one it replaced. The "
+        "test may be looked at every day of them; more would begin it anew.",
+    )
     compared_rows: int = Field(
-        default=2_000,
+        default=20_000,
         ge=100,
-        le=100_000,
-        description="Newest labelled rows on which the version in production is compared with the one it replaced, and "
-        "with the challenger.",
+        le=200_000,
+        description="Labelled rows on which the version in production is compared with the one it replaced, and with "
+        "the challenger: the first ones, so that what was looked at once stays in.",
     )

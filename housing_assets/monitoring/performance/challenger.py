@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from housing_assets.inference.labels import LabelScheme
-from housing_assets.monitoring.performance.paired import PairedComparison, compare_paired
+from housing_assets.monitoring.performance.paired import PairedComparison, blocks_of, compare_paired
 from housing_assets.monitoring.production.frames import Frames
-from housing_assets.monitoring.production.labelled import ANSWER, PAIRED, SHADOW, newest_rows, true_labels
+from housing_assets.monitoring.production.labelled import ANSWER, PAIRED, SHADOW, first_rows, true_labels
 from housing_assets.monitoring.production.predictions import PREDICTED, read_codes, version_numbers
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def judge_challenger(
         None where there are no rows: nothing predicts in shadow.
     """
     predicted, baseline = (read_codes(pairs[name], labels.categories) for name in (PREDICTED, ANSWERED))
-    paired = compare_paired(true_labels(labels, pairs), predicted, baseline)
+    paired = compare_paired(true_labels(labels, pairs), predicted, baseline, blocks_of(pairs))
     if paired is None:
         return None
     if paired.rows < min_rows:
@@ -67,16 +67,16 @@ def judge_challenger(
         return Challenge(version, f"The challenger, version {version}, is not judged: {few}.", None)
     does = "does about as well as"
     if paired.p < largest_p:
-        does = "does better than" if paired.accuracy > paired.baseline_accuracy else "does worse than"
+        does = "does better than" if paired.better_p < paired.worse_p else "does worse than"
     summary = (
         f"The challenger, version {version}, {does} the champion on the same {paired.rows:,} labelled rows: accuracy "
-        f"{paired.accuracy:.3f} against {paired.baseline_accuracy:.3f} (McNemar p {paired.p:.2g})."
+        f"{paired.accuracy:.3f} against {paired.baseline_accuracy:.3f} (p {paired.p:.2g}, whenever one looks)."
     )
     return Challenge(version, summary, paired)
 
 
 def pair_with_shadow(labelled: Frames, champion: int, challenger: int, rows: int) -> "pd.DataFrame":
-    """Return the challenger's newest labelled shadow predictions that lie beside an answer of the champion.
+    """Return the challenger's first labelled shadow predictions that lie beside an answer of the champion.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def pair_with_shadow(labelled: Frames, champion: int, challenger: int, rows: int
     """
     import pandas as pd
 
-    shadows = newest_rows(labelled.read(PAIRED), SHADOW, challenger, rows)
+    shadows = first_rows(labelled.read(PAIRED), SHADOW, challenger, rows)
     wanted = set(shadows["prediction_id"])
     answers: dict[str, str] = {}
     for frame in labelled.read(PAIRED):

@@ -116,7 +116,8 @@ def judge_performance(holdout: Outcomes, labelled: Outcomes, thresholds: Thresho
         if found.drop > limits.performance_drop and found.p < limits.performance_p
     ]
     if insufficient:
-        summary = f"Not judged: {labelled.rows:,} labelled rows, at least {limits.min_rows:,} are needed."
+        new = f"{labelled.rows:,} labelled rows that no window has judged"
+        summary = f"Not judged: {new}, at least {limits.min_rows:,} are needed."
     elif dropped:
         summary = f"Performance has dropped on {labelled.rows:,} labelled rows: {', '.join(dropped)}."
     else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from housing_assets.inference.market import Market
 from housing_assets.monitoring.options import PerformanceConfig
@@ -16,9 +16,9 @@ from housing_assets.monitoring.production.frames import Frames
 from housing_assets.monitoring.production.labelled import (
     ANSWER,
     SUMMARIZED,
+    first_rows,
+    label_window,
     merge_outcomes,
-    newest_days,
-    newest_rows,
     summarize_labels,
 )
 from housing_assets.monitoring.production.references import References
@@ -85,7 +85,7 @@ class PerformanceJudge:
     config: PerformanceConfig
     warn: Callable[[str], None]
 
-    def judge(self, labelled: Frames, window: DayProfiles) -> Performance:
+    def judge(self, labelled: Frames, window: DayProfiles, day: date) -> Performance:
         """Return how the version in production performs.
 
         Parameters
@@ -94,6 +94,8 @@ class PerformanceJudge:
             Labelled predictions, with the columns of ``KEPT``.
         window : DayProfiles
             Whose predictions the estimate without labels is made of.
+        day : date
+            Whose report it is.
         """
         by_day = summarize_labels(labelled.read(SUMMARIZED), self.references.labels_of)
         production = self.references.production
@@ -106,12 +108,14 @@ class PerformanceJudge:
             return Performance(version, replaced, PerformanceReport.skipped(reason), by_day)
         holdout = reference.holdout
         try:
-            newest = merge_outcomes(holdout.categories, newest_days(by_day.get(version, {}), self.config.newest_rows))
-            report = judge_performance(holdout, newest, self.config.thresholds())
+            fresh = label_window(by_day.get(version, {}), day, self.config.min_rows)
+            report = judge_performance(holdout, merge_outcomes(holdout.categories, fresh), self.config.thresholds())
         except ProfileRefused as refusal:
             return Performance(version, replaced, PerformanceReport.skipped(f"Not judged: {refusal}."), by_day)
         profile = window.by_version.get(version)
-        against_replaced = None if report.insufficient else self._compare_with_replaced(labelled, version, replaced)
+        against_replaced = (
+            None if report.insufficient else self._compare_with_replaced(labelled, version, replaced, day)
+        )
         return Performance(
             version,
             replaced,
@@ -125,7 +129,9 @@ class PerformanceJudge:
             self._judge_challenger(labelled, version),
         )
 
-    def _compare_with_replaced(self, labelled: Frames, version: int, replaced: int) -> PairedComparison | None:
+    def _compare_with_replaced(
+        self, labelled: Frames, version: int, replaced: int, day: date
+    ) -> PairedComparison | None:
         from mlflow.exceptions import MlflowException
 
         if not replaced:
@@ -134,7 +140,9 @@ class PerformanceJudge:
         if before is None or labels is None or not self._means_the_same(version, replaced):
             self.warn(f"version {replaced} is not registered any more, or its categories mean something else")
             return None
-        rows = newest_rows(labelled.read(), ANSWER, version, self.config.compared_rows)
+        rows = first_rows(labelled.read(), ANSWER, version, self.config.compared_rows)
+        if len(rows) and day - rows["predicted_at"].min().date() > timedelta(days=self.config.trial_days):
+            return None
         try:
             return compare_with_replaced(self.market, labels, rows, before, self.registry)
         except (MlflowException, ValueError, OSError) as fault:

@@ -1,14 +1,20 @@
 """Labelled predictions: what production was answered, where the true price or category is known by now."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from housing_assets.inference.labels import LabelScheme
-from housing_assets.monitoring.production.predictions import PREDICTED, PROBABILITIES, read_answers, version_numbers
+from housing_assets.monitoring.production.predictions import (
+    PREDICTED,
+    PROBABILITIES,
+    REQUEST_KEY,
+    read_answers,
+    version_numbers,
+)
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 from resources.prediction_store import PredictionStore
 
@@ -20,28 +26,42 @@ ANSWER, SHADOW = "answer", "shadow"
 
 _KNOWN = ("role", "tier", "model_version", PREDICTED, "price", "true_category")
 
-KEPT = ("prediction_id", *_KNOWN, PROBABILITIES, "predicted_at", "received_at", "listing")
+KEPT = ("prediction_id", *_KNOWN, PROBABILITIES, REQUEST_KEY, "predicted_at", "received_at", "listing")
 """Columns of the store that labelled predictions keep; the listing as it was sent, for other versions to answer."""
 
 SUMMARIZED = (*_KNOWN, PROBABILITIES, "received_at")
 """Columns that outcomes are made of."""
 
-PAIRED = ("prediction_id", *_KNOWN)
+PAIRED = ("prediction_id", *_KNOWN, REQUEST_KEY, "predicted_at")
 """Columns by which a shadow prediction is held against the answer beside it."""
 
 
-def read_labelled(predictions: PredictionStore, as_of: datetime, since: datetime) -> "Iterator[pd.DataFrame]":
+PERIOD = timedelta(days=28)
+"""Labels are put into windows anew from the first day of each period on, so that the windows of a day are the same
+whenever they are made, and what has to be read for them is bounded."""
+
+
+def period_start(day: date) -> date:
+    """Return the first day of the period that a day is in."""
+    return day - timedelta(days=day.toordinal() % PERIOD.days)
+
+
+def read_labelled(predictions: PredictionStore, as_of: datetime, oldest: timedelta) -> "Iterator[pd.DataFrame]":
     """Yield the answers and the shadow predictions whose truth was known at a moment, answers first.
 
     Parameters
     ----------
     predictions : PredictionStore
-    as_of, since : datetime
-        Labels received by then count, of predictions made since then.
+    as_of : datetime
+        Labels received by then count, from the period of that day and from so long before it as a label may take.
+    oldest : timedelta
+        Age of a prediction up to which its label counts.
     """
+    began = period_start((as_of - timedelta(microseconds=1)).date())
+    since = datetime(began.year, began.month, began.day, tzinfo=as_of.tzinfo) - oldest
     for role in (ANSWER, SHADOW):
         for frame in predictions.labels(as_of, since=since, role=role):
-            yield frame[list(KEPT)]
+            yield frame.loc[frame["received_at"] - frame["predicted_at"] <= oldest, list(KEPT)]
 
 
 def true_labels(labels: LabelScheme, frame: "pd.DataFrame") -> np.ndarray:
@@ -95,17 +115,28 @@ def summarize_labels(
     return found
 
 
-def newest_days(by_day: Mapping[date, Outcomes], rows: int) -> dict[date, Outcomes]:
-    """Return the outcomes of the newest days alone, as many as together have at least so many rows.
+def label_window(by_day: Mapping[date, Outcomes], day: date, min_rows: int) -> dict[date, Outcomes]:
+    """Return the outcomes whose labels came in since the last window of labels was judged: none is judged twice.
 
-    What went wrong yesterday would drown in a month that went well.
+    A window ends with the day on which it has enough rows; the next one begins after it. What one bad day left
+    would else fail all windows until enough labels have come in to push it out.
+
+    Parameters
+    ----------
+    by_day : mapping of date to Outcomes
+        By the day on which the label came in.
+    day : date
+        Whose report it is.
+    min_rows : int
+        That a window needs.
     """
-    chosen: dict[date, Outcomes] = {}
-    for day in sorted(by_day, reverse=True):
-        chosen[day] = by_day[day]
-        if sum(one.rows for one in chosen.values()) >= rows:
-            break
-    return chosen
+    window: dict[date, Outcomes] = {}
+    for each in sorted(one for one in by_day if period_start(day) <= one <= day):
+        if sum(outcomes.rows for outcomes in window.values()) >= min_rows:
+            window = {}
+        window[each] = by_day[each]
+    judged_before = sum(outcomes.rows for outcomes in window.values()) >= min_rows and day not in window
+    return {} if judged_before else window
 
 
 def merge_outcomes(categories: tuple[str, ...], by_day: Mapping[date, Outcomes]) -> Outcomes:
@@ -119,8 +150,8 @@ def merge_outcomes(categories: tuple[str, ...], by_day: Mapping[date, Outcomes])
     return reduce(Outcomes.merge, by_day.values(), Outcomes.none(categories))
 
 
-def newest_rows(frames: "Iterable[pd.DataFrame]", role: str, version: int, rows: int) -> "pd.DataFrame":
-    """Return the predictions of a version whose labels came last, at most so many.
+def first_rows(frames: "Iterable[pd.DataFrame]", role: str, version: int, rows: int) -> "pd.DataFrame":
+    """Return the predictions of a version whose labels came first, at most so many.
 
     Parameters
     ----------
@@ -135,5 +166,5 @@ def newest_rows(frames: "Iterable[pd.DataFrame]", role: str, version: int, rows:
     kept: list[pd.DataFrame] = []
     for frame in frames:
         of_version = frame[(version_numbers(frame) == version) & (frame["role"] == role).to_numpy()]
-        kept = [pd.concat([*kept, of_version.astype(object)], ignore_index=True).tail(rows)]
+        kept = [pd.concat([*kept, of_version.astype(object)], ignore_index=True).head(rows)]
     return kept[0]

@@ -29,6 +29,8 @@ def stored(role: str, version: int, predicted: np.ndarray, *, ids: range = range
             "price_category": predicted,
             "price": np.nan,
             "true_category": TRUTH,
+            "request_key": [f"k{number}" for number in ids],
+            "predicted_at": pd.Timestamp("2026-03-01T12:00Z"),
         }
     )
 
@@ -64,13 +66,13 @@ def test_only_rows_that_the_champion_answered_and_this_challenger_predicted_are_
     assert found.paired.rows == 300
 
 
-def test_the_newest_shadow_predictions_are_compared(tmp_path: Path) -> None:
+def test_the_first_shadow_predictions_are_compared(tmp_path: Path) -> None:
     frames = Frames.write([stored("answer", 1, mistaken(0)), stored("shadow", 2, mistaken(0))], tmp_path)
 
     pairs = pair_with_shadow(frames, champion=1, challenger=2, rows=50)
 
-    assert pairs["prediction_id"].tolist() == [f"p{number}" for number in range(550, 600)]
-    assert pairs[ANSWERED].tolist() == TRUTH[550:].tolist()
+    assert pairs["prediction_id"].tolist() == [f"p{number}" for number in range(50)]
+    assert pairs[ANSWERED].tolist() == TRUTH[:50].tolist()
 
 
 def test_too_few_rows_are_not_judged_and_none_say_nothing(tmp_path: Path) -> None:

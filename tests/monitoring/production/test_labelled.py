@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 
 from housing_assets.inference.labels import LabelScheme
-from housing_assets.monitoring.production.labelled import newest_days, newest_rows, summarize_labels, true_labels
+from housing_assets.monitoring.production.labelled import (
+    first_rows,
+    label_window,
+    period_start,
+    summarize_labels,
+    true_labels,
+)
+from housing_assets.monitoring.profiles.outcomes import Outcomes
 from tests.monitoring.small_markets import LABELS
 from tests.monitoring.small_platform import as_stored, outcomes_of
 
@@ -51,17 +58,39 @@ def test_answers_are_summarized_by_version_and_day_without_shadows_and_unknown_v
     assert found[1][date(2026, 3, 2)].accuracy == 1
 
 
-def test_the_newest_days_are_chosen_until_they_have_rows_enough() -> None:
-    by_day = {date(2026, 3, day): outcomes_of(np.zeros(100, dtype=int), np.eye(3)[[0] * 100]) for day in range(1, 6)}
-
-    assert list(newest_days(by_day, 150)) == [date(2026, 3, 5), date(2026, 3, 4)]
-    assert len(newest_days(by_day, 10_000)) == 5
+def labels_on(*days: tuple[int, int]) -> dict[date, Outcomes]:
+    """Give so many labelled rows on some days of March."""
+    return {date(2026, 3, day): outcomes_of(np.zeros(rows, int), np.eye(3)[[0] * rows]) for day, rows in days}
 
 
-def test_the_newest_rows_are_those_of_one_version_in_one_role() -> None:
+def test_a_labelled_row_counts_in_one_window() -> None:
+    """The newest 1,000 rows were those of one bad day on each of the five days after it."""
+    by_day = labels_on((3, 1_000), (5, 120), (6, 90), (9, 30))
+    first = period_start(date(2026, 3, 3))
+    assert first <= date(2026, 3, 3)
+    assert period_start(date(2026, 3, 9)) == first
+
+    windows = {day: [one.day for one in label_window(by_day, date(2026, 3, day), 200)] for day in range(3, 11)}
+
+    assert windows == {3: [3], 4: [], 5: [5], 6: [5, 6], 7: [], 8: [], 9: [9], 10: [9]}
+    judged = [days for day, days in windows.items() if sum(by_day[date(2026, 3, one)].rows for one in days) >= 200]
+    assert judged == [[3], [5, 6]]
+
+
+def test_a_window_of_labels_is_the_same_whenever_it_is_made() -> None:
+    days = [(day, 70 + day) for day in range(1, 29)]
+    of_month = labels_on(*days)
+    for day in range(1, 29):
+        so_far = {one: outcomes for one, outcomes in of_month.items() if one.day <= day}
+        assert label_window(so_far, date(2026, 3, day), 200).keys() == (
+            label_window(of_month, date(2026, 3, day), 200).keys()
+        )
+
+
+def test_the_first_rows_are_those_of_one_version_in_one_role() -> None:
     frames = [stored(1, 1, 30), stored(2, 2, 40), stored(1, 3, 20), stored(1, 3, 9, "shadow")]
 
-    found = newest_rows(iter(frames), "answer", 1, 25)
+    found = first_rows(iter(frames), "answer", 1, 35)
 
-    assert [moment.day for moment in found["received_at"]] == [1] * 5 + [3] * 20
+    assert [moment.day for moment in found["received_at"]] == [1] * 30 + [3] * 5
     assert set(found["role"]) == {"answer"}
