@@ -31,7 +31,7 @@ from resources.mlflow_tracking import MlflowTracking
 from resources.model_registry import ModelRegistry
 from resources.object_store import ObjectStore
 from resources.prediction_store import PredictionStore
-from resources.settings import PREFIX, Settings
+from resources.settings import Settings
 from sensors.drift_retraining import retraining_sensor
 from sensors.failure_alerts import alert_sensor
 from sensors.mlflow_runs import mlflow_run_sensors
@@ -171,7 +171,7 @@ def _local_resources(market: Market, settings: Settings) -> dict[str, Any]:
             values={"/".join((*prefix, name)): value for name, value in VALUES.items()},
         ),
         "source": ListingSource(
-            location=_unshown(settings.listings_location, *_variables(settings, "SOURCE")),
+            location=_unshown(settings.listings_location, *settings.variables("source", settings.market_name)),
             sample_rows=settings.sample_rows,
             object_store=ObjectStore(),
         ),
@@ -183,7 +183,7 @@ def _local_resources(market: Market, settings: Settings) -> dict[str, Any]:
         ),
         "registry": ModelRegistry(tracking_uri=tracking_uri, model_name=settings.model_name),
         "predictions": PredictionStore(
-            url=_unshown(settings.prediction_store_url, *_variables(settings, "PREDICTION_STORE"))
+            url=_unshown(settings.prediction_store_url, *settings.variables("prediction_store", settings.market_name))
         ),
         "bentos": BentoStore(folder=str(storage / "bentoml")),
     }
@@ -192,11 +192,6 @@ def _local_resources(market: Market, settings: Settings) -> dict[str, Any]:
 def _unshown(value: str, *variables: str) -> Any:
     """Return a setting by its variable's name where it comes from there: the lineage page shows values of resources."""
     return next((dg.EnvVar(name) for name in variables if value and os.environ.get(name) == value), value)
-
-
-def _variables(settings: Settings, name: str) -> tuple[str, str]:
-    """Return where the environment has a setting: for the market alone, or for all."""
-    return f"{PREFIX}{settings.market_name}_{name}".upper(), f"{PREFIX}{name}"
 
 
 def __getattr__(name: str) -> dg.Definitions:

@@ -102,8 +102,14 @@ class Settings(BaseSettings):
     @classmethod
     def _of_market(cls, name: str) -> dict[str, str]:
         """Return the settings that the environment has for one market alone: ``HOUSING_KING_COUNTY_SOURCE``, say."""
-        names = {field: f"{PREFIX}{name}_{field}".upper() for field in cls.model_fields if field not in _SHARED}
-        return {field: os.environ[variable] for field, variable in names.items() if os.environ.get(variable)}
+        own = {field: cls.variables(field, name)[0] for field in cls.model_fields if field not in _SHARED}
+        return {field: os.environ[variable] for field, variable in own.items() if os.environ.get(variable)}
+
+    @classmethod
+    def variables(cls, field: str, market_name: str) -> tuple[str, ...]:
+        """Return the environment variables of a setting, the strongest first: a market's own, then that of all."""
+        of_all = str(cls.model_fields[field].validation_alias or f"{PREFIX}{field}".upper())
+        return (of_all,) if field in _SHARED else (f"{PREFIX}{market_name}_{field}".upper(), of_all)
 
     def _expect_what_goes_together(self) -> None:  # as a validator, it would show all values, passwords among them
         known = {f"{PREFIX}{name}".upper() for name in ServingSettings.model_fields if name != "tracking_uri"}

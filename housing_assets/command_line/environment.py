@@ -115,6 +115,11 @@ def _of_one(kind: "type[Settings]", location: tuple[int | str, ...], message: st
 
 
 def variable(kind: "type[Settings]", name: str) -> str:
-    """Return the environment variable of a setting."""
-    alias = kind.model_fields[name].validation_alias if name in kind.model_fields else name
-    return str(alias) if alias else f"HOUSING_{name.upper()}"
+    """Return the environment variable that a setting was read from, or would be."""
+    from resources.settings import DEFAULT_MARKET, PREFIX
+
+    if name not in kind.model_fields:
+        return f"{PREFIX}{name.upper()}"
+    market = Path(os.environ.get(f"{PREFIX}MARKET") or DEFAULT_MARKET).stem
+    *own, of_all = kind.variables(name, market)
+    return next((one for one in own if os.environ.get(one)), of_all)

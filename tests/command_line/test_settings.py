@@ -63,6 +63,15 @@ def test_what_follows_from_several_settings_can_be_asked_for(
     assert housing("settings", "get", "model_name").stdout == f"HousingPriceClassifier{model}\n"
 
 
+def test_a_setting_of_one_market_is_named_as_it_was_set(housing: Housing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSING_MARKET", "king_county")
+    monkeypatch.setenv("HOUSING_KING_COUNTY_SAMPLE_ROWS", "900")
+    assert rows(housing("settings").stdout)["HOUSING_KING_COUNTY_SAMPLE_ROWS"] == ["900", "environment"]
+
+    monkeypatch.setenv("HOUSING_KING_COUNTY_SAMPLE_ROWS", "3")
+    assert "HOUSING_KING_COUNTY_SAMPLE_ROWS: " in housing("settings").stderr
+
+
 def test_an_unknown_one_is_refused_with_those_there_are(housing: Housing) -> None:
     shown = housing("settings", "get", "prot")
     assert shown.exit_code == 1
