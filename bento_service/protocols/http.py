@@ -238,9 +238,15 @@ async def _predict_batch(service: "Service", request: Request) -> Reply:
     body = request.json()
     if not isinstance(body, dict) or set(body) != {"listings"}:
         raise ServiceError(Kind.INVALID, 'a batch is an object of the form {"listings": [...]}')
-    answers = await service.classifier.predict_batch(
-        body["listings"], request.key, "http", request.deadline, request.at
-    )
+    try:
+        answers = await service.classifier.predict_batch(
+            body["listings"], request.key, "http", request.deadline, request.at
+        )
+    except ServiceError as fault:
+        if fault.kind is not Kind.DEADLINE_EXCEEDED:
+            raise
+        # The deadline is ours, not the client's, who has time to come back.
+        raise ServiceError(Kind.OVERLOADED, f"within {ANSWER_SECONDS:g} s, {fault.detail}", retry_after=1) from None
     batch: BatchAnswer = {"answers": answers}
     return Reply(HTTPStatus.OK, orjson.dumps(batch))
 

@@ -14,7 +14,7 @@ import grpc.aio
 import httpx
 
 from bento_service.errors import Kind
-from bento_service.protocols.grpc_methods import PROBLEM
+from bento_service.protocols.grpc_methods import PROBLEM, RETRY
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import PredictBatchRequest, PredictRequest, Problem
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
 from tests.bento_service.protocols.grpc_client import as_json, listing
@@ -28,10 +28,16 @@ SINGLES_PER_BATCH, BATCH = 19, 10
 PATIENCE = 60.0
 SHUTTING_DOWN = Kind.SHUTTING_DOWN.urn
 RETRY_PAUSE = 0.02
+WAIT_PAUSE = 0.2
+"""Seconds after which a request is sent again that was told to wait: less than it is told, so that it may be often."""
 
 
 class ConnectionLost(Exception):
     """The connection ended before an answer came, or its worker is shutting down: a client tries another one."""
+
+
+class ToldToWait(Exception):
+    """The service has no room, and has said when to come back: a client does."""
 
 
 class NotAnswered(Exception):
@@ -59,7 +65,9 @@ class Exchange:
     sent, ended : float
         Of the monotonic clock, in seconds.
     lost_connections : int
-        How often it had to be sent again.
+        How often it had to be sent again because of its connection.
+    refusals : int
+        How often it was told to wait.
     answers : sequence of Answer
         One for each listing, or none.
     failure : str or None
@@ -70,6 +78,7 @@ class Exchange:
     sent: float
     ended: float
     lost_connections: int
+    refusals: int
     answers: Sequence[Answer] = ()
     failure: str | None = None
 
@@ -99,6 +108,8 @@ class HttpConnection:
             raise NotAnswered(repr(fault)) from fault
         except httpx.TransportError as fault:
             raise ConnectionLost from fault
+        if reply.status_code == httpx.codes.SERVICE_UNAVAILABLE and "retry-after" in reply.headers:
+            raise ToldToWait(reply.json()["type"])
         if reply.status_code != httpx.codes.OK:
             raise NotAnswered(f"{reply.status_code}: {reply.text}")
         return [reply.json()] if alone else reply.json()["answers"]
@@ -122,10 +133,13 @@ class GrpcConnection:
                 return [as_json(await self._stub.Predict(PredictRequest(listing=messages[0]), **how))]
             batch = await self._stub.PredictBatch(PredictBatchRequest(listings=messages), **how)
         except grpc.aio.AioRpcError as fault:
-            told = dict(fault.trailing_metadata() or ()).get(PROBLEM)
+            trailers = dict(fault.trailing_metadata() or ())
+            told = trailers.get(PROBLEM)
             shuts_down = told is None or Problem.FromString(told).type == SHUTTING_DOWN
             if fault.code() is grpc.StatusCode.UNAVAILABLE and shuts_down:
                 raise ConnectionLost from fault
+            if fault.code() is grpc.StatusCode.UNAVAILABLE and RETRY in trailers:
+                raise ToldToWait(repr(fault)) from fault
             raise NotAnswered(repr(fault)) from fault
         return [as_json(each.answer) if each.HasField("answer") else as_json(each) for each in batch.answers]
 
@@ -144,6 +158,11 @@ class Load:
     listings : sequence of mappings
         Usable raw listings, asked about in turn: most alone, some as a batch.
     service : Service
+    connections : sequence of Connection classes
+    singles : int
+        Requests about one listing to each batch.
+    batch : int
+        Listings of a batch.
 
     Attributes
     ----------
@@ -151,7 +170,17 @@ class Load:
         What has ended, in that order.
     """
 
-    def __init__(self, listings: Sequence[Mapping[str, Any]], service: Service):
+    def __init__(
+        self,
+        listings: Sequence[Mapping[str, Any]],
+        service: Service,
+        connections: Sequence[type[Connection]] = CONNECTIONS,
+        *,
+        singles: int = SINGLES_PER_BATCH,
+        batch: int = BATCH,
+    ):
+        self._connections = connections
+        self._singles, self._batch = singles, batch
         self.exchanges: list[Exchange] = []
         self._listings = listings
         self._service = service
@@ -193,19 +222,19 @@ class Load:
     def _choose(self) -> Iterator[Sequence[int]]:
         numbers = itertools.cycle(range(len(self._listings)))
         while True:
-            for _ in range(SINGLES_PER_BATCH):
+            for _ in range(self._singles):
                 yield [next(numbers)]
-            yield list(itertools.islice(numbers, BATCH))
+            yield list(itertools.islice(numbers, self._batch))
 
     async def _send(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for kind in CONNECTIONS:
+            for kind in self._connections:
                 group.create_task(self._keep_asking(kind))
 
     async def _keep_asking(self, kind: type[Connection]) -> None:
         connection = kind(self._service)
         while not self._stopping.is_set():
-            asked, sent, lost = next(self._asked), time.monotonic(), 0
+            asked, sent, lost, refused = next(self._asked), time.monotonic(), 0, 0
             answers: Sequence[Answer] = ()
             failure = None
             while not answers and failure is None:
@@ -214,13 +243,17 @@ class Load:
                     answers = [_read(answer) for answer in found]
                 except NotAnswered as fault:
                     failure = str(fault)
+                except ToldToWait as fault:
+                    refused += 1
+                    await asyncio.sleep(WAIT_PAUSE)
+                    failure = f"told to wait: {fault}" if time.monotonic() - sent > PATIENCE else None
                 except ConnectionLost:
                     lost += 1
                     await connection.close()
                     await asyncio.sleep(RETRY_PAUSE)
                     connection = kind(self._service)
                     failure = "no connection" if time.monotonic() - sent > PATIENCE else None
-            self.exchanges.append(Exchange(asked, sent, time.monotonic(), lost, answers, failure))
+            self.exchanges.append(Exchange(asked, sent, time.monotonic(), lost, refused, answers, failure))
             await asyncio.sleep(PAUSE)
         await connection.close()
 

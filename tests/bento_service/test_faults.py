@@ -8,10 +8,12 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx
 import pytest
 
 from bento_service.models.availability import Model
@@ -20,6 +22,7 @@ from housing_assets.inference.prediction import UnusableListing
 from resources.settings import MODEL_NAME
 from tests.bento_service.ads import sample_ads
 from tests.bento_service.breaking import (
+    filled,
     health,
     journal_bytes,
     kill,
@@ -29,8 +32,9 @@ from tests.bento_service.breaking import (
     store_error,
     workers,
 )
+from tests.bento_service.load import HttpConnection, Load
 from tests.bento_service.models.registries import ModelSource, RegisteredModel, Registry, flip_byte, wait_until
-from tests.bento_service.serving import serving
+from tests.bento_service.serving import PROJECT, Service, serving
 from tests.bento_service.trial import CALM, Outcome, Trials, table
 from tests.bento_service.versions import of_fewer_trees
 from tests.databases import new_database, new_sqlite
@@ -44,8 +48,27 @@ LONGEST_MS = 3_000
 READY_SECONDS = 10.0
 """Within which a service is ready whatever its registry does: it waits half of one for that, the rest is slowness."""
 
-FIRST, SECOND, DAMAGED = 1, 2, 3
+FIRST, SECOND, DAMAGED, POISON = 1, 2, 3, 4
 """Registered versions."""
+
+KINDS = ("first", "second", "damaged", "poison")
+"""Of model, in the order of their versions."""
+
+KILLER = """
+import os, signal, sys
+
+def die(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("golden.json"):
+        with open(os.path.join(os.path.dirname(arguments[0]), "manifest.json")) as manifest:
+            if '"kind": "poison"' in manifest.read():
+                os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(die)
+"""
+"""Kills a process that loads the version of this kind, as one does whose files make a library crash."""
+
+STORM = [HttpConnection] * 40
+STORM_BATCH = 500
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +77,21 @@ def shared(artifact: ModelArtifact, tmp_path_factory: pytest.TempPathFactory) ->
     registry = Registry(folder)
     try:
         source = ModelSource(registry.url, registry.database, folder)
-        models = {"first": artifact, "second": of_fewer_trees(artifact, 8), "baked": of_fewer_trees(artifact, 11)}
+        models = {
+            "first": artifact,
+            "second": of_fewer_trees(artifact, 8),
+            "baked": of_fewer_trees(artifact, 11),
+            "poison": replace(artifact, provenance={**artifact.provenance, "kind": "poison"}),
+        }
         folders = {kind: folder / kind / "artifact" for kind in (*models, "damaged")}
         for kind, path in folders.items():
             path.mkdir(parents=True)
             models.get(kind, artifact).save(path)
         flip_byte(folders["damaged"] / "forest.npz")
-        for kind in ("first", "second", "damaged"):
+        for kind in KINDS:
             source.log(kind, folders[kind])
         versions = RegisteredModel(source, MODEL_NAME)
-        versions.register("first", "second", "damaged")
+        versions.register(*KINDS)
         listings = usable_examples(artifact)
         served: dict[tuple[str, str], Model] = {
             ("production", str(FIRST)): models["first"],
@@ -109,8 +137,8 @@ def usable_examples(artifact: ModelArtifact) -> list[dict[str, Any]]:
 
 
 def assert_undisturbed(outcome: Outcome) -> None:
-    """Make sure that no client had to try again, or to wait for anything that takes its time."""
-    assert outcome.sent_again == 0
+    """Make sure that no client had to try again, was told to wait, or waited for anything that takes its time."""
+    assert outcome.sent_again == outcome.told_to_wait == 0
     assert outcome.slowest_ms < LONGEST_MS
 
 
@@ -263,3 +291,77 @@ def test_a_service_that_is_ended_answers_what_has_begun_and_leaves_the_rest_to_i
             print(f"the service ended after {time.monotonic() - begun:.1f} s")
     assert not list((tmp_path / "ended").rglob("*.journal"))
     trials.judge("service ended beside a replica", load, store)
+
+
+def test_a_disk_that_is_full_ends_no_process_and_loses_nothing(trials: Trials, tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "64m") as disk:
+        store = new_sqlite(disk)
+        with serving(disk, trials.settings(storage=disk)) as service, trials.load(service) as load:
+            before = workers(service)
+            with filled(disk):
+                wait_until(lambda: 'status="503"' in httpx.get(f"{service.url}/metrics").text)
+                load.keep_on(2 * CALM)
+            load.wait_for("production", FIRST)
+            assert workers(service) == before
+        outcome = trials.judge("disk full, then with room", load, store)
+    assert outcome.sent_again == 0
+    assert outcome.told_to_wait > 0
+
+
+def test_a_registry_that_is_emptied_takes_nothing_out_of_production(trials: Trials, tmp_path: Path) -> None:
+    store = new_sqlite(tmp_path)
+    try:
+        with ExitStack() as running:
+            first = running.enter_context(serving(tmp_path, trials.settings()))
+            with trials.load(first) as load:
+                trials.versions.delete()
+                wait_until(lambda: health(first)["models"]["registry"]["last_error"])
+                load.keep_on(2 * CALM)
+                kill(first)
+                second = running.enter_context(serving(tmp_path, trials.settings()))
+                load.turn_to(second)
+                load.keep_on(4 * CALM)
+                assert health(second)["models"]["champion"]["version"] == str(FIRST)
+                trials.versions.create()
+                trials.versions.register(*KINDS)
+                trials.versions.point("production", SECOND)
+                load.wait_for("production", SECOND)
+    finally:
+        trials.versions.restore(*KINDS)
+    outcome = trials.judge("registry emptied, service killed and started, registry filled again", load, store)
+    assert outcome.answered_by == "production 1, production 2"
+
+
+def test_a_version_that_kills_what_loads_it_is_given_up(trials: Trials, tmp_path: Path) -> None:
+    store = new_sqlite(tmp_path)
+    (tmp_path / "killer").mkdir()
+    (tmp_path / "killer" / "sitecustomize.py").write_text(KILLER)
+    settings = trials.settings() | {"PYTHONPATH": f"{tmp_path / 'killer'}:{PROJECT}"}
+    with serving(tmp_path, settings) as service, trials.load(service) as load:
+        trials.versions.point("production", POISON)
+        wait_until(lambda: "quarantine" in production_reason(service), 90)
+        load.keep_on(CALM)
+        trials.versions.point("production", SECOND)
+        load.wait_for("production", SECOND)
+    outcome = trials.judge("version that kills its process promoted, then a whole one", load, store)
+    assert outcome.answered_by == "production 1, production 2"
+
+
+def production_reason(service: Service) -> str:
+    try:
+        return str(health(service)["models"]["tiers"]["production"]["reason"])
+    except httpx.TransportError:  # its worker is dead, and the next one not there yet
+        return ""
+
+
+def test_a_storm_of_batches_is_answered_in_its_turn(trials: Trials, tmp_path: Path) -> None:
+    store = new_sqlite(tmp_path)
+    with (
+        serving(tmp_path, trials.settings()) as service,
+        trials.load(service) as load,
+        Load(trials.listings, service, STORM, singles=0, batch=STORM_BATCH) as storm,
+    ):
+        storm.keep_on(8)
+    outcome = trials.judge(f"{len(STORM)} clients with batches of {STORM_BATCH}", load, store, storm)
+    assert outcome.sent_again == 0
+    assert outcome.told_to_wait > 0

@@ -1,13 +1,12 @@
 """A full disk: what cannot be recorded is refused, the process lives, and answers again once there is room."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.bento_service.breaking import mounted, workers
+from tests.bento_service.breaking import filled, mounted, workers
 from tests.bento_service.models.registries import wait_until
 from tests.bento_service.serving import AUTHORIZED, Service, serving
 
@@ -20,17 +19,6 @@ HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
 def disk(tmp_path: Path) -> Iterator[Path]:
     with mounted(tmp_path / "disk", "12m") as folder:
         yield folder
-
-
-@contextmanager
-def full(disk: Path) -> Iterator[None]:
-    """Leave no page of the disk free."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    yield
-    ballast.unlink()
 
 
 def statuses(service: Service, paths: str, times: int = 1) -> set[int]:
@@ -53,7 +41,7 @@ def test_a_full_disk_is_answered_503_and_kills_no_worker(saved: Path, disk: Path
         wait_until(lambda: len(workers(service)) == n_workers)
         assert statuses(service, "/predict", 20) == {200}
         before = workers(service)
-        with full(disk):
+        with filled(disk):
             wait_until(lambda: 503 in statuses(service, "/predict"))
             refused = httpx.post(f"{service.url}/predict", json=HOME, timeout=10)
             # What was never counted before is counted on pages that were never written to before.

@@ -36,6 +36,8 @@ class Outcome:
         Those with a complete answer: status 200, or OK.
     sent_again : int
         Those whose connection was lost before the answer came.
+    told_to_wait : int
+        Those that were first answered 503 with a time to retry (gRPC: UNAVAILABLE).
     answered_by : str
         Tiers and versions, in the order in which they first answered.
     longest_gap_ms : int
@@ -54,6 +56,7 @@ class Outcome:
     sent: int
     answered: int
     sent_again: int
+    told_to_wait: int
     answered_by: str
     longest_gap_ms: int
     slowest_ms: int
@@ -103,9 +106,11 @@ class Trials:
             yield load
             load.keep_on(CALM)
 
-    def judge(self, trial: str, load: Load, store_url: str) -> Outcome:
+    def judge(self, trial: str, load: Load, store_url: str, *further: Load) -> Outcome:
         """Compare what was answered with what is stored and with what each version predicts, and keep the outcome."""
-        self.outcomes.append(judge(trial, load.exchanges, store_url, self.expected))
+        exchanges = [exchange for each in (load, *further) for exchange in each.exchanges]
+        exchanges.sort(key=lambda exchange: exchange.ended)
+        self.outcomes.append(judge(trial, exchanges, store_url, self.expected))
         return self.outcomes[-1]
 
 
@@ -125,6 +130,7 @@ def judge(trial: str, exchanges: Sequence[Exchange], store_url: str, expected: P
         len(exchanges),
         sum(len(exchange.answers) == len(exchange.asked) for exchange in exchanges),
         sum(exchange.lost_connections > 0 for exchange in exchanges),
+        sum(exchange.refusals > 0 for exchange in exchanges),
         ", ".join(dict.fromkeys(f"{each.tier} {each.version}" for each in answered.values())),
         round(1e3 * max(later - earlier for earlier, later in pairwise(ended))),
         round(1e3 * max(exchange.ended - exchange.sent for exchange in exchanges)),

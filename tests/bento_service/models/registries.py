@@ -21,6 +21,7 @@ from urllib.request import urlopen
 
 import pandas as pd
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from housing_assets.inference.artifact import MANIFEST, ModelArtifact, sha256
 from resources import mlflow_server
@@ -124,6 +125,14 @@ class RegisteredModel:
     def delete(self) -> None:
         """Delete the model with its versions and aliases, as a reset of the registry does."""
         self._client.delete_registered_model(self.name)
+
+    def restore(self, *kinds: str) -> None:
+        """Make the model anew, with versions of these kinds, where it is gone."""
+        try:
+            self.create()
+        except MlflowException:  # it is there
+            return
+        self.register(*kinds)
 
     def register(self, *kinds: str, tag: str | None = None) -> None:
         """Register versions 1, 2 and so on of the kinds of model that were logged.
