@@ -64,6 +64,7 @@ class Runtime:
             refresh_seconds=settings.refresh_seconds,
             follow_challenger=self._split.needs_challenger,
             allow_unverified=settings.allow_unverified,
+            trusted_signers=settings.trusted_signers,
         )
         self._journal = Journal(folder / "journal", max_bytes=settings.journal_bytes)
         self._shipper = Shipper(self._journal, settings.prediction_store_url, retention_days=settings.retention_days)

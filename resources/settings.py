@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from resources.signatures import read_key
+
 PREFIX = "HOUSING_"
 
 DEFAULT_MARKET = "istanbul"
@@ -83,6 +85,10 @@ class Settings(BaseSettings):
         default=3, ge=1, le=100, description="Retrainings within seven days, failed ones included."
     )
     sensor_seconds: int = Field(default=30, ge=1, le=3_600, description="Seconds between two looks of each sensor.")
+    signing_key: SecretStr | None = Field(
+        default=None,
+        description="Ed25519 private key that registered versions are signed with; `housing keys signing` makes one.",
+    )
     alert_webhook: SecretStr | None = Field(
         default=None, description="Webhook in Slack's format that alerts are sent to, besides the local log."
     )
@@ -123,6 +129,11 @@ class Settings(BaseSettings):
         )
         if unknown:
             raise ValueError(f"unknown setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        if self.signing_key is not None:
+            try:
+                read_key(self.signing_key.get_secret_value())
+            except ValueError as fault:
+                raise ValueError(f"{PREFIX}SIGNING_KEY is no private key: {fault}") from None
         if self.retrain_windows_needed > self.retrain_windows_seen:
             raise ValueError(
                 f"HOUSING_RETRAIN_WINDOWS_NEEDED is {self.retrain_windows_needed}, expected at most "
@@ -240,6 +251,12 @@ class ServingSettings(Settings):
         description="Whether a version is served that was registered without the digest of its manifest.",
     )
 
+    trusted_signers: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description="Ed25519 public keys, separated by commas: a version that none of them has signed is refused. "
+        "Unset: no signature is needed.",
+    )
+
     challenger_share: float = Field(
         default=0, ge=0, le=1, description="Share of the request keys that the version in staging answers."
     )
@@ -256,7 +273,14 @@ class ServingSettings(Settings):
     log_share: float = Field(default=0.01, ge=0, le=1, description="Share of the predictions that are logged.")
     log_personal: bool = Field(default=False, description="Whether the log shows what the market declares personal.")
 
-    @field_validator("api_keys", "open_endpoints", mode="before")
+    @field_validator("trusted_signers")
+    @classmethod
+    def _expect_public_keys(cls, keys: list[str]) -> list[str]:
+        for key in keys:
+            read_key(key)
+        return keys
+
+    @field_validator("api_keys", "open_endpoints", "trusted_signers", mode="before")
     @classmethod
     def _split_list(cls, text: object) -> object:
         return [each.strip() for each in text.split(",") if each.strip()] if isinstance(text, str) else text

@@ -8,7 +8,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -51,6 +51,8 @@ class ModelCascade:
         Whether the version in staging is loaded beside the champion.
     allow_unverified : bool
         Whether versions are loaded that were registered without the digest of their manifest.
+    trusted_signers : sequence of str
+        Public keys one of which must have signed a version; none is needed where there are none.
     refusal_seconds : float
         How long a refused version is not fetched again, unless no alias points to it meanwhile.
 
@@ -70,6 +72,7 @@ class ModelCascade:
         startup_wait_seconds: float = 0.5,
         follow_challenger: bool = False,
         allow_unverified: bool = False,
+        trusted_signers: Sequence[str] = (),
         refusal_seconds: float = 600.0,
     ):
         self.snapshot = Snapshot()
@@ -77,7 +80,13 @@ class ModelCascade:
         self._refresh_seconds = refresh_seconds
         self._startup_wait_seconds = startup_wait_seconds
         self._follow_challenger = follow_challenger
-        self._registered = RegisteredModels(registry, cache_folder, refusal_seconds, allow_unverified=allow_unverified)
+        self._registered = RegisteredModels(
+            registry,
+            cache_folder,
+            refusal_seconds,
+            allow_unverified=allow_unverified,
+            trusted_signers=trusted_signers,
+        )
         baked = [baked_folder] if baked_folder else []
         self._sources: Mapping[Tier, Callable[[], tuple[str, Model]]] = {
             Tier.PRODUCTION: partial(self._registered.load, Tier.PRODUCTION),

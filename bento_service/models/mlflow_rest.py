@@ -16,6 +16,9 @@ from housing_assets.inference.artifact import FILES, MANIFEST, ArtifactRefused, 
 SHA256_TAG = "artifact_sha256"
 """Tag of a registered version: the SHA-256 of its manifest, which in turn has those of the other files."""
 
+SIGNATURE_TAG = "artifact_signature"
+"""Tag of a registered version: the signature of that SHA-256; see ``resources/signatures.py``."""
+
 ARTIFACT_PATH = "data/artifact"
 """Where a registered model keeps the artifact: in MLflow's ``data``, under the name of the registered folder."""
 
@@ -50,17 +53,29 @@ class RegisteredVersion:
         Where MLflow took the version from: tells it apart from the same number in another registry.
     artifact_sha256 : str or None
         The manifest's expected SHA-256; None for a version that was registered without one.
+    artifact_signature : str or None
     """
 
     number: int
     source: str
     artifact_sha256: str | None
+    artifact_signature: str | None = None
 
     @property
     def key(self) -> str:
         """A folder name that is unique to the version."""
         identity = f"{self.source} {self.artifact_sha256}"
         return f"{self.number}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+
+    def require_manifest(self, folder: Path) -> None:
+        """Refuse a folder whose manifest is not the one that the version was registered with, where that is known.
+
+        Raises
+        ------
+        ArtifactRefused
+        """
+        if self.artifact_sha256 not in (None, sha256(folder / MANIFEST)):
+            raise ArtifactRefused(f"{MANIFEST} is not the one that version {self.number} was registered with")
 
 
 async def resolve(client: httpx.AsyncClient, model_name: str, aliases: Iterable[str]) -> dict[str, RegisteredVersion]:
@@ -133,8 +148,8 @@ async def fetch(
             except _TooLong as fault:
                 raise ArtifactRefused(f"its files are larger than the {limit:,} bytes that are allowed") from fault
             part.replace(folder / name)
-        if name == MANIFEST and version.artifact_sha256 not in (None, sha256(folder / MANIFEST)):
-            raise ArtifactRefused(f"{MANIFEST} is not the one that version {version.number} was registered with")
+        if name == MANIFEST:
+            version.require_manifest(folder)
         max_bytes -= (folder / name).stat().st_size
 
 
@@ -172,4 +187,6 @@ async def _fault(response: httpx.Response) -> RegistryFault:
 
 def _as_version(answer: Mapping[str, Any]) -> RegisteredVersion:
     tags = {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
-    return RegisteredVersion(int(answer["version"]), str(answer["source"]), tags.get(SHA256_TAG))
+    return RegisteredVersion(
+        int(answer["version"]), str(answer["source"]), tags.get(SHA256_TAG), tags.get(SIGNATURE_TAG)
+    )

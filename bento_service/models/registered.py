@@ -5,16 +5,17 @@ Look-ups and loading block, and are for one background thread; ``state`` may be 
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from bento_service.answers import RegistryState, Tier
 from bento_service.models.availability import Availability, SourceStatus, Unavailable, load_artifact, write_version
-from bento_service.models.mlflow_rest import SHA256_TAG, RegisteredVersion, RegistryFault
+from bento_service.models.mlflow_rest import SHA256_TAG, SIGNATURE_TAG, RegisteredVersion, RegistryFault
 from bento_service.models.registry import MlflowRegistry
 from bento_service.models.version_cache import NamedVersions, VersionCache
 from housing_assets.inference.artifact import ArtifactRefused, ModelArtifact
+from resources.signatures import is_signed
 
 ALIASES = (Tier.PRODUCTION.value, Tier.STAGING.value)
 """What is looked up in the registry: its aliases are the names of the tiers."""
@@ -38,6 +39,8 @@ class RegisteredModels:
         How long a refused version is not fetched again, unless no alias points to it meanwhile.
     allow_unverified : bool
         Whether versions are loaded that were registered without the digest of their manifest.
+    trusted_signers : sequence of str
+        Public keys one of which must have signed a version; none is needed where there are none.
 
     Attributes
     ----------
@@ -52,7 +55,9 @@ class RegisteredModels:
         refusal_seconds: float,
         *,
         allow_unverified: bool = False,
+        trusted_signers: Sequence[str] = (),
     ):
+        self._trusted_signers = tuple(trusted_signers)
         self.vanished: str | None = None
         self._registry = registry
         self._allow_unverified = allow_unverified
@@ -199,6 +204,12 @@ class RegisteredModels:
                 "HOUSING_ALLOW_UNVERIFIED=true",
                 str(version.number),
             )
+        if self._trusted_signers and not self._is_signed(version):
+            raise Unavailable(
+                Availability.REFUSED,
+                f"none of HOUSING_TRUSTED_SIGNERS has signed it (the tag {SIGNATURE_TAG})",
+                str(version.number),
+            )
         deaths = self._cache.deaths(version)
         if deaths >= MAX_DEATHS:
             raise Unavailable(
@@ -206,6 +217,10 @@ class RegisteredModels:
                 f"{deaths} processes died while they loaded it: it is in quarantine until no alias points to it",
                 str(version.number),
             )
+
+    def _is_signed(self, version: RegisteredVersion) -> bool:
+        digest, signature = version.artifact_sha256, version.artifact_signature
+        return bool(digest and signature and is_signed(digest, signature, self._trusted_signers))
 
     def _load_cached(self, version: RegisteredVersion) -> ModelArtifact | None:
         folder = self._cache.path(version)
@@ -234,6 +249,7 @@ class RegisteredModels:
         return model
 
     def _load(self, version: RegisteredVersion, folder: Path) -> ModelArtifact:
+        version.require_manifest(folder)
         with self._cache.loading(version):
             model = load_artifact(folder)
         self._cache.forget_deaths(version)

@@ -1,4 +1,4 @@
-"""Keys of the service's clients."""
+"""Keys of the service's clients, and of those who sign what it loads."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ keys_app = typer.Typer(no_args_is_help=True)
 
 @keys_app.callback()
 def keys() -> None:
-    """Make API keys of the service."""
+    """Make API keys of the service, and keys to sign versions with."""
 
 
 @keys_app.command()
@@ -28,3 +28,17 @@ def new(name: Annotated[str, typer.Argument(help="Whose key it is, such as mobil
         raise CommandError(str(fault)) from fault
     print(f"key for the client, shown only now:  {key}")
     print(f"entry for HOUSING_API_KEYS:          {entry}")
+
+
+@keys_app.command()
+def signing() -> None:
+    """Make a pair of keys to sign registered versions with.
+
+    Where versions are registered, HOUSING_SIGNING_KEY is the private one; services have the public one in
+    HOUSING_TRUSTED_SIGNERS, and then refuse what it has not signed.
+    """
+    from resources.signatures import new_key_pair
+
+    private, public = new_key_pair()
+    print(f"HOUSING_SIGNING_KEY, shown only now:  {private}")
+    print(f"HOUSING_TRUSTED_SIGNERS:              {public}")

@@ -14,6 +14,7 @@ from housing_assets.training.assets import FINE_TUNED_FROM, FOREST_LINE, FOREST_
 from resources.bento_store import BentoStore
 from resources.mlflow_tracking import MlflowTracking
 from resources.model_registry import DECISION, PRODUCTION, PROMOTED, ModelRegistry
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -64,7 +65,6 @@ def registered_model(
     """A version of the registered model, promoted if it is no worse than the champion on the same listings."""
     import pandas as pd
 
-    from housing_assets.inference.artifact import MANIFEST, sha256
     from housing_assets.listings.origins import ORIGIN
     from housing_assets.listings.origins import PRODUCTION as FROM_PRODUCTION
     from housing_assets.packaging.assembly import assemble
@@ -73,6 +73,7 @@ def registered_model(
         Registration,
         answer_types,
         decide_promotion,
+        manifest_tags,
         provenance,
         requirements,
     )
@@ -115,7 +116,7 @@ def registered_model(
         folder = Path(temporary) / "artifact"
         folder.mkdir()
         artifact.save(folder)
-        tags["artifact_sha256"] = sha256(folder / MANIFEST)
+        tags |= manifest_tags(folder, Settings(market=market.name).signing_key)
         version = registry.register(
             folder,
             trained_in,

@@ -14,7 +14,7 @@ import numpy as np
 
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.split import HELD_OUT
-from housing_assets.inference.artifact import ArtifactRefused, ModelArtifact
+from housing_assets.inference.artifact import MANIFEST, ArtifactRefused, ModelArtifact, sha256
 from housing_assets.inference.declaration import Column
 from housing_assets.inference.forest import FlatForest
 from housing_assets.inference.market import Market
@@ -22,9 +22,11 @@ from housing_assets.inference.rule_base import Rule
 from housing_assets.packaging import batch
 from housing_assets.training.promotion import MIN_FRESH, Decision, compare, decide
 from resources.model_registry import PRODUCTION, ModelRegistry
+from resources.signatures import sign
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pydantic import SecretStr
 
 LOADER_MODULE = "housing_assets.packaging.pyfunc"
 _DISTRIBUTION = "housing-price-platform"
@@ -92,6 +94,22 @@ def git_commit(folder: Path) -> str:
         check=False,
     )
     return described.stdout.strip() if described.returncode == 0 else "not a git checkout"
+
+
+def manifest_tags(folder: Path, signing_key: "SecretStr | None") -> dict[str, str]:
+    """Return the tags by which the service knows the manifest of an artifact: its digest, and that we have made it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the artifact.
+    signing_key : SecretStr, optional
+        Without one the manifest is not signed.
+    """
+    digest = sha256(folder / MANIFEST)
+    if signing_key is None:
+        return {"artifact_sha256": digest}
+    return {"artifact_sha256": digest, "artifact_signature": sign(signing_key.get_secret_value(), digest)}
 
 
 def requirements() -> list[str]:

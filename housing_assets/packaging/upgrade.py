@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from housing_assets.inference.artifact import FORMAT, MANIFEST, ArtifactRefused, ModelArtifact, sha256
+from housing_assets.inference.artifact import FORMAT, MANIFEST, ArtifactRefused, ModelArtifact
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.packaging.former_release import read_former
@@ -131,8 +131,9 @@ def _registered_before(registry: ModelRegistry, version: Version) -> Version | N
 def _register_anew(registry: ModelRegistry, version: Version, market: Market) -> Version:
     import pandas as pd
 
-    from housing_assets.packaging.registration import LOADER_MODULE, answer_types, requirements
+    from housing_assets.packaging.registration import LOADER_MODULE, answer_types, manifest_tags, requirements
     from resources.model_registry import LINEAGE_CONTRACT
+    from resources.settings import Settings
 
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "artifact"
@@ -141,7 +142,8 @@ def _register_anew(registry: ModelRegistry, version: Version, market: Market) ->
         return registry.register(
             folder,
             version.run_id,
-            {**tags, UPGRADED_FROM: str(version.number), "artifact_sha256": sha256(folder / MANIFEST)},
+            {**tags, UPGRADED_FROM: str(version.number)}
+            | manifest_tags(folder, Settings(market=market.name).signing_key),
             LabelScheme.load(folder).to_dict(),
             loader_module=LOADER_MODULE,
             requirements=requirements(),

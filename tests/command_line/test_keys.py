@@ -3,6 +3,7 @@
 import pytest
 
 from bento_service.auth import ApiKeys
+from resources.signatures import is_signed, sign
 from tests.command_line.conftest import Housing
 
 
@@ -12,6 +13,12 @@ def test_a_key_that_was_made_is_valid_with_its_entry(housing: Housing) -> None:
     assert entry.startswith("mobile-2026:")
     assert key not in entry
     ApiKeys.from_settings([entry], []).require("feedback", f"Bearer {key}")
+
+
+def test_a_pair_of_signing_keys_fits(housing: Housing) -> None:
+    private, public = (line.split()[-1] for line in housing("keys", "signing").stdout.splitlines())
+
+    assert is_signed("ab" * 32, sign(private, "ab" * 32), [public])
 
 
 @pytest.mark.parametrize("name", ["a:b", "a,b", "a b", ""])

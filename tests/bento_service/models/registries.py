@@ -28,6 +28,7 @@ from resources import mlflow_server
 from resources.mlflow_server import server_command
 from resources.model_registry import ModelRegistry, Version
 from resources.ports import free_port
+from resources.signatures import sign
 from tests.resources.mlflow_database import new_database
 from tests.resources.registered import new_run
 
@@ -134,7 +135,7 @@ class RegisteredModel:
             return
         self.register(*kinds)
 
-    def register(self, *kinds: str, tag: str | None = None) -> None:
+    def register(self, *kinds: str, tag: str | None = None, signing_key: str | None = None) -> None:
         """Register versions 1, 2 and so on of the kinds of model that were logged.
 
         Parameters
@@ -142,10 +143,14 @@ class RegisteredModel:
         kinds : str
         tag : str, optional
             The digest that they are registered with, by default that of their manifest; none if empty.
+        signing_key : str, optional
+            Which that digest is signed with.
         """
         for kind in kinds:
             version, digest = self._source.logged[kind]
             tags = {} if tag == "" else {"artifact_sha256": tag or digest}
+            if signing_key is not None:
+                tags["artifact_signature"] = sign(signing_key, tags["artifact_sha256"])
             self._client.create_model_version(self.name, version.source, version.run_id, tags=tags)
 
     def point(self, alias: str, number: int) -> None:

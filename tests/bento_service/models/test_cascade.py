@@ -24,6 +24,7 @@ from bento_service.models.registry import MlflowRegistry
 from bento_service.models.snapshot import ServedModel
 from housing_assets.inference.artifact import MANIFEST, ModelArtifact
 from housing_assets.inference.fallback import FallbackRule
+from resources.signatures import new_key_pair
 from tests.bento_service.models.registries import FaultProxy, RegisteredModel, flip_byte, wait_until
 
 pytest_plugins = ["tests.bento_service.models.registry_fixtures"]
@@ -719,6 +720,62 @@ def test_a_version_without_the_digest_of_its_manifest_is_refused_unless_that_is_
     cascade = cascade_of(proxy, registered, cache, baked, allow_unverified=True)
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("1", "production")
+
+
+@pytest.mark.slow
+def test_where_signatures_are_required_a_version_is_served_only_if_somebody_trusted_has_signed_it(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    (ours, known), (retired, also_known), (foreign, _) = (new_key_pair() for _ in range(3))
+    trusted = [known, also_known]
+    registered.register("first", signing_key=ours)
+    registered.register("second", signing_key=retired)
+    registered.register("third")
+    registered.register("third", signing_key=foreign)
+    registered.register("first", tag="0" * 64, signing_key=ours)
+    for number in (1, 2):
+        registered.point("production", number)
+        cascade = cascade_of(proxy, registered, cache, baked, trusted_signers=trusted)
+        cascade.refresh_now()
+        assert answering(cascade.snapshot.champion) == (str(number), "production")
+    fetched = proxy.count("get-artifact")
+    for number in (3, 4):
+        registered.point("production", number)
+        cascade.refresh_now()
+        assert answering(cascade.snapshot.champion) == ("2", "production")
+        assert "none of HOUSING_TRUSTED_SIGNERS has signed it" in str(status_of(cascade, "production")[1])
+    assert proxy.count("get-artifact") == fetched
+    registered.point("production", 5)  # the signature fits the digest, which does not fit the manifest
+    cascade.refresh_now()
+    assert status_of(cascade, "production") == (
+        "refused",
+        "manifest.json is not the one that version 5 was registered with",
+    )
+    anybody = cascade_of(proxy, registered, cache, baked)
+    registered.point("production", 4)
+    anybody.refresh_now()
+    assert anybody.snapshot.champion is not None
+    assert anybody.snapshot.champion.version == "4"
+    # What was loaded while nobody had to sign is refused as soon as somebody must have.
+    again = cascade_of(proxy, registered, cache, baked, trusted_signers=trusted)
+    again.refresh_now()
+    assert answering(again.snapshot.champion) == ("baked", "baked")
+
+
+@pytest.mark.slow
+def test_a_version_whose_files_were_exchanged_in_the_cache_is_fetched_anew(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+) -> None:
+    registered.register("first", "second")
+    for number in (1, 2):
+        registered.point("production", number)
+        cascade_of(proxy, registered, cache, baked).refresh_now()
+    (first,), (second,) = cache.glob("1-*"), cache.glob("2-*")
+    shutil.rmtree(second)
+    shutil.copytree(first, second)
+    cascade = cascade_of(proxy, registered, cache, baked)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("2", "production")
 
 
 @pytest.mark.slow
