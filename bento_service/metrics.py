@@ -119,7 +119,7 @@ def _forget_the_gauges_of_dead_workers(folder: Path) -> None:
     for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}:
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # it is gone, or its number is another user's process now
             mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from bento_service.errors import Kind, ServiceError
+from bento_service.protocols import http
 from bento_service.protocols.http import HttpAdapter, HttpApi
 from bento_service.runtime import Runtime
 from housing_assets.inference.artifact import ModelArtifact
@@ -67,6 +68,26 @@ def test_whoever_asks_for_health_again_and_again_does_not_make_the_model_work(
 
     assert ask(tmp_path, look, model_folder=saved) == ["as evaluated"] * 5
     assert len(replays) == 1
+
+
+def test_a_batch_that_takes_too_long_is_told_to_come_back(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BentoML would give it an answer of another shape, and the client has set no deadline."""
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 0.001)
+    batch = {"listings": [{"district": "kadikoy", "GrossSquareMeters": "120 m2"}] * 300}
+
+    async def reply() -> httpx.Response:
+        api = HttpApi()
+        async with (
+            running(tmp_path, model_folder=saved, open_endpoints=["predict_batch"]) as api.service,
+            httpx.AsyncClient(transport=httpx.ASGITransport(HttpAdapter(None, api)), base_url="http://x") as client,
+        ):
+            return await client.post("/predict_batch", json=batch)
+
+    found = asyncio.run(reply())
+    assert (found.status_code, found.headers["retry-after"]) == (503, "1")
+    assert found.json()["type"] == Kind.OVERLOADED.urn
 
 
 def test_probes_and_metrics_are_answered_while_requests_are_turned_away(saved: Path, tmp_path: Path) -> None:
