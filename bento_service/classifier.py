@@ -14,12 +14,13 @@ import uuid_utils
 
 from bento_service.answers import Accepted, Answer, Refusal
 from bento_service.batch_queue import BatchQueue
-from bento_service.errors import FieldError, Kind, ServiceError, unusable_listing
-from bento_service.feedback import read_feedback
+from bento_service.errors import MAX_FIELD_ERRORS, FieldError, Kind, Reason, ServiceError, unusable_listing
+from bento_service.feedback import FIELDS, read_feedback
 from bento_service.metrics import Metrics
 from bento_service.models.snapshot import ServedModel, Snapshot
 from bento_service.records.journal import JournalFull
 from bento_service.records.predictions import PredictionLog, answer_record, shadow_record
+from bento_service.records.refusals import RefusalCounts
 from bento_service.split import TrafficSplit
 from housing_assets.inference.prediction import UnusableListing
 
@@ -28,8 +29,8 @@ ROWS_BETWEEN_PAUSES = 16
 
 MAX_KEY_LENGTH = 128
 
-MAX_FIELD_ERRORS = 20
-"""Unknown fields that an error names: a listing may have thousands."""
+MAX_BATCH_FIELD_ERRORS = 1_000
+"""Fields that the errors of a batch name together, at least one for each listing."""
 
 
 class Models(Protocol):
@@ -61,6 +62,11 @@ class Classifier:
         Listings that one batch may have.
     max_delay : float
         Seconds that a batch may have to wait for others.
+
+    Attributes
+    ----------
+    refusals : RefusalCounts
+        Refused requests that are not in the journal yet.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class Classifier:
     ) -> None:
         self.max_batch = max_batch
         self._batches = BatchQueue(max_delay)
+        self.refusals = RefusalCounts(journal)
         self._models = models
         self._journal = journal
         self._metrics = metrics
@@ -138,7 +145,7 @@ class Classifier:
             raise ServiceError(
                 Kind.INVALID,
                 f"a batch has 1 to {self.max_batch} listings",
-                [FieldError("listings", f"{len(listings)} listings", f"1 to {self.max_batch}")],
+                [FieldError("listings", f"{len(listings)} listings", f"1 to {self.max_batch}", Reason.MALFORMED)],
             )
         _check_key(key)
         async with self._batches.turn(len(listings), deadline):
@@ -151,6 +158,8 @@ class Classifier:
         snapshot.require_champion()
         answers: list[Answer | Refusal] = []
         records: list[bytes] = []
+        refused: list[ServiceError] = []
+        max_fields = max(1, min(MAX_FIELD_ERRORS, MAX_BATCH_FIELD_ERRORS // len(listings)))
         for row, cells in enumerate(listings):
             if row % ROWS_BETWEEN_PAUSES == ROWS_BETWEEN_PAUSES - 1:
                 await asyncio.sleep(0)
@@ -163,8 +172,11 @@ class Classifier:
                 answers.append(answer)
                 records += made
             except ServiceError as fault:
-                answers.append({"error": fault.to_problem()})
+                answers.append({"error": fault.to_problem(max_fields)})
+                refused.append(fault)
         self._record(records)
+        for each in refused:
+            self.count_refusal("predict_batch", protocol, each, at)
         return answers
 
     def record_feedback(self, feedback: Any, at: datetime | None = None) -> Accepted:
@@ -189,15 +201,36 @@ class Classifier:
         self._record([orjson.dumps({"kind": "feedback", **accepted, **truth})])
         return accepted
 
+    def count_refusal(self, endpoint: str, protocol: str, fault: ServiceError, at: datetime | None = None) -> None:
+        """Count a request that is refused for what it holds, by the first field that is wrong; no other error is one.
+
+        Parameters
+        ----------
+        endpoint : str
+        protocol : str
+            ``http`` or ``grpc``.
+        fault : ServiceError
+        at : datetime, optional
+            As for ``predict``.
+        """
+        if fault.kind is not Kind.INVALID:
+            return
+        field, reason = None, Reason.MALFORMED
+        if fault.fields:
+            champion = self._models.snapshot.champion
+            named = FIELDS if champion is None else FIELDS | champion.model.market.known_names
+            first = fault.fields[0]
+            field, reason = first.field if first.field in named else None, first.reason
+        self.refusals.count(at or datetime.now(UTC), endpoint, protocol, field, reason)
+
     def _answer(
         self, snapshot: Snapshot, cells: Any, key: str | None, protocol: str, at: datetime | None
     ) -> tuple[Answer, list[bytes]]:
         """Return the answer for a listing, and the records to be kept of it."""
         started = time.perf_counter()
         if not isinstance(cells, Mapping):
-            raise ServiceError(
-                Kind.INVALID, "a listing is an object", [FieldError("listing", cells, "an object of its fields")]
-            )
+            expected = FieldError("listing", cells, "an object of its fields", Reason.MALFORMED)
+            raise ServiceError(Kind.INVALID, "a listing is an object", [expected])
         prediction_id = str(uuid_utils.uuid7())
         served, shadow = self._choose(snapshot, key or prediction_id)
         known = served.model.market.known_names
@@ -255,9 +288,13 @@ class Classifier:
 def _check_key(key: str | None) -> None:
     if key is not None and len(key) > MAX_KEY_LENGTH:
         expected = f"at most {MAX_KEY_LENGTH} characters"
-        raise ServiceError(Kind.INVALID, "the request key is too long", [FieldError("request key", key, expected)])
+        fault = FieldError("request key", key, expected, Reason.MALFORMED)
+        raise ServiceError(Kind.INVALID, "the request key is too long", [fault])
 
 
 def _unknown_fields(cells: Mapping[Any, Any], known: frozenset[str]) -> ServiceError:
-    faults = [FieldError(str(name), cells[name], "no such field") for name in cells if name not in known]
-    return ServiceError(Kind.INVALID, f"{len(faults)} of the listing's fields are unknown", faults[:MAX_FIELD_ERRORS])
+    unknown = [name for name in cells if name not in known]
+    faults = [
+        FieldError(str(name), cells[name], "no such field", Reason.UNKNOWN_FIELD) for name in unknown[:MAX_FIELD_ERRORS]
+    ]
+    return ServiceError(Kind.INVALID, f"{len(unknown)} of the listing's fields are unknown", faults)

@@ -2,10 +2,15 @@
 
 import reprlib
 from collections.abc import Mapping, Sequence
-from enum import Enum
+from enum import Enum, StrEnum
+from itertools import islice
 from typing import Any, NamedTuple
 
 from bento_service.answers import FieldProblem, Problem
+from housing_assets.inference.cells import MISSING
+
+MAX_FIELD_ERRORS = 20
+"""Fields that an error names: a request may have a hundred thousand that are unknown."""
 
 MAX_SHOWN = 100
 """Characters of an offending field and its value that an error repeats."""
@@ -39,12 +44,26 @@ class Kind(Enum):
         return f"urn:housing-price-platform:{self.name.lower().replace('_', '-')}"
 
 
+class Reason(StrEnum):
+    """Why a request is refused, as it is counted: without what was sent."""
+
+    MISSING = "missing"
+    """A required field is empty or absent."""
+    UNUSABLE = "unusable"
+    """The field's value cannot be read, or is out of its bounds."""
+    UNKNOWN_FIELD = "unknown_field"
+    """There is no such field."""
+    MALFORMED = "malformed"
+    """The request has not the form of one: it is not JSON, say, or no list of listings."""
+
+
 class FieldError(NamedTuple):
     """What is wrong with one field of a request."""
 
     field: str
     value: Any
     expected: str
+    reason: Reason = Reason.UNUSABLE
 
     def to_problem(self) -> FieldProblem:
         """Return it with its value as a text that its sender recognises."""
@@ -76,14 +95,14 @@ class ServiceError(Exception):
         self.fields = fields
         self.retry_after = retry_after
 
-    def to_problem(self) -> Problem:
-        """Return the error as a problem details object (RFC 9457)."""
+    def to_problem(self, max_fields: int = MAX_FIELD_ERRORS) -> Problem:
+        """Return the error as a problem details object (RFC 9457), which names ``max_fields`` fields at most."""
         return {
             "type": self.kind.urn,
             "title": self.kind.title,
             "status": self.kind.http_status,
             "detail": self.detail,
-            "errors": [each.to_problem() for each in self.fields],
+            "errors": [each.to_problem() for each in self.fields[:max_fields]],
         }
 
 
@@ -101,5 +120,8 @@ def shutting_down() -> ServiceError:
 
 def unusable_listing(reasons: Mapping[str, str], cells: Mapping[str, Any]) -> ServiceError:
     """Return the error for a listing with fields that cannot be used, given the reasons by raw column."""
-    fields = [FieldError(column, cells.get(column), reason) for column, reason in reasons.items()]
-    return ServiceError(Kind.INVALID, f"{len(fields)} of the listing's fields cannot be used", fields)
+    fields = [
+        FieldError(column, cells.get(column), reason, Reason.MISSING if reason == MISSING else Reason.UNUSABLE)
+        for column, reason in islice(reasons.items(), MAX_FIELD_ERRORS)
+    ]
+    return ServiceError(Kind.INVALID, f"{len(reasons)} of the listing's fields cannot be used", fields)

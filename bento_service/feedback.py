@@ -7,11 +7,14 @@ from typing import Any
 import uuid_utils
 
 from bento_service.answers import Accepted
-from bento_service.errors import FieldError, Kind, ServiceError
+from bento_service.errors import MAX_FIELD_ERRORS, FieldError, Kind, Reason, ServiceError
 from bento_service.moments import format_moment, read_past_moment
 from housing_assets.inference.market import Market
 
 PRICE, CATEGORY = "price", "price_category"
+
+FIELDS = frozenset({"prediction_id", PRICE, CATEGORY, "observed_at"})
+"""Fields of feedback, of one market or another."""
 
 
 def truth_field(market: Market) -> str:
@@ -43,15 +46,23 @@ def read_feedback(market: Market, feedback: Any, now: datetime) -> Accepted:
         truth: lambda value: market.target_column.parse(value)[0],
         "observed_at": lambda value: format_moment(now if value is None else read_past_moment(value, now)),
     }
-    faults = [FieldError(name, feedback[name], _refuse(market, name)) for name in feedback if name not in checks]
+    unknown = [name for name in feedback if name not in checks]
+    faults = [
+        FieldError(name, feedback[name], _refuse(market, name), Reason.UNKNOWN_FIELD)
+        for name in unknown[:MAX_FIELD_ERRORS]
+    ]
+    unusable: list[FieldError] = []
     checked: dict[str, Any] = {}
     for name, check in checks.items():
         try:
             checked[name] = check(feedback.get(name))
         except ValueError as fault:  # of a rule, too: what it cannot use is a value error
-            faults.append(FieldError(name, feedback.get(name), str(fault)))
-    if faults:
-        raise ServiceError(Kind.INVALID, f"{len(faults)} of the feedback's fields cannot be used", faults)
+            sent = feedback.get(name)
+            reason = Reason.MISSING if sent is None else Reason.UNUSABLE
+            unusable.append(FieldError(name, sent, str(fault), reason))
+    if unknown or unusable:
+        wrong = len(unknown) + len(unusable)
+        raise ServiceError(Kind.INVALID, f"{wrong} of the feedback's fields cannot be used", [*unusable, *faults])
     feedback_id, received_at = str(uuid_utils.uuid7()), format_moment(now)
     if market.has_price:
         return {

@@ -16,6 +16,7 @@ from bento_service.models.cascade import ModelCascade
 from bento_service.models.registry import MlflowRegistry
 from bento_service.records.journal import Journal
 from bento_service.records.predictions import PredictionLog
+from bento_service.records.refusals import FLUSH_SECONDS
 from bento_service.records.shipping import Shipper
 from bento_service.split import TrafficSplit
 from resources.settings import ServingSettings
@@ -78,9 +79,11 @@ class Runtime:
             max_batch=settings.max_batch,
             max_delay=settings.max_delay,
         )
+        self._refusals = self.classifier.refusals
         self._lag = LoopLagMonitor(settings.max_delay)
         self.require_capacity = self._lag.require_capacity
         self._states: asyncio.Task[None] | None = None
+        self._flushing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Load a model, and start to ship records: what both import and compile would delay the first requests."""
@@ -91,12 +94,16 @@ class Runtime:
         self._lag.start()
         if self.metrics.shared:
             self._states = asyncio.create_task(self._keep_states_current())
+        self._flushing = asyncio.create_task(self._flush_refusals())
 
     async def stop(self) -> None:
         """Ship what is recorded to the store; no more requests may come."""
         self._lag.stop()
         if self._states is not None:
             self._states.cancel()
+        if self._flushing is not None:
+            self._flushing.cancel()
+        self._refusals.flush()
         await asyncio.to_thread(self._shipper.stop, _DRAIN_SECONDS)
         self._journal.close()
         await asyncio.to_thread(self.models.stop)
@@ -105,6 +112,11 @@ class Runtime:
     def leave(self) -> None:
         """Say from now on that this worker is not ready, though it answers until it ends."""
         self.leaving = True
+
+    async def _flush_refusals(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            self._refusals.flush()
 
     def is_ready(self) -> bool:
         """Return whether there is a model that answers, and the process is to go on."""

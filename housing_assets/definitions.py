@@ -123,7 +123,7 @@ def _loop_sensors(
     webhook = settings.alert_webhook
     return [
         retraining_sensor(
-            checks=checks,
+            checks=[key for key in checks if key.asset_key.path[-1] not in monitoring_checks.ALERTING_REPORTS],
             training=training,
             rule=RetrainingRule(
                 windows_needed=settings.retrain_windows_needed,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from math import nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dagster as dg
 from pydantic import Field
@@ -13,6 +13,26 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table
+
+
+class Refusals(NamedTuple):
+    """Requests that were refused alike.
+
+    Attributes
+    ----------
+    endpoint : str
+    field : str or None
+        The first one that could not be used; None where it is none of the market's.
+    reason : str
+        ``missing``, ``unusable``, ``unknown_field`` or ``malformed``.
+    requests : int
+        Of batches, each listing is one.
+    """
+
+    endpoint: str
+    field: str | None
+    reason: str
+    requests: int
 
 
 class PredictionStore(dg.ConfigurableResource):
@@ -99,6 +119,41 @@ class PredictionStore(dg.ConfigurableResource):
         if since is not None:
             query = query.where(PREDICTIONS.c.predicted_at >= since)
         return self._read(FEEDBACK, query, ("received_at", "feedback_id"))
+
+    def count_predictions(self, start: datetime, end: datetime) -> int:
+        """Count the answers of an interval; shadow predictions are none."""
+        from sqlalchemy import func, select
+
+        from resources.prediction_tables import PREDICTIONS
+
+        columns = PREDICTIONS.c
+        counted = select(func.count()).where(_within(columns.predicted_at, start, end), columns.role == "answer")
+        with self._connect() as connection:
+            if not _is_migrated(connection, PREDICTIONS):
+                return 0
+            with connection.begin():
+                return int(connection.execute(counted).scalar_one())
+
+    def refusals(self, start: datetime, end: datetime) -> "list[Refusals]":
+        """Count the requests that were refused in an interval, the most frequent kind first."""
+        from sqlalchemy import func, select
+
+        from resources.prediction_tables import REFUSALS
+
+        columns = REFUSALS.c
+        kind = (columns.endpoint, columns.field, columns.reason)
+        requests = func.sum(columns.requests)
+        counted = (
+            select(*kind, requests)
+            .where(_within(columns.refused_at, start, end))
+            .group_by(*kind)
+            .order_by(requests.desc(), *kind)
+        )
+        with self._connect() as connection:
+            if not _is_migrated(connection, REFUSALS):
+                return []
+            with connection.begin():
+                return [Refusals(*row[:3], int(row[3])) for row in connection.execute(counted)]
 
     def _read(self, table: "Table", query: "Select[Any]", order: Sequence[str]) -> "Iterator[pd.DataFrame]":
         """Read page by page, each in a transaction of its own: a long one would keep the store from tidying up."""

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Engine,
     Index,
     Insert,
+    Integer,
     MetaData,
     Table,
     Text,
@@ -120,7 +121,20 @@ FEEDBACK = Table(
     Index("feedback_by_moment", "received_at", "feedback_id"),
 )
 
-_TABLES = {"prediction": PREDICTIONS, "feedback": FEEDBACK}
+REFUSALS = Table(
+    "refusals",
+    METADATA,
+    Column("refusal_id", _ID, primary_key=True),
+    Column("refused_at", Moment, nullable=False, comment="the second in which they were refused"),
+    Column("endpoint", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("field", Text, comment="the first that could not be used; null where the market has no such field"),
+    Column("reason", Text, nullable=False),
+    Column("requests", Integer, nullable=False, comment="refused alike in that second; of a batch, each listing"),
+    Index("refusals_by_moment", "refused_at", "refusal_id"),
+)
+
+_TABLES = {"prediction": PREDICTIONS, "feedback": FEEDBACK, "refusal": REFUSALS}
 """Table of each kind of record."""
 
 _MOMENTS = {
@@ -130,11 +144,14 @@ _MOMENTS = {
 _MAPPINGS = ("probabilities", "listing")
 """Fields that are mappings in a record, and JSON in its row."""
 
+_KINDS: Mapping[type, Any] = {Double: (int, float), Integer: int}
+"""Types of the fields that are neither texts nor mappings."""
+
 _FIELDS = {
     table: [
         (
             column.name,
-            ((int, float) if isinstance(column.type, Double) else dict if column.name in _MAPPINGS else str),
+            dict if column.name in _MAPPINGS else _KINDS.get(type(column.type), str),
             bool(column.nullable),
         )
         for column in table.columns
@@ -146,7 +163,7 @@ _FIELDS = {
 _OLDER_SHARE = "probability_"
 """How the fields began in which older releases wrote a prediction's probabilities, one for each category."""
 
-_AGES = {PREDICTIONS: PREDICTIONS.c.predicted_at, FEEDBACK: FEEDBACK.c.received_at}
+_AGES = {PREDICTIONS: PREDICTIONS.c.predicted_at, FEEDBACK: FEEDBACK.c.received_at, REFUSALS: REFUSALS.c.refused_at}
 
 
 def open_store(url: str) -> Engine:
@@ -205,8 +222,8 @@ def insert(connection: Connection, records: Iterable[Mapping[str, Any]]) -> None
     connection : Connection
         In a transaction.
     records : iterable of mappings
-        ``kind`` is ``prediction`` or ``feedback``; the other fields are the columns of its table, moments as ISO 8601
-        with their offset, ``listing`` and ``probabilities`` as mappings. Feedback has a ``price`` or a
+        ``kind`` is ``prediction``, ``feedback`` or ``refusal``; the other fields are the columns of its table, moments
+        as ISO 8601 with their offset, ``listing`` and ``probabilities`` as mappings. Feedback has a ``price`` or a
         ``price_category``, and ``None`` for the other one.
 
         Records of older releases are taken, too: a prediction with a ``probability_<category>`` for each category
@@ -216,7 +233,8 @@ def insert(connection: Connection, records: Iterable[Mapping[str, Any]]) -> None
     ------
     RecordRefused
         If a record is of no known kind, lacks a field, or has one of another type; if a probability is no finite
-        number, or there is none for the ``price_category``; if feedback has both a price and a category, or neither.
+        number, or there is none for the ``price_category``; if feedback has both a price and a category, or neither; if
+        a refusal counts no requests.
     """
     rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
     for record in records:
@@ -230,7 +248,7 @@ def insert(connection: Connection, records: Iterable[Mapping[str, Any]]) -> None
 
 
 def prune(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete at most ``limit`` of the predictions, and of the feedback, from before a moment; return how many."""
+    """Delete at most ``limit`` rows of each table from before a moment; return how many."""
     deleted = 0
     for table, age in _AGES.items():
         key = table.primary_key.columns[0]
@@ -279,14 +297,14 @@ def _as_row(record: Mapping[str, Any], table: Table) -> dict[str, Any]:
         row[name] = moment = datetime.fromisoformat(row[name])
         if moment.tzinfo is None:
             raise ValueError(f"{name} has no offset from UTC")
-    return _as_prediction(row) if table is PREDICTIONS else _as_feedback(row)
+    return _COMPLETIONS[table](row)
 
 
 def _of_this_release(record: Mapping[str, Any], table: Table) -> Mapping[str, Any]:
     """Return a record as this release writes it; an older one may have left it in its journal."""
     if table is FEEDBACK:
         return {"price_category": None, **record}
-    if "probabilities" in record:
+    if table is not PREDICTIONS or "probabilities" in record:
         return record
     shares = {name.removeprefix(_OLDER_SHARE): share for name, share in record.items() if name.startswith(_OLDER_SHARE)}
     return {**record, "probabilities": shares} if shares else record
@@ -308,6 +326,15 @@ def _as_feedback(row: dict[str, Any]) -> dict[str, Any]:
     if (row["price"] is None) == (row["price_category"] is None):
         raise ValueError("feedback has either a price or a price_category")
     return row if row["price"] is None else row | {"price": _finite(row["price"], "price")}
+
+
+def _as_refusal(row: dict[str, Any]) -> dict[str, Any]:
+    if not 1 <= row["requests"] < 2**31:
+        raise ValueError("a refusal counts requests")
+    return row
+
+
+_COMPLETIONS = {PREDICTIONS: _as_prediction, FEEDBACK: _as_feedback, REFUSALS: _as_refusal}
 
 
 def _finite(value: Any, name: str) -> float:

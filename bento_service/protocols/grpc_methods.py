@@ -81,7 +81,11 @@ def _answering(
             service.require_capacity()
             remaining = _remaining(context)
             service.keys.require(endpoint, _authorization(context))
-            reply = (await method(Call(service, _parse(request, sent), remaining))).SerializeToString()
+            try:
+                reply = (await method(Call(service, _parse(request, sent), remaining))).SerializeToString()
+            except ServiceError as refused:
+                service.classifier.count_refusal(endpoint, "grpc", refused)
+                raise
             status = "OK"
         except ServiceError as raised:
             fault = raised

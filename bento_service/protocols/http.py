@@ -175,7 +175,11 @@ async def _answer(
         service.keys.require("replay", shown)
         at = _read_as_of(headers[AS_OF].decode("latin-1"))
     body = b"" if method in ("GET", "HEAD") else await _read_body(headers, receive, service.max_request_bytes)
-    return await handler(service, Request(headers, body, deadline, at))
+    try:
+        return await handler(service, Request(headers, body, deadline, at))
+    except ServiceError as fault:
+        service.classifier.count_refusal(endpoint, "http", fault, at)
+        raise
 
 
 def _read_as_of(text: str) -> datetime:

@@ -236,6 +236,8 @@ def _moment(record: bytes) -> datetime | None:
     """Return when a record was made."""
     try:
         fields = orjson.loads(record)
-        return datetime.fromisoformat(fields.get("predicted_at") or fields["received_at"]).astimezone(UTC)
+        return datetime.fromisoformat(
+            fields.get("predicted_at") or fields.get("received_at") or fields["refused_at"]
+        ).astimezone(UTC)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -32,6 +32,10 @@ SPACED = re.compile(r"(?<=\d)[ \u00a0\u202f'\u2019](?=\d{3}(?!\d))")
 _AMOUNT = re.compile(r"(?P<before>[^\d+-]*)(?P<number>[+-]?\d[\d.,]*)(?P<unit>.*)", re.DOTALL)
 
 
+MISSING = "missing"
+"""The reason of a required cell that is empty."""
+
+
 class Unusable(ValueError):
     """A cell that has content but no value; the message is the reason that users read."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from housing_assets.inference.cells import Unusable
+from housing_assets.inference.cells import MISSING, Unusable
 from housing_assets.inference.rule_base import Rule
 
 
@@ -145,7 +145,7 @@ class Column:
         result = self.rule(cell)
         if result is None:
             if self.required:
-                raise Unusable("missing")
+                raise Unusable(MISSING)
             return (None,) * len(self.values)
         results = tuple(result) if isinstance(result, tuple) else (result,)
         for value, found in zip(self.values, results, strict=True):

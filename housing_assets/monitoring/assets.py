@@ -4,7 +4,7 @@ The daily ones read the prediction store and the registry, and nothing that trai
 a retraining, which must not run it again.
 """
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from housing_assets.monitoring.runs import (
     log_troubles,
     merge_window,
     report_context,
+    service_context,
     store_is_readable,
     window_of,
 )
@@ -77,6 +78,33 @@ def production_predictions(
         typed = (type_predictions(market, page, read_listings(page)) for page in stored)
         frames = Frames.write(typed, Path(folder))
         yield dg.MaterializeResult(value=frames, metadata={"dagster/row_count": frames.rows})
+
+
+@dg.asset(
+    group_name=GROUP,
+    partitions_def=DAYS.partitions(),
+    kinds={"sqlalchemy"},
+    deps=["prediction_store"],
+    dagster_type=dg.Any,
+    check_specs=checks.specs("traffic_report"),
+)
+def traffic_report(
+    context: dg.AssetExecutionContext, config: ReportConfig, predictions: PredictionStore
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """How much the day was asked, beside the days before it, and what the service refused."""
+    from housing_assets.monitoring.documents import Documents, as_json
+    from housing_assets.monitoring.production.presentation import traffic_metadata
+    from housing_assets.monitoring.production.traffic import judge_traffic, read_traffic
+
+    start, end = context.partition_time_window
+    with store_is_readable():
+        traffic = read_traffic(predictions, start, end, datetime.now(UTC))
+    report = judge_traffic(traffic, config.thresholds())
+    return dg.MaterializeResult(
+        value=Documents({"traffic_report.json": as_json(report)}),
+        metadata=traffic_metadata(report),
+        check_results=checks.traffic_results(report, service_context(context)),
+    )
 
 
 @dg.asset(group_name=GROUP, partitions_def=DAYS.partitions(), kinds={"python"})

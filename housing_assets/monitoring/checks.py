@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from housing_assets.monitoring.drift.report import DriftReport
     from housing_assets.monitoring.drift.validation import ValidationReport
     from housing_assets.monitoring.performance.report import Performance
+    from housing_assets.monitoring.production.traffic import TrafficReport
     from housing_assets.monitoring.report_context import ReportContext
     from housing_assets.monitoring.thresholds import Thresholds
 
@@ -41,6 +42,11 @@ DRIFT_CHECKS = {
 
 FEATURES_CHECK, PERFORMANCE_CHECK = "features_valid", "performance_held"
 
+REFUSALS_CHECK, TRAFFIC_CHECK = "refusals_within_limit", "traffic_held"
+
+ALERTING_REPORTS = frozenset({"traffic_report"})
+"""Reports whose failures are told of and never lead to a retraining, nor count as a judged window."""
+
 _DESCRIPTIONS = {
     "drift_report": {name: description for name, (_, description) in DRIFT_CHECKS.items()},
     "feature_validation_report": {
@@ -49,6 +55,10 @@ _DESCRIPTIONS = {
     },
     "performance_report": {
         PERFORMANCE_CHECK: "Accuracy of the production version on labelled predictions holds up against its holdout."
+    },
+    "traffic_report": {
+        REFUSALS_CHECK: "The share of listings that were refused (422) is within its limit.",
+        TRAFFIC_CHECK: "The day has not far fewer answers than the days before it.",
     },
 }
 
@@ -87,6 +97,14 @@ def performance_results(
     context : ReportContext
     """
     return [_guarded(PERFORMANCE_CHECK, context, lambda: _performance_result(performance, limits, context))]
+
+
+def traffic_results(report: "TrafficReport", context: "ReportContext") -> list[dg.AssetCheckResult]:
+    """Return the checks of a traffic report."""
+    return [
+        _guarded(REFUSALS_CHECK, context, lambda: _refusals_result(report, context)),
+        _guarded(TRAFFIC_CHECK, context, lambda: _traffic_result(report, context)),
+    ]
 
 
 def _drift_result(
@@ -156,6 +174,39 @@ def _performance_result(
         worse_than_replaced=performance.worse_than_replaced,
     )
     return _result(PERFORMANCE_CHECK, verdict, passed=not report.failed and not performance.worse_than_replaced)
+
+
+def _refusals_result(report: "TrafficReport", context: "ReportContext") -> dg.AssetCheckResult:
+    verdict = Verdict(
+        partition=context.partition,
+        report_id=context.report_id,
+        model_version=context.version,
+        in_production=context.in_production,
+        insufficient=report.too_few_to_judge_refusals,
+        counts_toward_retraining=False,
+        severe=False,
+        summary=report.refusals_summary,
+        columns=report.refused_fields if report.too_many_refused else (),
+        value=report.refused_share,
+        threshold=report.thresholds.refused_share,
+    )
+    return _result(REFUSALS_CHECK, verdict, passed=not report.too_many_refused)
+
+
+def _traffic_result(report: "TrafficReport", context: "ReportContext") -> dg.AssetCheckResult:
+    verdict = Verdict(
+        partition=context.partition,
+        report_id=context.report_id,
+        model_version=context.version,
+        in_production=context.in_production,
+        insufficient=report.expected is None,
+        counts_toward_retraining=False,
+        severe=False,
+        summary=report.traffic_summary,
+        value=report.share_of_expected,
+        threshold=report.thresholds.traffic_share,
+    )
+    return _result(TRAFFIC_CHECK, verdict, passed=not report.too_few_answered)
 
 
 def _calls_for_action(context: "ReportContext", insufficient: bool) -> bool:

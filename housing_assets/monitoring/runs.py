@@ -55,6 +55,19 @@ def report_context(context: dg.AssetExecutionContext, version: int, *, in_produc
     )
 
 
+def service_context(context: dg.AssetExecutionContext) -> "ReportContext":
+    """Return what a report on the service is about: a day, whichever versions answered."""
+    from housing_assets.monitoring.report_context import ReportContext
+
+    return ReportContext(
+        partition=context.partition_key,
+        days=(context.partition_key,),
+        report_id=f"{context.asset_key.to_user_string()}/{context.partition_key}/{context.run.run_id}",
+        version=0,
+        in_production=True,
+    )
+
+
 def log_troubles(context: dg.AssetExecutionContext, references: "References") -> None:
     """Say in the log why a version cannot be judged."""
     for trouble in references.troubles:

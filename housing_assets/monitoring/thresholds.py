@@ -94,6 +94,15 @@ class Thresholds(BaseModel):
     performance_p: float = Field(
         default=0.05, gt=0, lt=1, description="Largest p at which a loss is not put down to chance."
     )
+    refused_share: float = Field(
+        default=0.05, gt=0, lt=1, description="Share of a day's listings that may be refused (422)."
+    )
+    traffic_share: float = Field(
+        default=0.3,
+        gt=0,
+        lt=1,
+        description="Smallest share of the answers that the days before let expect.",
+    )
     severe_factor: float = Field(default=2.0, ge=1, description="A finding is severe from this many times its limit.")
 
     @model_validator(mode="after")

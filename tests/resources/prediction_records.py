@@ -37,6 +37,20 @@ def feedback(prediction_id: str, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def refusal(requests: int = 1, **changes: Any) -> dict[str, Any]:
+    """Return requests that were refused alike."""
+    return {
+        "kind": "refusal",
+        "refusal_id": str(uuid_utils.uuid7()),
+        "refused_at": "2026-11-21T10:00:00.000000Z",
+        "endpoint": "predict",
+        "protocol": "http",
+        "field": "GrossSquareMeters",
+        "reason": "unusable",
+        "requests": requests,
+    } | changes
+
+
 def older_prediction(number: int = 0, **changes: Any) -> dict[str, Any]:
     """Return a prediction as an older release wrote it: a field for each category."""
     record = prediction(number)

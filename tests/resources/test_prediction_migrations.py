@@ -130,7 +130,7 @@ def test_several_that_start_at_once_migrate_an_older_store_once(url: str) -> Non
     store = open_store(url)
     assert len(read(store, "predictions")) == len(predictions)
     assert len(read(store, "feedback")) == len(prices)
-    assert [row["version_num"] for row in read(store, VERSION_TABLE)] == ["0002"]
+    assert [row["version_num"] for row in read(store, VERSION_TABLE)] == ["0003"]
 
 
 def test_a_migration_that_fails_at_its_end_leaves_the_older_store_as_it_was(url: str) -> None:
@@ -140,10 +140,10 @@ def test_a_migration_that_fails_at_its_end_leaves_the_older_store_as_it_was(url:
         connection.execute(text("CREATE TABLE _alembic_tmp_feedback (of_someone_else INTEGER)"))
         if store.dialect.name == "postgresql":
             connection.execute(text("ALTER TABLE feedback ADD COLUMN price_category INTEGER"))
-    before = {table: by_key(read(store, table)) for table in METADATA.tables}
+    before = {table: by_key(read(store, table)) for table in ("predictions", "feedback")}
     with pytest.raises(DBAPIError, match="already exists"):
         migrate(store)
-    assert {table: by_key(read(store, table)) for table in METADATA.tables} == before
+    assert {table: by_key(read(store, table)) for table in ("predictions", "feedback")} == before
     assert [row["version_num"] for row in read(store, VERSION_TABLE)] == ["0001"]
     assert "predictions_by_moment" in {index["name"] for index in inspect(store).get_indexes("predictions")}
 

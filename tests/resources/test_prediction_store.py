@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import InvalidRequestError, OperationalError
 
-from resources.prediction_store import PredictionStore, read_listings, read_probabilities
+from resources.prediction_store import PredictionStore, Refusals, read_listings, read_probabilities
 from resources.prediction_tables import insert, migrate, open_store
 from tests.databases import KINDS, new_store
 from tests.resources.older_store import fill_older_store, open_older_store
-from tests.resources.prediction_records import feedback, older_prediction, prediction
+from tests.resources.prediction_records import feedback, older_prediction, prediction, refusal
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 END = START + timedelta(hours=1)
@@ -91,6 +91,22 @@ def test_shadows_are_read_only_when_asked_for(url: str) -> None:
     assert answers["model_version"].tolist() == ["3"]
     assert both["role"].tolist() == ["answer", "shadow"]
     assert both["request_key"].tolist() == [None, "k"]
+
+
+def test_answers_and_refusals_of_an_interval_are_counted(url: str) -> None:
+    store = PredictionStore(url=url)
+    assert (store.count_predictions(START, END), store.refusals(START, END)) == (0, [])
+    answer = prediction()
+    late, early = END.isoformat(), (START - timedelta(seconds=1)).isoformat()
+    kinds = [refusal(3), refusal(4, field="district", reason="missing"), refusal(2, field=None), refusal(5)]
+    outside = [refusal(100, refused_at=late), refusal(100, refused_at=early)]
+    write(url, answer, answer | {"role": "shadow"}, prediction(predicted_at=late), prediction(1), *kinds, *outside)
+    assert store.count_predictions(START, END) == 2
+    assert store.refusals(START, END) == [
+        Refusals("predict", "GrossSquareMeters", "unusable", 8),
+        Refusals("predict", "district", "missing", 4),
+        Refusals("predict", None, "unusable", 2),
+    ]
 
 
 def test_a_listing_is_expanded_to_the_cells_that_were_sent(url: str) -> None:

@@ -13,6 +13,7 @@ from resources.prediction_tables import (
     FEEDBACK,
     METADATA,
     PREDICTIONS,
+    REFUSALS,
     VERSION_TABLE,
     RecordRefused,
     insert,
@@ -21,7 +22,7 @@ from resources.prediction_tables import (
     prune,
 )
 from tests.databases import KINDS, new_sqlite, new_store
-from tests.resources.prediction_records import SHARES, feedback, older_feedback, older_prediction, prediction
+from tests.resources.prediction_records import SHARES, feedback, older_feedback, older_prediction, prediction, refusal
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 """The id of no prediction."""
@@ -55,7 +56,9 @@ def test_the_migrations_make_the_tables_that_are_declared(store: Engine) -> None
         options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), METADATA) == []
         indexes = {index["name"] for table in METADATA.tables for index in inspect(connection).get_indexes(table)}
-    assert indexes == {"predictions_by_moment", "feedback_by_prediction", "feedback_by_moment"}
+    assert indexes == {
+        *("predictions_by_moment", "feedback_by_prediction", "feedback_by_moment", "refusals_by_moment"),
+    }
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(url: str) -> None:
@@ -203,6 +206,11 @@ def test_a_key_with_a_character_that_postgresql_does_not_have_costs_no_predictio
         *(feedback(NOBODY, price=price) for price in NO_NUMBERS if price is not None),
         older_feedback(NOBODY, price=None),
         {name: value for name, value in feedback(NOBODY).items() if name != "price"},
+        refusal(0),
+        refusal(2**31),
+        refusal("many"),  # type: ignore[arg-type]
+        refusal(refused_at=None),
+        refusal(reason=None),
         prediction(listing="text"),
         prediction(tier=[]),
     ],
@@ -211,6 +219,20 @@ def test_what_is_no_record_is_refused(store: Engine, record: object) -> None:
     with pytest.raises(RecordRefused), store.begin() as connection:
         insert(connection, [prediction(), record])  # type: ignore[list-item]
     assert count(store) == (0, 0)
+
+
+def test_refusals_are_stored_as_they_were_counted_once_and_deleted_with_age(store: Engine) -> None:
+    named, unnamed = refusal(7), refusal(field=None, refused_at="2026-11-22T10:00:00Z")
+    for _ in range(2):
+        with store.begin() as connection:
+            insert(connection, [named, unnamed])
+    with store.begin() as connection:
+        rows = connection.execute(select(REFUSALS).order_by(REFUSALS.c.refused_at)).mappings().all()
+        assert rows[0]["refused_at"] == datetime(2026, 11, 21, 10, tzinfo=UTC)
+        for name in set(REFUSALS.columns.keys()) - {"refused_at"}:
+            assert [row[name] for row in rows] == [named[name], unnamed[name]]
+        assert prune(connection, datetime(2026, 11, 22, tzinfo=UTC), 10) == 1
+        assert connection.execute(select(REFUSALS.c.refusal_id)).scalars().all() == [unnamed["refusal_id"]]
 
 
 def test_what_is_old_is_deleted_bit_by_bit(store: Engine) -> None:
