@@ -58,7 +58,7 @@ class Journal:
         self._full_reason = ""
         self._lock = threading.Lock()
         self._unsynced: set[Segment] = set()
-        self._foreign: set[Path] = set()
+        self._not_adopted: dict[Path, str] = {}
         self._current: Segment | None = Segment.create(folder)
         self._segments = [self._current]
         self._closed = threading.Event()
@@ -93,16 +93,18 @@ class Journal:
             return list(self._segments)
 
     def adopt(self) -> None:
-        """Take over the segments of dead processes."""
-        known = {segment.path for segment in self.segments()} | self._foreign
+        """Take over the segments of dead processes; one that cannot be adopted is tried again the next time."""
+        known = {segment.path for segment in self.segments()}
         adopted = []
         for path in sorted(set(self.folder.glob(f"*{SUFFIX}")) - known):
             try:
                 segment = Segment.adopt(path)
             except OSError as fault:  # another user's, say: it must not block the others
-                self._foreign.add(path)
-                logger.error("%s cannot be adopted, its records stay in it: %s", path, fault)
+                if self._not_adopted.get(path) != str(fault):
+                    logger.error("%s cannot be adopted yet, its records stay in it: %s", path, fault)
+                self._not_adopted[path] = str(fault)
                 continue
+            self._not_adopted.pop(path, None)
             if segment is not None:
                 adopted.append(segment)
         with self._lock:
@@ -125,6 +127,8 @@ class Journal:
     def sync(self) -> None:
         """Flush what was written to the disk, so that it survives a power failure."""
         with self._lock:
+            for segment in self._unsynced:
+                segment.mark(time.monotonic())
             descriptors = [segment.duplicate_descriptor() for segment in self._unsynced]
             self._unsynced.clear()
         if descriptors:

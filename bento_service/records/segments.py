@@ -3,9 +3,12 @@
 A file lock shows that a running process has the segment; the kernel releases it however the process ends.
 """
 
+import errno
 import fcntl
 import json
 import os
+import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -58,6 +61,8 @@ class Segment:
         self.sealed = sealed
         self.shipped_to = 0
         self._lines = self._shipped_lines = 0  # one writer each: the thread that appends, the thread that ships
+        self._marks: deque[tuple[int, float]] = deque()
+        self._marked = 0
         self._descriptor = descriptor
 
     @classmethod
@@ -81,7 +86,13 @@ class Segment:
             os.close(descriptor)
             return None
         segment = cls(path, descriptor, sealed=True)
-        segment._lines = segment._count_lines()
+        try:
+            segment._lines = segment._count_lines()
+        except OSError:
+            segment.release()  # or this very process would keep it locked
+            raise
+        # How long ago its process last wrote is the wall clock's word, which may have been set back since.
+        segment.mark(time.monotonic() - max(0.0, time.time() - os.fstat(descriptor).st_mtime))
         return segment
 
     @property
@@ -93,6 +104,17 @@ class Segment:
     def pending_lines(self) -> int:
         """Lines that are not in the store yet."""
         return self._lines - self._shipped_lines
+
+    @property
+    def pending_since(self) -> float | None:
+        """When the oldest line that is not in the store was there, by the monotonic clock; None if it is not marked."""
+        return next((at for size, at in tuple(self._marks) if size > self.shipped_to), None)
+
+    def mark(self, now: float) -> None:
+        """Remember that what was written until now is there: records may be dated otherwise, and clocks are set."""
+        if self.size > self._marked:
+            self._marked = self.size
+            self._marks.append((self.size, now))
 
     def append(self, data: bytes) -> None:
         """Write framed lines.
@@ -116,12 +138,18 @@ class Segment:
     def read(self, max_records: int) -> Chunk:
         """Read what follows the chunks that were marked as shipped.
 
-        The last line of a segment is cut off if its process died while writing it.
+        The last line of a segment is cut off if its process died while writing it. What was written and is no longer
+        there, because the file was made shorter, counts as one damaged line.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
         """
         start, sealed, size = self.shipped_to, self.sealed, self.size
         length = READ_BYTES
         while True:
-            data = os.pread(self._descriptor, min(length, size - start), start)
+            data = self._read_bytes(min(length, size - start), start)
             if b"\n" in data or len(data) < length:
                 break
             length *= 2
@@ -133,6 +161,13 @@ class Segment:
                 chunk.records.append(line[_CHECKSUM_LENGTH + 1 :])
             else:
                 chunk.damaged.append(Damaged(line, "its checksum does not match"))
+        if not lines and len(data) < min(length, size - start):
+            if os.fstat(self._descriptor).st_size >= size:
+                raise OSError(errno.EIO, "the segment could not be read to its end")
+            chunk.damaged.append(
+                Damaged(rest, f"{size - start - len(data):,} bytes after it are gone from the segment")
+            )
+            return chunk._replace(end=size)
         if rest and sealed and end + len(rest) == size and b"\n" not in rest:
             chunk.damaged.append(Damaged(rest, "cut off at the end of its segment"))
             return chunk._replace(end=size)
@@ -142,6 +177,8 @@ class Segment:
         """Continue after a chunk whose records are all stored or set aside."""
         self.shipped_to = chunk.end
         self._shipped_lines += len(chunk.records) + len(chunk.damaged)
+        while self._marks and self._marks[0][0] <= self.shipped_to:
+            self._marks.popleft()
 
     def set_aside(self, damaged: Iterable[Damaged]) -> None:
         """Keep lines that cannot be stored in a file beside the segment: JSON lines with the reason of each."""
@@ -170,6 +207,15 @@ class Segment:
         """Delete the file."""
         self.path.unlink(missing_ok=True)  # before the lock is released, so that no other process adopts it
         self.release()
+
+    def _read_bytes(self, length: int, start: int) -> bytes:
+        """Read as many bytes as there are, up to ``length``: the system may read fewer than it is asked for."""
+        parts: list[bytes] = []
+        while length > 0 and (data := os.pread(self._descriptor, length, start)):
+            parts.append(data)
+            start += len(data)
+            length -= len(data)
+        return b"".join(parts)
 
     def _count_lines(self) -> int:
         count, offset, last = 0, 0, b"\n"

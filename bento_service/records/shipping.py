@@ -86,7 +86,7 @@ class Shipper:
         self._failures = 0
         self._last_error: str | None = None
         self._last_shipped_at: datetime | None = None
-        self._oldest_pending: datetime | None = None
+        self._pending_since: float | None = None
         self._shipped = self._damaged = 0
         self._stopping = threading.Event()
         self._tried = threading.Event()
@@ -107,11 +107,11 @@ class Shipper:
 
     def state(self) -> StoreState:
         """Return how much waits in the journal, when records were last shipped, and the last error if it persists."""
-        oldest, shipped_at = self._oldest_pending, self._last_shipped_at
+        since, shipped_at = self._pending_since, self._last_shipped_at
         return {
             "pending_bytes": self._pending_bytes(),
             "pending_records": sum(segment.pending_lines for segment in self._journal.segments()),
-            "oldest_pending_seconds": None if oldest is None else (datetime.now(UTC) - oldest).total_seconds(),
+            "oldest_pending_seconds": None if since is None else time.monotonic() - since,
             "last_shipped_at": None if shipped_at is None else shipped_at.isoformat(timespec="milliseconds"),
             "last_error": self._last_error,
             "shipped": self._shipped,
@@ -157,11 +157,11 @@ class Shipper:
             sealed = segment.sealed  # before the size is read, which is then final
             chunk = segment.read(self._batch)
             if chunk.end > segment.shipped_to:
-                self._oldest_pending = _moment(chunk.records[0]) if chunk.records else None
+                self._pending_since = segment.pending_since
                 return segment, chunk
-            if sealed:
+            if sealed and not segment.pending_bytes:
                 self._journal.remove(segment)
-        self._oldest_pending = None
+        self._pending_since = None
         return None
 
     def _ship(self, segment: Segment, chunk: Chunk) -> None:
@@ -230,14 +230,3 @@ class Shipper:
         cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
         described = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
         return described.replace(self._password, "***") if self._password else described
-
-
-def _moment(record: bytes) -> datetime | None:
-    """Return when a record was made."""
-    try:
-        fields = orjson.loads(record)
-        return datetime.fromisoformat(
-            fields.get("predicted_at") or fields.get("received_at") or fields["refused_at"]
-        ).astimezone(UTC)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None

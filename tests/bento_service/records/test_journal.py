@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -44,6 +46,15 @@ def adopt_everything(folder: Path) -> tuple[list[bytes], list[Damaged]]:
 
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+@contextmanager
+def reads_bounded_to(monkeypatch: pytest.MonkeyPatch, size: int) -> Iterator[None]:
+    """Let the kernel read less than was asked for, as it may wherever a file lies."""
+    pread = os.pread
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", lambda descriptor, length, start: pread(descriptor, min(length, size), start))
+        yield
 
 
 @contextmanager
@@ -135,6 +146,56 @@ def test_a_segment_that_cannot_be_opened_holds_up_no_other(tmp_path: Path, caplo
     journal.adopt()
     assert read_everything(journal) == ([b"left"], [])
     assert caplog.text.count("cannot be adopted") == 1
+    journal.close()
+
+
+def test_a_segment_that_cannot_be_read_for_a_while_is_adopted_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "1.journal").write_bytes(frame([b"left"]))
+    journal = Journal(tmp_path, 1 << 20)
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", fail)
+        for _ in range(3):
+            journal.adopt()
+    assert len(journal.segments()) == 1
+    journal.adopt()
+    assert read_everything(journal) == ([b"left"], [])
+    assert caplog.text.count("cannot be adopted") == 1
+    journal.close()
+
+
+def test_a_read_that_is_cut_short_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path, max_bytes=100 << 20)
+    records = [b"%d " % number + b"x" * 5_000 for number in range(30)]
+    journal.append(records)
+    journal.seal()
+    with reads_bounded_to(monkeypatch, 700):
+        assert read_everything(journal) == (records, [])
+    journal.close()
+
+
+@pytest.mark.parametrize("left", [0, 15, 30])
+def test_what_is_gone_from_a_segment_is_a_damage_and_holds_up_nothing(tmp_path: Path, left: int) -> None:
+    journal = Journal(tmp_path, max_bytes=1 << 20)
+    journal.append([b"first record"])
+    journal.append([b"second record"])
+    journal.seal()
+    os.truncate(journal.segments()[0].path, left)
+    records, damaged = [], []
+    (segment,) = journal.segments()
+    while segment.pending_bytes:
+        chunk = segment.read(7)
+        records += chunk.records
+        damaged += chunk.damaged
+        segment.mark_shipped(chunk)
+    assert records == ([b"first record"] if left == 30 else [])
+    assert [each.line for each in damaged] == [frame([b"first record", b"second record"])[len(frame(records)) : left]]
+    assert "gone" in damaged[0].reason
     journal.close()
 
 

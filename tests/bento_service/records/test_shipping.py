@@ -1,4 +1,5 @@
 import logging
+import os
 import shutil
 import signal
 import sqlite3
@@ -300,6 +301,55 @@ def test_a_server_that_stops_and_comes_back_gets_everything(
             wait_until(lambda: shipper.state()["pending_bytes"] == 0)
             assert stored(url) == ids(records)
     assert 2 <= caplog.text.count("cannot be written") <= 8  # as many as there were different reasons, not tries
+
+
+def test_a_read_that_is_cut_short_deletes_no_segment_that_has_records(
+    folder: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [prediction(number) for number in range(50)]
+    pread = os.pread
+    cut = iter([0, 10, 100, 300])  # bytes that the first reads give, before the end of the first record
+
+    def read_less(descriptor: int, length: int, start: int) -> bytes:
+        return pread(descriptor, min(length, next(cut, length)), start)
+
+    journal = Journal(folder, max_bytes=1 << 20)
+    append(journal, records)
+    journal.seal()
+    monkeypatch.setattr(os, "pread", read_less)
+    shipper = Shipper(journal, url, retention_days=10_000, interval=0.02)
+    shipper.start()
+    wait_until(lambda: shipper.state()["shipped"] == 50)
+    assert shipper.stop(20)
+    journal.close()
+    assert stored(url) == ids(records)
+
+
+@pytest.mark.parametrize("dated", ["2001-01-01T00:00:00Z", "2090-01-01T00:00:00Z"])
+def test_the_lag_is_the_time_that_records_have_waited_however_they_are_dated(
+    folder: Path, tmp_path: Path, dated: str
+) -> None:
+    url = f"postgresql://ada@/db?host={tmp_path}"  # which is not there
+    with shipping(folder, url, drain=0.1, max_backoff=0.05) as (journal, shipper):
+        append(journal, [prediction(predicted_at=dated)])
+        started = time.monotonic()
+        wait_until(lambda: (shipper.state()["oldest_pending_seconds"] or 0) > 0.5)
+        assert shipper.state()["oldest_pending_seconds"] <= time.monotonic() - started + 0.1
+
+
+@pytest.mark.parametrize(("changed", "least", "most"), [(-3_600, 3_599, 3_660), (3_600, 0, 60)])
+def test_the_lag_of_a_dead_process_counts_from_its_last_record_and_is_never_negative(
+    folder: Path, tmp_path: Path, changed: int, least: float, most: float
+) -> None:
+    journal = Journal(folder, max_bytes=1 << 20)
+    append(journal, [prediction(predicted_at="2001-01-01T00:00:00Z")])
+    journal.close()
+    (path,) = folder.iterdir()
+    moment = time.time() + changed  # in the future where the clock was set back since
+    os.utime(path, (moment, moment))
+    with shipping(folder, f"postgresql://ada@/db?host={tmp_path}", drain=0.1, max_backoff=0.05) as (_, shipper):
+        wait_until(lambda: shipper.state()["oldest_pending_seconds"] is not None)
+        assert least <= shipper.state()["oldest_pending_seconds"] <= most
 
 
 def test_no_message_has_the_password_or_a_listing(
