@@ -57,7 +57,7 @@ class Band(TypedDict):
 class Answer(TypedDict):
     """The category of one listing."""
 
-    prediction_id: Annotated[Identifier, Field(description="UUID of version 7, to send feedback with.")]
+    prediction_id: Annotated[Identifier, Field(description="UUID, to send feedback with.")]
     price_category: str
     probabilities: Annotated[dict[str, Share], Field(description="By category; they sum to 1.")]
     band: Annotated[Band | None, Field(description="Null where the categories are no bands of a price.")]

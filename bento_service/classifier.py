@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import orjson
-import uuid_utils
 
 from bento_service.answers import Accepted, Answer, Refusal
 from bento_service.batch_queue import BatchQueue
@@ -18,6 +17,7 @@ from bento_service.errors import MAX_FIELD_ERRORS, FieldError, Kind, Reason, Ser
 from bento_service.feedback import FIELDS, read_feedback
 from bento_service.metrics import Metrics
 from bento_service.models.snapshot import ServedModel, Snapshot
+from bento_service.record_ids import new_id, repeatable_id
 from bento_service.records.journal import JournalFull
 from bento_service.records.predictions import PredictionLog, answer_record, shadow_record
 from bento_service.records.refusals import RefusalCounts
@@ -89,7 +89,14 @@ class Classifier:
         self._split = split
         self._log = log
 
-    def predict(self, cells: Any, key: str | None, protocol: str, at: datetime | None = None) -> Answer:
+    def predict(
+        self,
+        cells: Any,
+        key: str | None,
+        protocol: str,
+        at: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> Answer:
         """Classify one listing.
 
         Parameters
@@ -102,14 +109,17 @@ class Classifier:
             ``http`` or ``grpc``, for the record.
         at : datetime, optional
             The moment that the record is dated, in UTC, where recorded traffic is replayed; now by default.
+        idempotency_key : str, optional
+            A request that is sent again with the same key is recorded once.
 
         Raises
         ------
         ServiceError
             If the listing cannot be used, or there is no model, or the answer cannot be recorded.
         """
-        _check_key(key)
-        answer, records = self._answer(self._models.snapshot, cells, key, protocol, at)
+        _check_keys(key, idempotency_key)
+        repeated = None if idempotency_key is None else (idempotency_key, "predict")
+        answer, records = self._answer(self._models.snapshot, cells, key, protocol, at, repeated)
         self._record(records)
         return answer
 
@@ -120,6 +130,7 @@ class Classifier:
         protocol: str,
         deadline: float | None = None,
         at: datetime | None = None,
+        idempotency_key: str | None = None,
     ) -> list[Answer | Refusal]:
         """Classify several listings by one version; what cannot be used has its error in place of an answer.
 
@@ -131,6 +142,7 @@ class Classifier:
         deadline : float, optional
             Of the monotonic clock, in seconds, after which the client no longer waits for the answer.
         at : datetime, optional
+        idempotency_key : str, optional
             As for ``predict``.
 
         Raises
@@ -147,12 +159,18 @@ class Classifier:
                 f"a batch has 1 to {self.max_batch} listings",
                 [FieldError("listings", f"{len(listings)} listings", f"1 to {self.max_batch}", Reason.MALFORMED)],
             )
-        _check_key(key)
+        _check_keys(key, idempotency_key)
         async with self._batches.turn(len(listings), deadline):
-            return await self._answer_batch(listings, key, protocol, deadline, at)
+            return await self._answer_batch(listings, key, protocol, deadline, at, idempotency_key)
 
     async def _answer_batch(
-        self, listings: Sequence[Any], key: str | None, protocol: str, deadline: float | None, at: datetime | None
+        self,
+        listings: Sequence[Any],
+        key: str | None,
+        protocol: str,
+        deadline: float | None,
+        at: datetime | None,
+        idempotency_key: str | None,
     ) -> list[Answer | Refusal]:
         snapshot = self._models.snapshot
         snapshot.require_champion()
@@ -168,7 +186,8 @@ class Classifier:
                         Kind.DEADLINE_EXCEEDED, f"{row} of {len(listings)} listings were done by the deadline"
                     )
             try:
-                answer, made = self._answer(snapshot, cells, key, protocol, at)
+                repeated = None if idempotency_key is None else (idempotency_key, "predict_batch", row)
+                answer, made = self._answer(snapshot, cells, key, protocol, at, repeated)
                 answers.append(answer)
                 records += made
             except ServiceError as fault:
@@ -179,7 +198,9 @@ class Classifier:
             self.count_refusal("predict_batch", protocol, each, at)
         return answers
 
-    def record_feedback(self, feedback: Any, at: datetime | None = None) -> Accepted:
+    def record_feedback(
+        self, feedback: Any, at: datetime | None = None, idempotency_key: str | None = None
+    ) -> Accepted:
         """Record what a listing really was: its price, or its class, whichever the champion's market predicts.
 
         Parameters
@@ -189,14 +210,17 @@ class Classifier:
             with its UTC offset, or nothing for now.
         at : datetime, optional
             When it counts as received, where recorded traffic is replayed; now by default.
+        idempotency_key : str, optional
+            As for ``predict``.
 
         Raises
         ------
         ServiceError
             If it cannot be used, or there is no model, or it cannot be recorded.
         """
+        _check_keys(None, idempotency_key)
         market = self._models.snapshot.require_champion().model.market
-        accepted = read_feedback(market, feedback, at or datetime.now(UTC))
+        accepted = read_feedback(market, feedback, at or datetime.now(UTC), idempotency_key)
         truth = {"price": accepted.get("price"), "price_category": accepted.get("price_category")}
         self._record([orjson.dumps({"kind": "feedback", **accepted, **truth})])
         return accepted
@@ -224,15 +248,21 @@ class Classifier:
         self.refusals.count(at or datetime.now(UTC), endpoint, protocol, field, reason)
 
     def _answer(
-        self, snapshot: Snapshot, cells: Any, key: str | None, protocol: str, at: datetime | None
+        self,
+        snapshot: Snapshot,
+        cells: Any,
+        key: str | None,
+        protocol: str,
+        at: datetime | None,
+        repeated: tuple[Any, ...] | None,
     ) -> tuple[Answer, list[bytes]]:
-        """Return the answer for a listing, and the records to be kept of it."""
+        """Return the answer for a listing, and the records to be kept of it; ``repeated`` is what a retry has again."""
         started = time.perf_counter()
         if not isinstance(cells, Mapping):
             expected = FieldError("listing", cells, "an object of its fields", Reason.MALFORMED)
             raise ServiceError(Kind.INVALID, "a listing is an object", [expected])
-        prediction_id = str(uuid_utils.uuid7())
-        served, shadow = self._choose(snapshot, key or prediction_id)
+        prediction_id = new_id()
+        served, shadow = self._choose(snapshot, key or (repeated[0] if repeated else prediction_id))
         known = served.model.market.known_names
         if not cells.keys() <= known:
             raise _unknown_fields(cells, known)
@@ -240,6 +270,8 @@ class Classifier:
             prediction = served.model.predict_one(cells)
         except UnusableListing as fault:
             raise unusable_listing(fault.reasons, cells) from None
+        if repeated:  # only now is known that the cells are texts and numbers
+            prediction_id = repeatable_id(*repeated, dict(cells))
         record = answer_record(
             served,
             prediction,
@@ -285,11 +317,12 @@ class Classifier:
             raise ServiceError(Kind.JOURNAL_FULL, str(fault), retry_after=30) from fault
 
 
-def _check_key(key: str | None) -> None:
-    if key is not None and len(key) > MAX_KEY_LENGTH:
-        expected = f"at most {MAX_KEY_LENGTH} characters"
-        fault = FieldError("request key", key, expected, Reason.MALFORMED)
-        raise ServiceError(Kind.INVALID, "the request key is too long", [fault])
+def _check_keys(key: str | None, idempotency_key: str | None) -> None:
+    for name, given in (("request key", key), ("idempotency key", idempotency_key)):
+        if given is not None and len(given) > MAX_KEY_LENGTH:
+            expected = f"at most {MAX_KEY_LENGTH} characters"
+            fault = FieldError(name, given, expected, Reason.MALFORMED)
+            raise ServiceError(Kind.INVALID, f"the {name} is too long", [fault])
 
 
 def _unknown_fields(cells: Mapping[Any, Any], known: frozenset[str]) -> ServiceError:

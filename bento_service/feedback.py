@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
-
-import uuid_utils
+from uuid import UUID
 
 from bento_service.answers import Accepted
 from bento_service.errors import MAX_FIELD_ERRORS, FieldError, Kind, Reason, ServiceError
 from bento_service.moments import format_moment, read_past_moment
+from bento_service.record_ids import VERSIONS, new_id, repeatable_id
 from housing_assets.inference.market import Market
 
 PRICE, CATEGORY = "price", "price_category"
@@ -22,7 +22,7 @@ def truth_field(market: Market) -> str:
     return PRICE if market.has_price else CATEGORY
 
 
-def read_feedback(market: Market, feedback: Any, now: datetime) -> Accepted:
+def read_feedback(market: Market, feedback: Any, now: datetime, idempotency_key: str | None = None) -> Accepted:
     """Read and check feedback.
 
     Parameters
@@ -32,6 +32,8 @@ def read_feedback(market: Market, feedback: Any, now: datetime) -> Accepted:
         ``prediction_id``, ``price`` or ``price_category`` as the market has it, and ``observed_at`` or nothing for now.
     now : datetime
         When it counts as received, in UTC.
+    idempotency_key : str, optional
+        Feedback that is sent again with the same key has the same id.
 
     Raises
     ------
@@ -63,7 +65,12 @@ def read_feedback(market: Market, feedback: Any, now: datetime) -> Accepted:
     if unknown or unusable:
         wrong = len(unknown) + len(unusable)
         raise ServiceError(Kind.INVALID, f"{wrong} of the feedback's fields cannot be used", [*unusable, *faults])
-    feedback_id, received_at = str(uuid_utils.uuid7()), format_moment(now)
+    received_at = format_moment(now)
+    if idempotency_key is None:
+        feedback_id = new_id()
+    else:
+        content = (checked["prediction_id"], checked[truth], feedback.get("observed_at"))
+        feedback_id = repeatable_id(idempotency_key, "feedback", *content)
     if market.has_price:
         return {
             "feedback_id": feedback_id,
@@ -93,9 +100,9 @@ def _refuse(market: Market, name: str) -> str:
 
 def _read_prediction_id(value: Any) -> str:
     try:
-        found = uuid_utils.UUID(value)
-        if found.version == 7:  # the version that answers have
+        found = UUID(value)
+        if found.version in VERSIONS:
             return str(found)
     except (TypeError, ValueError, AttributeError):
         pass
-    raise ValueError("the prediction_id of an answer, a UUID of version 7")
+    raise ValueError("the prediction_id of an answer, a UUID of version 7 or 8")

@@ -27,6 +27,9 @@ PROBLEM = "problem-bin"
 RETRY = "grpc-retry-pushback-ms"
 """Trailing metadata: when to retry, in the form that gRPC's own retry policies read."""
 
+IDEMPOTENCY_KEY = "idempotency-key"
+"""Metadata: a call that is made again with the same key is recorded once."""
+
 MAX_PROBLEM_BYTES = 4_000
 """Clients accept 8 KiB of metadata, in which bytes count as base64."""
 
@@ -40,6 +43,8 @@ class Call(NamedTuple):
     request: Any
     remaining: float | None
     """Seconds until the client's deadline; None if it set none."""
+    idempotency_key: str | None
+    """What a call and its retries have in common."""
 
     @property
     def key(self) -> str | None:
@@ -76,13 +81,15 @@ def _answering(
     async def answer(sent: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         started = time.perf_counter()
         status, fault, reply = "CANCELLED", None, b""
+        metadata = dict(context.invocation_metadata() or ())
         try:
             require_open()
             service.require_capacity()
             remaining = _remaining(context)
-            service.keys.require(endpoint, _authorization(context))
+            service.keys.require(endpoint, _text(metadata.get("authorization")))
             try:
-                reply = (await method(Call(service, _parse(request, sent), remaining))).SerializeToString()
+                call = Call(service, _parse(request, sent), remaining, _text(metadata.get(IDEMPOTENCY_KEY)))
+                reply = (await method(call)).SerializeToString()
             except ServiceError as refused:
                 service.classifier.count_refusal(endpoint, "grpc", refused)
                 raise
@@ -110,11 +117,8 @@ def _remaining(context: grpc.aio.ServicerContext[bytes, bytes]) -> float | None:
     return remaining
 
 
-def _authorization(context: grpc.aio.ServicerContext[bytes, bytes]) -> str | None:
-    for name, value in context.invocation_metadata() or ():
-        if name == "authorization":
-            return value if isinstance(value, str) else value.decode("latin-1")
-    return None
+def _text(value: str | bytes | None) -> str | None:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 def _parse(request: type[Message], sent: bytes) -> Message:
@@ -156,13 +160,15 @@ def _read_cell(cell: messages.Cell, where: str) -> str | float | None:
 
 async def _predict(call: Call) -> messages.Answer:
     cells = _read_cells(call.request.listing)
-    return messages.Answer(**call.service.classifier.predict(cells, call.key, "grpc"))
+    return messages.Answer(**call.service.classifier.predict(cells, call.key, "grpc", None, call.idempotency_key))
 
 
 async def _predict_batch(call: Call) -> messages.PredictBatchResponse:
     deadline = None if call.remaining is None else time.monotonic() + call.remaining
     listings = [_read_cells(listing, f"listings[{row}].") for row, listing in enumerate(call.request.listings)]
-    answers = await call.service.classifier.predict_batch(listings, call.key, "grpc", deadline)
+    answers = await call.service.classifier.predict_batch(
+        listings, call.key, "grpc", deadline, idempotency_key=call.idempotency_key
+    )
     return messages.PredictBatchResponse(
         answers=[
             messages.BatchAnswer(error=each["error"]) if "error" in each else messages.BatchAnswer(answer=each)
@@ -187,7 +193,7 @@ async def _send_feedback(call: Call) -> messages.SendFeedbackResponse:
                 "there is no such moment",
                 [FieldError("observed_at", request.observed_at.seconds, str(fault))],
             ) from None
-    accepted = call.service.classifier.record_feedback(feedback)
+    accepted = call.service.classifier.record_feedback(feedback, idempotency_key=call.idempotency_key)
     return ParseDict(dict(accepted), messages.SendFeedbackResponse())
 
 

@@ -28,6 +28,9 @@ JSON = b"application/json"
 REQUEST_KEY = b"housing-request-key"
 """Header: requests with the same key are answered by the same version while traffic is split."""
 
+IDEMPOTENCY_KEY = b"idempotency-key"
+"""Header: a request that is sent again with the same key is recorded once."""
+
 AS_OF = b"housing-as-of"
 """Header: the moment that the record of a replayed request is dated."""
 
@@ -65,6 +68,12 @@ class Request(NamedTuple):
     def key(self) -> str | None:
         """The request key."""
         found = self.headers.get(REQUEST_KEY)
+        return None if found is None else found.decode("latin-1")
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """What a request and its retries have in common."""
+        found = self.headers.get(IDEMPOTENCY_KEY)
         return None if found is None else found.decode("latin-1")
 
     def json(self) -> Any:
@@ -233,9 +242,8 @@ def problem(fault: ServiceError) -> Reply:
 
 
 async def _predict(service: "Service", request: Request) -> Reply:
-    return Reply(
-        HTTPStatus.OK, orjson.dumps(service.classifier.predict(request.json(), request.key, "http", request.at))
-    )
+    answer = service.classifier.predict(request.json(), request.key, "http", request.at, request.idempotency_key)
+    return Reply(HTTPStatus.OK, orjson.dumps(answer))
 
 
 async def _predict_batch(service: "Service", request: Request) -> Reply:
@@ -244,7 +252,7 @@ async def _predict_batch(service: "Service", request: Request) -> Reply:
         raise ServiceError(Kind.INVALID, 'a batch is an object of the form {"listings": [...]}')
     try:
         answers = await service.classifier.predict_batch(
-            body["listings"], request.key, "http", request.deadline, request.at
+            body["listings"], request.key, "http", request.deadline, request.at, request.idempotency_key
         )
     except ServiceError as fault:
         if fault.kind is not Kind.DEADLINE_EXCEEDED:
@@ -256,7 +264,8 @@ async def _predict_batch(service: "Service", request: Request) -> Reply:
 
 
 async def _feedback(service: "Service", request: Request) -> Reply:
-    return Reply(HTTPStatus.ACCEPTED, orjson.dumps(service.classifier.record_feedback(request.json(), request.at)))
+    accepted = service.classifier.record_feedback(request.json(), request.at, request.idempotency_key)
+    return Reply(HTTPStatus.ACCEPTED, orjson.dumps(accepted))
 
 
 async def _model(service: "Service", request: Request) -> Reply:

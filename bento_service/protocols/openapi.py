@@ -29,6 +29,12 @@ PARAMETERS: Mapping[str, Schema] = {
         "description": "While traffic is split, requests with the same key are answered by the same version.",
         "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
     },
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "A request that is sent again with the same key and content is recorded once.",
+        "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
+    },
     "AsOf": {
         "name": "Housing-As-Of",
         "in": "header",
@@ -61,15 +67,16 @@ class Operation(NamedTuple):
 OPERATIONS = (
     Operation(
         "/predict", "post", "predict", "predictions", "Classify one listing",
-        ("Answer",), _WITH_BODY, body="Listing", parameters=("RequestKey", "AsOf"),
+        ("Answer",), _WITH_BODY, body="Listing", parameters=("RequestKey", "IdempotencyKey", "AsOf"),
     ),
     Operation(
         "/predict_batch", "post", "predict_batch", "predictions", "Classify several listings by one version",
-        ("BatchAnswer",), _WITH_BODY, body="Batch", parameters=("RequestKey", "AsOf"),
+        ("BatchAnswer",), _WITH_BODY, body="Batch", parameters=("RequestKey", "IdempotencyKey", "AsOf"),
     ),
     Operation(
         "/feedback", "post", "feedback", "feedback", "Tell what a classified listing really was",
-        ("AcceptedPrice", "AcceptedCategory"), _WITH_BODY, status="202", body="Feedback", parameters=("AsOf",),
+        ("AcceptedPrice", "AcceptedCategory"), _WITH_BODY, status="202", body="Feedback",
+        parameters=("IdempotencyKey", "AsOf"),
     ),
     Operation(
         "/model", "get", "model", "operation", "Which versions answer: bands, metrics, fingerprints and sources",

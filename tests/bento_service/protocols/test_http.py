@@ -418,3 +418,28 @@ def test_a_wrong_setting_ends_the_service_with_its_name(saved: Path, tmp_path: P
     with serving(tmp_path, settings, wait=False) as service:
         assert service.process.wait(timeout=60) != 0
         assert "challenger_share" in service.log.read_text()
+
+
+def test_a_clock_that_is_a_second_ahead_is_no_error(http: httpx.Client) -> None:
+    ahead = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    answer = http.post("/predict", json=HOME, headers={**AUTHORIZED, "Housing-As-Of": ahead})
+    assert answer.status_code == 200
+    report = {"prediction_id": answer.json()["prediction_id"], "price": 3_000_000, "observed_at": ahead}
+    told = http.post("/feedback", json=report, headers=AUTHORIZED)
+    assert told.status_code == 202
+    assert told.json()["observed_at"] <= told.json()["received_at"]
+
+
+def test_a_large_request_of_wrong_fields_has_a_small_answer(http: httpx.Client) -> None:
+    wrong = {f"field {number}": number for number in range(2_500)}
+    for path in ("/predict", "/feedback"):
+        reply = http.post(path, json=wrong, headers=AUTHORIZED)
+        problem = assert_problem(reply, 422)
+        assert len(reply.content) < 10_000
+        assert problem["detail"].startswith("250")
+        assert len(problem["errors"]) == 20
+    batch = {"listings": [{f"f{number}": 0 for number in range(100)}] * 500}
+    reply = http.post("/predict_batch", json=batch, headers=AUTHORIZED)
+    assert reply.status_code == 200
+    assert sum(len(answer["error"]["errors"]) for answer in reply.json()["answers"]) == 1_000
+    assert len(reply.content) < 300_000
