@@ -48,6 +48,13 @@ class Journal(Protocol):
         """Write records."""
 
 
+class Stored(Protocol):
+    """What is known of predictions that were recorded."""
+
+    async def is_unknown(self, prediction_id: str, now: datetime) -> bool:
+        """Return whether it is certain that no answer has an id."""
+
+
 class Classifier:
     """Answers requests.
 
@@ -62,6 +69,8 @@ class Classifier:
         Listings that one batch may have.
     max_delay : float
         Seconds that a batch may have to wait for others.
+    stored : Stored, optional
+        What feedback is held against.
 
     Attributes
     ----------
@@ -79,6 +88,7 @@ class Classifier:
         *,
         max_batch: int,
         max_delay: float = 1.0,
+        stored: Stored | None = None,
     ) -> None:
         self.max_batch = max_batch
         self._batches = BatchQueue(max_delay)
@@ -88,6 +98,7 @@ class Classifier:
         self._metrics = metrics
         self._split = split
         self._log = log
+        self._stored = stored
 
     def predict(
         self,
@@ -198,7 +209,7 @@ class Classifier:
             self.count_refusal("predict_batch", protocol, each, at)
         return answers
 
-    def record_feedback(
+    async def record_feedback(
         self, feedback: Any, at: datetime | None = None, idempotency_key: str | None = None
     ) -> Accepted:
         """Record what a listing really was: its price, or its class, whichever the champion's market predicts.
@@ -216,11 +227,16 @@ class Classifier:
         Raises
         ------
         ServiceError
-            If it cannot be used, or there is no model, or it cannot be recorded.
+            If it cannot be used, or it is on a prediction that nobody made, or there is no model, or it cannot be
+            recorded.
         """
         _check_keys(None, idempotency_key)
         market = self._models.snapshot.require_champion().model.market
-        accepted = read_feedback(market, feedback, at or datetime.now(UTC), idempotency_key)
+        now = datetime.now(UTC)
+        accepted = read_feedback(market, feedback, at or now, idempotency_key)
+        if self._stored is not None and await self._stored.is_unknown(accepted["prediction_id"], now):
+            expected = FieldError("prediction_id", accepted["prediction_id"], "the id of an answer: none has this one")
+            raise ServiceError(Kind.INVALID, "there is no such prediction", [expected])
         truth = {"price": accepted.get("price"), "price_category": accepted.get("price_category")}
         self._record([orjson.dumps({"kind": "feedback", **accepted, **truth})])
         return accepted

@@ -18,6 +18,7 @@ from bento_service.records.journal import Journal
 from bento_service.records.predictions import PredictionLog
 from bento_service.records.refusals import FLUSH_SECONDS
 from bento_service.records.shipping import Shipper
+from bento_service.records.stored import StoredPredictions
 from bento_service.split import TrafficSplit
 from resources.settings import ServingSettings
 
@@ -69,6 +70,7 @@ class Runtime:
         )
         self._journal = Journal(folder / "journal", max_bytes=settings.journal_bytes)
         self._shipper = Shipper(self._journal, settings.prediction_store_url, retention_days=settings.retention_days)
+        self._stored = StoredPredictions(settings.prediction_store_url, self._shipper.lag)
         self._health = HealthCheck(self.models, self._shipper)
         self.classifier = Classifier(
             self.models,
@@ -78,6 +80,7 @@ class Runtime:
             PredictionLog(settings.log_share, personal=settings.log_personal),
             max_batch=settings.max_batch,
             max_delay=settings.max_delay,
+            stored=self._stored,
         )
         self._refusals = self.classifier.refusals
         self._lag = LoopLagMonitor(settings.max_delay)
@@ -106,6 +109,7 @@ class Runtime:
         self._refusals.flush()
         await asyncio.to_thread(self._shipper.stop, _DRAIN_SECONDS)
         self._journal.close()
+        self._stored.close()
         await asyncio.to_thread(self.models.stop)
         self.metrics.close()
 

@@ -193,7 +193,7 @@ async def _send_feedback(call: Call) -> messages.SendFeedbackResponse:
                 "there is no such moment",
                 [FieldError("observed_at", request.observed_at.seconds, str(fault))],
             ) from None
-    accepted = call.service.classifier.record_feedback(feedback, idempotency_key=call.idempotency_key)
+    accepted = await call.service.classifier.record_feedback(feedback, idempotency_key=call.idempotency_key)
     return ParseDict(dict(accepted), messages.SendFeedbackResponse())
 
 

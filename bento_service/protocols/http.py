@@ -264,7 +264,7 @@ async def _predict_batch(service: "Service", request: Request) -> Reply:
 
 
 async def _feedback(service: "Service", request: Request) -> Reply:
-    accepted = service.classifier.record_feedback(request.json(), request.at, request.idempotency_key)
+    accepted = await service.classifier.record_feedback(request.json(), request.at, request.idempotency_key)
     return Reply(HTTPStatus.ACCEPTED, orjson.dumps(accepted))
 
 

@@ -9,11 +9,11 @@ from bento_service.errors import Kind
 from bento_service.feedback import truth_field
 from bento_service.models.snapshot import ServedModel, Snapshot
 from bento_service.protocols.openapi_schemas import Schema, ref, schemas
+from bento_service.record_ids import new_id
 
 _JSON, _PROBLEM = "application/json", "application/problem+json"
 _COMMON = (Kind.UNAUTHENTICATED, Kind.OVERLOADED, Kind.INTERNAL)
 _WITH_BODY = (*_COMMON, Kind.INVALID, Kind.TOO_LARGE, Kind.UNSUPPORTED_MEDIA_TYPE, Kind.REQUEST_TIMEOUT, Kind.NO_MODEL)
-_ID = "0199aee2-6e1c-7e53-9c2d-3f1f2a8f6f10"
 _MOMENT = "2026-03-01T12:00:00+03:00"
 
 TAGS = {
@@ -159,8 +159,9 @@ def _example(examples: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _examples(champion: ServedModel) -> dict[str, Any]:
     """Return requests that can be sent as they are, and answers, by the names of their schemas."""
     market, categories = champion.model.market, champion.model.labels.categories
+    prediction_id = new_id()  # of now: feedback on an older prediction that nobody made is refused
     answer: Answer = {
-        "prediction_id": _ID,
+        "prediction_id": prediction_id,
         "price_category": categories[0],
         "probabilities": dict.fromkeys(categories, 1 / len(categories)),
         "band": champion.bands[0],
@@ -172,7 +173,7 @@ def _examples(champion: ServedModel) -> dict[str, Any]:
     return {
         "Listing": market.example,
         "Batch": {"listings": [market.example]},
-        "Feedback": {"prediction_id": _ID, **truth, "observed_at": _MOMENT},
+        "Feedback": {"prediction_id": prediction_id, **truth, "observed_at": _MOMENT},
         "Answer": answer,
         "BatchAnswer": {"answers": [answer]},
     }

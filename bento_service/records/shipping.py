@@ -105,6 +105,11 @@ class Shipper:
             self._thread.join(timeout)
         return not self._thread.is_alive() and not self._pending_bytes()
 
+    def lag(self) -> float:
+        """Return the seconds that the oldest record has waited; 0 if none waits."""
+        since = self._pending_since
+        return 0.0 if since is None else time.monotonic() - since
+
     def state(self) -> StoreState:
         """Return how much waits in the journal, when records were last shipped, and the last error if it persists."""
         since, shipped_at = self._pending_since, self._last_shipped_at

@@ -1,5 +1,6 @@
 """One service for any market: prices in five bands, classes without a price, and versions that differ in both."""
 
+import asyncio
 import json
 import logging
 import uuid
@@ -117,7 +118,7 @@ def test_versions_with_other_categories_answer_and_predict_in_the_shadow_side_by
 @pytest.mark.parametrize(("market", "truth", "parsed"), [(PARCELS, PRICE, 221_900.0), (THREE_GRADES, GRADE, "A")])
 def test_feedback_tells_the_price_or_the_class(market: Market, truth: dict[str, str], parsed: float | str) -> None:
     service = Service(Models(model_of(market)))
-    accepted = service.classifier.record_feedback({"prediction_id": ID, **truth})
+    accepted = asyncio.run(service.classifier.record_feedback({"prediction_id": ID, **truth}))
     (name,) = truth
     assert list(accepted) == ["feedback_id", "prediction_id", name, "observed_at", "received_at"]
     assert accepted.get(name) == parsed
@@ -145,7 +146,7 @@ def test_feedback_of_the_other_kind_is_refused_and_says_what_to_send(
 ) -> None:
     service = Service(Models(model_of(market)))
     with pytest.raises(ServiceError) as refused:
-        service.classifier.record_feedback({"prediction_id": ID, **truth})
+        asyncio.run(service.classifier.record_feedback({"prediction_id": ID, **truth}))
     assert refused.value.kind.http_status == 422
     found = {each.field: each.expected for each in refused.value.fields}
     assert found.keys() == errors.keys()
@@ -157,7 +158,7 @@ def test_without_a_model_feedback_is_not_accepted() -> None:
     models = Models(None)
     models.snapshot = Snapshot()
     with pytest.raises(ServiceError) as refused:
-        Service(models).classifier.record_feedback({"prediction_id": ID, **PRICE})
+        asyncio.run(Service(models).classifier.record_feedback({"prediction_id": ID, **PRICE}))
     assert refused.value.kind.http_status == 503
 
 
@@ -167,7 +168,7 @@ def test_records_of_any_market_go_into_the_prediction_store(
 ) -> None:
     service = Service(Models(model_of(market), model_of(TWO_GRADES)), TrafficSplit(0.0, shadow=True))
     answer = service.predict(SMALL_HOME)
-    service.classifier.record_feedback({"prediction_id": answer["prediction_id"], **truth})
+    asyncio.run(service.classifier.record_feedback({"prediction_id": answer["prediction_id"], **truth}))
     engine = open_store(f"sqlite:///{tmp_path / 'predictions.db'}")
     migrate(engine)
     with engine.begin() as connection:

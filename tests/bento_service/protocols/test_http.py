@@ -443,3 +443,17 @@ def test_a_large_request_of_wrong_fields_has_a_small_answer(http: httpx.Client) 
     assert reply.status_code == 200
     assert sum(len(answer["error"]["errors"]) for answer in reply.json()["answers"]) == 1_000
     assert len(reply.content) < 300_000
+
+
+@pytest.mark.parametrize(
+    "made", [datetime(2025, 10, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)], ids=["long ago", "in the future"]
+)
+def test_feedback_on_a_prediction_that_nobody_made_is_told_so(http: httpx.Client, made: datetime) -> None:
+    nobody = str(uuid.UUID(int=int(made.timestamp() * 1_000) << 80 | 7 << 76 | 0b10 << 62 | 1))
+    deadline = time.monotonic() + 20
+    while True:  # until the store has its tables
+        reply = http.post("/feedback", json={"prediction_id": nobody, "price": 3_100_000}, headers=AUTHORIZED)
+        if reply.status_code == 422 or time.monotonic() > deadline:
+            break
+    (error,) = assert_problem(reply, 422)["errors"]
+    assert (error["field"], error["value"]) == ("prediction_id", nobody)

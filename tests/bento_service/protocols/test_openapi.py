@@ -82,7 +82,7 @@ def test_feedback_is_described_as_the_market_takes_it(market: Market) -> None:
     require_valid(feedback, "Feedback", described)
     with pytest.raises(jsonschema.ValidationError):
         require_valid(other, "Feedback", described)
-    accepted = classifier_of(snapshot).record_feedback(feedback, datetime(2026, 3, 1, tzinfo=UTC))
+    accepted = asyncio.run(classifier_of(snapshot).record_feedback(feedback, datetime(2026, 3, 1, tzinfo=UTC)))
     require_valid(accepted, "AcceptedPrice" if market.has_price else "AcceptedCategory", described)
 
 
@@ -98,7 +98,7 @@ def test_what_the_document_shows_as_examples_is_answered(market: Market) -> None
     for body in bodies.values():
         require_valid(body["example"], body["schema"]["$ref"].rpartition("/")[2], described)
     assert classifier.predict(bodies["/predict"]["example"], None, "http")["price_category"] in market.categories
-    assert classifier.record_feedback(bodies["/feedback"]["example"])["feedback_id"]
+    assert asyncio.run(classifier.record_feedback(bodies["/feedback"]["example"]))["feedback_id"]
     for path in ("/predict", "/predict_batch"):
         answered = described["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]
         require_valid(answered["example"], answered["schema"]["$ref"].rpartition("/")[2], described)
