@@ -19,8 +19,9 @@ from bento_service.metrics import Metrics
 from bento_service.models.snapshot import ServedModel, Snapshot
 from bento_service.record_ids import new_id, repeatable_id
 from bento_service.records.journal import JournalFull
-from bento_service.records.predictions import PredictionLog, answer_record, shadow_record
+from bento_service.records.predictions import PredictionLog, answer_record
 from bento_service.records.refusals import RefusalCounts
+from bento_service.records.shadows import Answered, Shadows
 from bento_service.split import TrafficSplit
 from housing_assets.inference.prediction import UnusableListing
 
@@ -76,6 +77,8 @@ class Classifier:
     ----------
     refusals : RefusalCounts
         Refused requests that are not in the journal yet.
+    shadows : Shadows
+        What the challenger is still to predict in the shadow.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Classifier:
         self.max_batch = max_batch
         self._batches = BatchQueue(max_delay)
         self.refusals = RefusalCounts(journal)
+        self.shadows = Shadows(journal)
         self._models = models
         self._journal = journal
         self._metrics = metrics
@@ -130,8 +134,10 @@ class Classifier:
         """
         _check_keys(key, idempotency_key)
         repeated = None if idempotency_key is None else (idempotency_key, "predict")
-        answer, records = self._answer(self._models.snapshot, cells, key, protocol, at, repeated)
-        self._record(records)
+        answer, record, shadowed = self._answer(self._models.snapshot, cells, key, protocol, at, repeated)
+        self._record([record])
+        if shadowed is not None:
+            self.shadows.put(shadowed)
         return answer
 
     async def predict_batch(
@@ -187,6 +193,7 @@ class Classifier:
         snapshot.require_champion()
         answers: list[Answer | Refusal] = []
         records: list[bytes] = []
+        shadows: list[Answered] = []
         refused: list[ServiceError] = []
         max_fields = max(1, min(MAX_FIELD_ERRORS, MAX_BATCH_FIELD_ERRORS // len(listings)))
         for row, cells in enumerate(listings):
@@ -198,15 +205,18 @@ class Classifier:
                     )
             try:
                 repeated = None if idempotency_key is None else (idempotency_key, "predict_batch", row)
-                answer, made = self._answer(snapshot, cells, key, protocol, at, repeated)
+                answer, record, shadowed = self._answer(snapshot, cells, key, protocol, at, repeated)
                 answers.append(answer)
-                records += made
+                records.append(record)
+                shadows += [] if shadowed is None else [shadowed]
             except ServiceError as fault:
                 answers.append({"error": fault.to_problem(max_fields)})
                 refused.append(fault)
         self._record(records)
         for each in refused:
             self.count_refusal("predict_batch", protocol, each, at)
+        for answered in shadows:
+            self.shadows.put(answered)
         return answers
 
     async def record_feedback(
@@ -271,8 +281,11 @@ class Classifier:
         protocol: str,
         at: datetime | None,
         repeated: tuple[Any, ...] | None,
-    ) -> tuple[Answer, list[bytes]]:
-        """Return the answer for a listing, and the records to be kept of it; ``repeated`` is what a retry has again."""
+    ) -> tuple[Answer, bytes, Answered | None]:
+        """Return the answer for a listing, its record, and what is to be predicted in the shadow.
+
+        ``repeated`` is what a retry has again.
+        """
         started = time.perf_counter()
         if not isinstance(cells, Mapping):
             expected = FieldError("listing", cells, "an object of its fields", Reason.MALFORMED)
@@ -299,10 +312,6 @@ class Classifier:
         )
         category = record["price_category"]
         self._metrics.count_prediction(served.tier, category, bool(prediction.unseen), time.perf_counter() - started)
-        made = [record]
-        if shadow is not None:
-            shadowed = shadow_record(shadow, cells, record)
-            made += [] if shadowed is None else [shadowed]
         self._log.sample(record, served)
         answer: Answer = {
             "prediction_id": prediction_id,
@@ -313,7 +322,7 @@ class Classifier:
             "tier": served.tier,
             "unseen": list(prediction.unseen),
         }
-        return answer, [orjson.dumps(each) for each in made]
+        return answer, orjson.dumps(record), None if shadow is None else Answered(shadow, cells, record)
 
     def _choose(self, snapshot: Snapshot, key: str) -> tuple[ServedModel, ServedModel | None]:
         """Return the model that answers a key, and the one that predicts in its shadow."""

@@ -23,6 +23,7 @@ from bento_service.split import TrafficSplit
 from resources.settings import ServingSettings
 
 _DRAIN_SECONDS = 10.0
+_SHADOW_SECONDS = 1.0
 _SWITCH_SECONDS = 0.0005
 """How long the thread that ships records may keep the interpreter lock while a request waits for it: Python's default,
 5 ms, would delay request after request."""
@@ -83,6 +84,7 @@ class Runtime:
             stored=self._stored,
         )
         self._refusals = self.classifier.refusals
+        self._shadows = self.classifier.shadows
         self._lag = LoopLagMonitor(settings.max_delay)
         self.require_capacity = self._lag.require_capacity
         self._states: asyncio.Task[None] | None = None
@@ -107,6 +109,7 @@ class Runtime:
         if self._flushing is not None:
             self._flushing.cancel()
         self._refusals.flush()
+        await asyncio.to_thread(self._shadows.stop, _SHADOW_SECONDS)
         await asyncio.to_thread(self._shipper.stop, _DRAIN_SECONDS)
         self._journal.close()
         self._stored.close()

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from bento_service.log_queue import LogQueue
 from bento_service.memory import freeze_loaded_objects, return_large_blocks
 from bento_service.models.baked import market_name
 from bento_service.protocols.grpc_server import GrpcServer
 from bento_service.runtime import Runtime
 from resources.settings import ServingSettings
+
+_LOG_SECONDS = 1.0
 
 
 class Worker:
@@ -31,6 +34,7 @@ class Worker:
     def __init__(self, settings: ServingSettings, baked_folder: Path | None) -> None:
         settings = settings_of_model(settings, settings.model_folder or baked_folder)
         self.runtime = Runtime(settings, baked_folder)
+        self._log = LogQueue()
         self._grpc = GrpcServer(self.runtime, settings.grpc_port) if settings.grpc_port else None
 
     async def start(self) -> None:
@@ -42,6 +46,7 @@ class Worker:
             If the gRPC port is taken.
         """
         return_large_blocks()
+        self._log.start()
         await self.runtime.start()
         if self._grpc is not None:
             await self._grpc.start()
@@ -52,6 +57,7 @@ class Worker:
         if self._grpc is not None:
             await self._grpc.stop()
         await self.runtime.stop()
+        self._log.stop(_LOG_SECONDS)
 
 
 def settings_of_model(settings: ServingSettings, folder: Path | None) -> ServingSettings:

@@ -53,6 +53,7 @@ def predict(artifact: ModelArtifact) -> Predict:
         journal = Kept()
         service = Classifier(models, journal, Metrics(), split, PredictionLog(0, personal=False), max_batch=10)
         answered = service.predict(HOME, None, "http")
+        service.shadows.stop(20)
         return answered, [json.loads(line) for line in journal]
 
     return answer

@@ -50,7 +50,9 @@ class Service:
         self.records += [json.loads(line) for line in lines]
 
     def predict(self, cells: dict[str, Any]) -> Any:
-        return self.classifier.predict(cells, None, "http")
+        answer = self.classifier.predict(cells, None, "http")
+        self.classifier.shadows.stop(20)
+        return answer
 
 
 @pytest.mark.parametrize("market", [PARCELS, THREE_GRADES, TWO_GRADES], ids=lambda market: market.name)
