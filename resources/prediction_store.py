@@ -134,6 +134,20 @@ class PredictionStore(dg.ConfigurableResource):
             with connection.begin():
                 return int(connection.execute(counted).scalar_one())
 
+    def count_unmatched_feedback(self, start: datetime, end: datetime) -> int:
+        """Count the feedback received in an interval on predictions that the store does not have."""
+        from sqlalchemy import func, select
+
+        from resources.prediction_tables import FEEDBACK, PREDICTIONS
+
+        made = select(PREDICTIONS.c.role).where(PREDICTIONS.c.prediction_id == FEEDBACK.c.prediction_id).exists()
+        counted = select(func.count()).where(_within(FEEDBACK.c.received_at, start, end), ~made)
+        with self._connect() as connection:
+            if not _is_migrated(connection, FEEDBACK):
+                return 0
+            with connection.begin():
+                return int(connection.execute(counted).scalar_one())
+
     def refusals(self, start: datetime, end: datetime) -> "list[Refusals]":
         """Count the requests that were refused in an interval, the most frequent kind first."""
         from sqlalchemy import func, select

@@ -11,7 +11,9 @@ import pytest
 
 from housing_assets.definitions import build_defs
 from housing_assets.markets.istanbul import MARKET
+from housing_assets.monitoring import checks
 from housing_assets.monitoring.production.traffic import Traffic, expected_answers, judge_traffic, read_traffic
+from housing_assets.monitoring.report_context import ReportContext
 from housing_assets.monitoring.thresholds import Thresholds
 from resources.prediction_store import PredictionStore, Refusals
 from resources.prediction_tables import insert, migrate, open_store
@@ -59,10 +61,10 @@ def judge(watched: Watched, **thresholds: float) -> dict[str, dg.AssetCheckEvalu
 def test_an_ordinary_day_passes(watched: Watched) -> None:
     record(watched.settings.prediction_store_url, answered=week_before(DAY) | {DAY: 380}, refused=(refusals(5),))
 
-    checks = judge(watched)
+    found = judge(watched)
 
-    assert {name: one.passed for name, one in checks.items()} == {"refusals_within_limit": True, "traffic_held": True}
-    assert not any(told(one, "insufficient") for one in checks.values())
+    assert {name: one.passed for name, one in found.items()} == {"refusals_within_limit": True, "traffic_held": True}
+    assert not any(told(one, "insufficient") for one in found.values())
 
 
 def test_a_day_of_refusals_fails_is_told_by_field_and_reason_and_retrains_nothing(watched: Watched) -> None:
@@ -158,6 +160,12 @@ def test_few_refusals_say_nothing() -> None:
     assert report.refused_share > 0.2
     assert report.too_few_to_judge_refusals
     assert not report.too_many_refused
+
+
+def test_a_check_that_crashes_fails_and_calls_for_nothing() -> None:
+    broken: Any = object()
+    for result in checks.traffic_results(broken, ReportContext("2026-03-10", ("2026-03-10",), "r", 0, True)):
+        assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
 
 
 def test_what_alerts_alone_is_no_judged_window_to_the_sensor_that_retrains(watched: Watched) -> None:

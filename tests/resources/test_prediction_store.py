@@ -109,6 +109,15 @@ def test_answers_and_refusals_of_an_interval_are_counted(url: str) -> None:
     ]
 
 
+def test_feedback_on_predictions_that_the_store_does_not_have_is_counted(url: str) -> None:
+    store = PredictionStore(url=url)
+    assert store.count_unmatched_feedback(START, END) == 0
+    known, unknown = prediction(), prediction()["prediction_id"]
+    within = {"received_at": START.isoformat()}
+    write(url, known, feedback(known["prediction_id"], **within), feedback(unknown, **within), feedback(unknown))
+    assert store.count_unmatched_feedback(START, END) == 1
+
+
 def test_a_listing_is_expanded_to_the_cells_that_were_sent(url: str) -> None:
     cells = [{"district": "Şişli", "GrossSquareMeters": "160 m2"}, {"district": "Adalar", "GrossSquareMeters": 99}]
     write(url, *(prediction(number, listing=each) for number, each in enumerate(cells)))

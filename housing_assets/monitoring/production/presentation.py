@@ -18,6 +18,7 @@ def traffic_metadata(report: TrafficReport) -> Mapping[str, Any]:
         "refused": traffic.refused,
         "refused_share": report.refused_share,
         "expected": report.expected or 0.0,
+        "unmatched_feedback": traffic.unmatched_feedback,
         "summary": f"{report.refusals_summary} {report.traffic_summary}",
         "refusals": table(pd.DataFrame(traffic.refusals, columns=list(Refusals._fields))),
     }

@@ -39,11 +39,14 @@ class Traffic:
         The most frequent kind first.
     before : tuple of int
         Listings answered on each of the days before until the same time of day, oldest first.
+    unmatched_feedback : int
+        Feedback on predictions that are not in the store.
     """
 
     answered: int
     refusals: tuple[Refusals, ...]
     before: tuple[int, ...]
+    unmatched_feedback: int = 0
 
     @property
     def refused(self) -> int:
@@ -143,7 +146,12 @@ def read_traffic(store: PredictionStore, start: datetime, end: datetime, now: da
     until = max(start, min(end, now))
     days = [timedelta(days=back) for back in range(DAYS_BEFORE, 0, -1)]
     before = tuple(store.count_predictions(start - day, until - day) for day in days)
-    return Traffic(store.count_predictions(start, until), tuple(store.refusals(start, until)), before)
+    return Traffic(
+        answered=store.count_predictions(start, until),
+        refusals=tuple(store.refusals(start, until)),
+        before=before,
+        unmatched_feedback=store.count_unmatched_feedback(start, until),
+    )
 
 
 def judge_traffic(traffic: Traffic, thresholds: Thresholds) -> TrafficReport:
