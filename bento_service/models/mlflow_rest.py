@@ -166,7 +166,10 @@ async def _read(client: httpx.AsyncClient, path: str, query: Mapping[str, str], 
     async with client.stream("GET", path, params=query) as response:
         if response.status_code != HTTPStatus.OK:
             raise await _fault(response)
-        async for chunk in response.aiter_bytes():
+        packed = response.headers.get("content-encoding", "identity")
+        if packed != "identity":  # a small answer may unpack to any size
+            raise RegistryFault(f"the answer is compressed ({packed}), which was not asked for")
+        async for chunk in response.aiter_raw():
             limit -= len(chunk)
             if limit < 0:
                 raise _TooLong("the answer has more bytes than allowed")
@@ -177,7 +180,7 @@ async def _fault(response: httpx.Response) -> RegistryFault:
     status = response.status_code
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         return RegistryUnreachable(f"answered with status {status}")
-    body = await anext(response.aiter_bytes(), b"")
+    body = await anext(response.aiter_raw(), b"")
     try:
         error = str(json.loads(body)["error_code"])
     except (ValueError, KeyError, TypeError):

@@ -78,7 +78,8 @@ class MlflowRegistry:
         self.model_name = model_name
         self._timeout = timeout
         self._max_bytes = max_bytes
-        self._headers, self._auth = _credentials(given, os.environ)
+        credentials, self._auth = _credentials(given, os.environ)
+        self._headers = {"Accept-Encoding": "identity", **credentials}
         self._tls = httpx.create_ssl_context()
         self._closed = threading.Event()
         self._retrying = Retrying(

@@ -1,6 +1,7 @@
 """A real MLflow server with registered models, and a real proxy in front of it that fails in the ways networks do."""
 
 import dataclasses
+import gzip
 import http.client
 import os
 import signal
@@ -192,7 +193,8 @@ class FaultProxy:
     ----------
     fault : str
         What happens to requests: ``none``; ``hang`` (no answer), ``trickle`` (a byte every 50 ms), ``truncate`` (half
-        of the answer), ``flip`` (a bit in it), ``page`` (a HTML page with status 200), or a status to answer with.
+        of the answer), ``flip`` (a bit in it), ``gzip`` (64 MB of zeros, packed), ``page`` (a HTML page with status
+        200), or a status to answer with.
     where : str
         Only requests whose path has this text are failed.
     left : int or None
@@ -256,6 +258,9 @@ class FaultProxy:
         if fault.isdecimal():
             respond(handler, int(fault), b"failed on purpose")
             return
+        if fault == "gzip":
+            respond(handler, 200, gzip.compress(bytes(2**26)), packed=True)
+            return
         if fault == "page":
             respond(handler, 200, b"<html>Welcome</html>")
             return
@@ -285,8 +290,12 @@ class FaultProxy:
         return self.fault
 
 
-def respond(handler: BaseHTTPRequestHandler, status: int, body: bytes, sent: int | None = None) -> None:
+def respond(
+    handler: BaseHTTPRequestHandler, status: int, body: bytes, sent: int | None = None, *, packed: bool = False
+) -> None:
     handler.send_response(status)
+    if packed:
+        handler.send_header("Content-Encoding", "gzip")
     handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()
     handler.wfile.write(body[:sent])

@@ -89,7 +89,10 @@ def test_an_answer_after_two_failures_counts(proxy: FaultProxy, registered: Regi
     assert proxy.count("registered-models/get") == 3
 
 
-@pytest.mark.parametrize(("fault", "message"), [("403", "status 403"), ("404", "status 404"), ("page", "not MLflow's")])
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("403", "status 403"), ("404", "status 404"), ("page", "not MLflow's"), ("gzip", "is compressed")],
+)
 def test_a_refusal_is_not_asked_for_again_and_is_no_absence(
     proxy: FaultProxy, registered: RegisteredModel, fault: str, message: str
 ) -> None:
