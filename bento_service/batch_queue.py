@@ -37,6 +37,18 @@ class BatchQueue:
         self._seconds_per_row = FIRST_ESTIMATE
         self._turn = asyncio.Lock()
 
+    def require_room(self) -> None:
+        """Refuse a batch that would wait too long: the client should try later, or another replica.
+
+        Raises
+        ------
+        ServiceError
+            If it would wait longer than ``max_delay``.
+        """
+        expected = self._rows * self._seconds_per_row
+        if expected > self._max_delay:
+            raise self._overloaded(f"a batch would wait {expected:.1f} s for its turn", expected)
+
     @asynccontextmanager
     async def turn(self, rows: int, deadline: float | None) -> AsyncIterator[None]:
         """Wait for the turn of a batch, which lasts as long as the block.
@@ -53,9 +65,7 @@ class BatchQueue:
         ServiceError
             If it would wait longer than ``max_delay``, or does for much longer, or its deadline passes.
         """
-        expected = self._rows * self._seconds_per_row
-        if expected > self._max_delay:
-            raise self._overloaded(f"a batch would wait {expected:.1f} s for its turn", expected)
+        self.require_room()
         self._rows += rows
         try:
             await self._wait(deadline)

@@ -75,6 +75,7 @@ class Classifier:
 
     Attributes
     ----------
+    batches : BatchQueue
     refusals : RefusalCounts
         Refused requests that are not in the journal yet.
     shadows : Shadows
@@ -94,7 +95,7 @@ class Classifier:
         stored: Stored | None = None,
     ) -> None:
         self.max_batch = max_batch
-        self._batches = BatchQueue(max_delay)
+        self.batches = BatchQueue(max_delay)
         self.refusals = RefusalCounts(journal)
         self.shadows = Shadows(journal)
         self._models = models
@@ -177,7 +178,7 @@ class Classifier:
                 [FieldError("listings", f"{len(listings)} listings", f"1 to {self.max_batch}", Reason.MALFORMED)],
             )
         _check_keys(key, idempotency_key)
-        async with self._batches.turn(len(listings), deadline):
+        async with self.batches.turn(len(listings), deadline):
             return await self._answer_batch(listings, key, protocol, deadline, at, idempotency_key)
 
     async def _answer_batch(

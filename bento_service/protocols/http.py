@@ -183,6 +183,8 @@ async def _answer(
     if AS_OF in headers:
         service.keys.require("replay", shown)
         at = _read_as_of(headers[AS_OF].decode("latin-1"))
+    if endpoint == "predict_batch":
+        service.classifier.batches.require_room()  # before its body takes memory and time
     body = b"" if method in ("GET", "HEAD") else await _read_body(headers, receive, service.max_request_bytes)
     try:
         return await handler(service, Request(headers, body, deadline, at))
