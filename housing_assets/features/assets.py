@@ -68,6 +68,12 @@ def price_bands(
             f"declares {', '.join(market.categories)} {market.currency}: start a new lineage with price_bands' config "
             "reband: true"
         )
+    if kept and scheme.identity != market.recognized_by:
+        context.log.warning(
+            f"lineage {scheme.lineage} tells homes apart by {', '.join(scheme.identity or market.identity)}, "
+            f"{market.name} now by {', '.join(market.recognized_by)}: a held-out ad that comes back with another cell "
+            "may be trained on. price_bands' config reband: true starts a lineage without that"
+        )
     edges = dict(zip(scheme.categories, scheme.edges, strict=False))
     context.log.info(f"{'keeps' if kept else 'starts'} lineage {scheme.lineage}: {scheme.terms()}")
     return dg.MaterializeResult(

@@ -42,7 +42,7 @@ def learn_labels(market: Market, listings: "pd.DataFrame", *, synthetic: bool = 
     ValueError
         If the prices have too few distinct values for the bands, or a class has no rows.
     """
-    targets, groups = _targets(market, listings), group_keys(market, listings)
+    targets, groups = _targets(market, listings), group_keys(market, listings, market.recognized_by)
     best, smallest = None, np.inf
     for salt in range(_MAX_SALTS):
         kept_out = _is_held_out(groups, salt)
@@ -102,6 +102,8 @@ def group_keys(market: Market, listings: "pd.DataFrame", identity: Sequence[str]
 def held_out(market: Market, labels: LabelScheme, listings: "pd.DataFrame") -> np.ndarray:
     """Return which listings are kept for evaluation: a boolean mask, the same for all copies of one home.
 
+    A lineage keeps the values that it chose its homes by when it began, so that its versions stay comparable.
+
     Raises
     ------
     ValueError
@@ -136,7 +138,7 @@ def _scheme(market: Market, targets: np.ndarray, salt: int, synthetic: bool) -> 
     if isinstance(market.target, PriceBands):
         edges = tuple(np.quantile(targets, market.target.quantiles, method="lower").tolist())
     lineage = uuid4().hex[:12]
-    return LabelScheme(lineage, market.categories, edges, market.currency, salt, market.identity, synthetic)
+    return LabelScheme(lineage, market.categories, edges, market.currency, salt, market.recognized_by, synthetic)
 
 
 def _is_held_out(groups: np.ndarray, salt: int) -> np.ndarray:

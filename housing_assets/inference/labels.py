@@ -42,8 +42,9 @@ class LabelScheme:
     holdout_salt : int
         Mixed into the hash by which ads are held out.
     identity : tuple of str
-        The values that are hashed: those that identified a home when the lineage began, so that a column that is
-        declared later moves nobody to the other side. Empty in a contract from before it was kept: the market's own.
+        The values that are hashed: those that a home was recognized by when the lineage began, so that a column that is
+        declared later moves nobody to the other side. Empty in a contract from before it was kept: ``identity`` of the
+        market.
     synthetic : bool
         Whether it was learned from generated ads, and so must not be kept for real ones.
     """

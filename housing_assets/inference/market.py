@@ -151,6 +151,19 @@ class Market:
         return tuple(value.name for value in self.values(Role.KEY)) or self.likeness
 
     @cached_property
+    def recognized_by(self) -> tuple[str, ...]:
+        """Names of the values by which a home is recognized whatever else is said of it, as where a field is left out.
+
+        These are its keys if every listing must have them, or else the values that every listing must have, if a number
+        is among them: the same district and size, say. A market that demands neither has its ``identity``.
+        """
+        demanded = [value for column in self.columns if column.required for value in column.values]
+        keys = tuple(value.name for value in demanded if value.role is Role.KEY)
+        known = [value for value in demanded if value.role not in (*TARGETS, Role.CLOCK)]
+        sized = any(value.role in FEATURE_NUMBERS for value in known)
+        return keys or (tuple(value.name for value in known) if sized else self.identity)
+
+    @cached_property
     def likeness(self) -> tuple[str, ...]:
         """Names of the values by which two homes are alike: all but the target and the dates."""
         return tuple(value.name for value in self.values() if value.role not in (*TARGETS, Role.CLOCK))

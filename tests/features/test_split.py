@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import clean
 from housing_assets.markets.istanbul import MARKET
+from housing_assets.markets.istanbul import MARKET as ISTANBUL
 from housing_assets.markets.istanbul_sample import synthetic_listings
+from housing_assets.markets.king_county import MARKET as KING_COUNTY
 from tests.other_markets import PARCELS, THREE_GRADES, TWO_GRADES, drawn_sales
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +99,36 @@ def test_ads_that_differ_in_one_value_are_no_copies(listings: pd.DataFrame) -> N
     one = listings.iloc[[0]]
     assert group_keys(MARKET, one.assign(gross_m2=one["gross_m2"] + 1)) != group_keys(MARKET, one)
     assert group_keys(MARKET, one.assign(dues=7.0)) != group_keys(MARKET, one)
+
+
+@pytest.mark.parametrize("market", [ISTANBUL, PARCELS], ids=lambda market: market.name)
+def test_an_ad_that_comes_back_with_a_field_fewer_is_on_the_side_that_it_was_on(market: Market) -> None:
+    """Hashed over all of its cells, 81 % of the held-out ads landed in training when they came back as requests."""
+    listings = synthetic(1_500, 8) if market is ISTANBUL else sold(market, 1_500)
+    labels = learn_labels(market, listings)
+    sides = held_out(market, labels, listings)
+    for column in market.inputs:
+        if not column.required:
+            fewer = listings.assign(**{value.name: pd.NA for value in column.values})
+            assert np.array_equal(held_out(market, labels, fewer), sides), column.raw
+    assert 0.15 < sides.mean() < 0.25
+
+
+def test_a_home_is_recognized_by_what_every_listing_must_have() -> None:
+    assert ISTANBUL.recognized_by == ("district", "gross_m2")
+    assert KING_COUNTY.recognized_by == ("sqft_living", "zipcode")
+    assert PARCELS.recognized_by == ("parcel",)
+    undemanding = replace(
+        ISTANBUL, columns=tuple(replace(one, required=one.is_target) for one in ISTANBUL.columns), sample=""
+    )
+    assert undemanding.recognized_by == undemanding.identity
+
+
+def test_a_lineage_keeps_what_it_told_homes_apart_by(listings: pd.DataFrame, bands: LabelScheme) -> None:
+    former = replace(bands, identity=MARKET.identity)
+    before = replace(bands, identity=())
+    assert np.array_equal(held_out(MARKET, former, listings), held_out(MARKET, before, listings))
+    assert not np.array_equal(held_out(MARKET, former, listings), held_out(MARKET, bands, listings))
 
 
 def test_another_process_holds_out_the_same_listings(listings: pd.DataFrame, bands: LabelScheme) -> None:
