@@ -17,9 +17,9 @@ CODE_VERSIONS = {
     "crossed_features": "2",  # hold the split
     "hashed_features": "2",  # hold the declaration
     "reference_profile": "2",  # of any number of categories
-    "production_predictions": "2",
-    "production_profile": "2",
-    "production_labels": "2",
+    "production_predictions": "3",  # with the keys of their requests
+    "production_profile": "3",  # with the blocks of requests
+    "production_labels": "3",  # with the keys of their requests
     "registered_model": "2",  # carries the declaration
 }
 """Those not named are at version 1."""

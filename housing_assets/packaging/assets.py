@@ -1,6 +1,6 @@
 """Assets of the groups ``registry`` and ``serving``: the registered model, and the bento that serves it."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,7 +38,26 @@ class PromotionConfig(dg.Config):
         default=0.02,
         ge=0,
         le=1,
-        description="Macro-F1 by which a challenger may be worse at the lower end of the 95 % interval.",
+        description="Macro-F1 that a challenger may lose against the champion, and that all versions may lose together "
+        "against the best one before them.",
+    )
+    risk: float = Field(
+        default=0.025,
+        gt=0,
+        lt=0.5,
+        description="Probability of promoting a version that loses just max_loss, where the whole holdout decides.",
+    )
+    fresh_risk: float = Field(
+        default=0.2, gt=0, lt=0.5, description="The same where at least 200 fresh labelled listings decide."
+    )
+    old_f1_loss: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Macro-F1 that it may fall by on the older held-out listings where fresh ones decide.",
+    )
+    old_auc_loss: float = Field(
+        default=0.03, ge=0, le=1, description="ROC-AUC that it may fall by on the older held-out listings there."
     )
 
 
@@ -68,15 +87,16 @@ def registered_model(
     from housing_assets.listings.origins import ORIGIN
     from housing_assets.listings.origins import PRODUCTION as FROM_PRODUCTION
     from housing_assets.packaging.assembly import assemble
+    from housing_assets.packaging.promotion import decide_promotion
     from housing_assets.packaging.registration import (
         LOADER_MODULE,
         Registration,
         answer_types,
-        decide_promotion,
         manifest_tags,
         provenance,
         requirements,
     )
+    from housing_assets.training.promotion import PromotionRule
 
     try:
         model_evaluation.require_passed()
@@ -102,8 +122,9 @@ def registered_model(
         crossed_features,
         hashed_features,
         model_evaluation.probabilities,
-        max_loss=config.max_loss,
+        PromotionRule(**{field.name: getattr(config, field.name) for field in fields(PromotionRule)}),
         fresh=(crossed_features[ORIGIN] == FROM_PRODUCTION).to_numpy(),
+        asked_on=crossed_features["asked_on"].to_numpy() if "asked_on" in crossed_features else None,
     )
     tags = {
         **made_from,
@@ -111,6 +132,7 @@ def registered_model(
         "macro_f1": f"{model_evaluation.metrics['macro_f1']:.4f}",
         DECISION: "to be promoted" if decision.promoted else "not promoted",
         "reason": decision.reason,
+        **decision.tags,
     }
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "artifact"

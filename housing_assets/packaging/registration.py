@@ -1,4 +1,4 @@
-"""What a version is registered with: its provenance and the decision whether it goes to production."""
+"""What a version is registered with: its provenance, and what it answers."""
 
 import hashlib
 import json
@@ -7,21 +7,15 @@ import subprocess
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from housing_assets.features.encoded import EncodedListings
-from housing_assets.features.split import HELD_OUT
-from housing_assets.inference.artifact import MANIFEST, ArtifactRefused, ModelArtifact, sha256
-from housing_assets.inference.declaration import Column
+from housing_assets.inference.artifact import MANIFEST, sha256
 from housing_assets.inference.forest import FlatForest
 from housing_assets.inference.market import Market
-from housing_assets.inference.rule_base import Rule
 from housing_assets.packaging import batch
-from housing_assets.training.promotion import MIN_FRESH, Decision, compare, decide
-from resources.model_registry import PRODUCTION, ModelRegistry
 from resources.signatures import sign
 
 if TYPE_CHECKING:
@@ -118,72 +112,3 @@ def requirements() -> list[str]:
         return [f"{_DISTRIBUTION}=={version(_DISTRIBUTION)}"]
     except PackageNotFoundError:
         return [f"{name}=={version(name)}" for name in _LIBRARIES]
-
-
-def decide_promotion(
-    registry: ModelRegistry,
-    market: Market,
-    crossed: "pd.DataFrame",
-    encoded: EncodedListings,
-    challenger: np.ndarray,
-    *,
-    max_loss: float,
-    fresh: np.ndarray | None = None,
-) -> Decision:
-    """Compare the challenger with the champion on the held-out listings, and decide.
-
-    Where enough of them are fresh, these alone decide: when prices no longer follow from listings as they did, the
-    older rows speak for the version that learned the old prices.
-
-    Parameters
-    ----------
-    registry : ModelRegistry
-    market : Market
-        What the listings were read by.
-    crossed : DataFrame
-        All crossed listings; the champion crosses and encodes them with its own encoder.
-    encoded : EncodedListings
-    challenger : ndarray of shape (n_holdout, n_classes)
-        Its probabilities for the held-out listings.
-    max_loss : float
-    fresh : ndarray of shape (n_rows,), bool, optional
-        Which listings are labelled requests of late.
-    """
-    champion = registry.with_alias(PRODUCTION)
-    if champion is None:
-        return decide(None, max_loss=max_loss, new_lineage=False)
-    if champion.tags["lineage"] != encoded.labels.lineage:
-        if any(version.tags["lineage"] == encoded.labels.lineage for version in registry.versions()):
-            return Decision(
-                False,
-                f"is of lineage {encoded.labels.lineage}, from which production was taken back to "
-                f"{champion.tags['lineage']}: materialize price_bands and all below it to follow production",
-            )
-        return decide(None, max_loss=max_loss, new_lineage=True)
-    with TemporaryDirectory() as folder:
-        try:
-            model = ModelArtifact.load(registry.download(champion, Path(folder)))
-        except ArtifactRefused as refusal:
-            return Decision(
-                False, f"cannot be compared: the champion, version {champion.number}, is refused: {refusal}"
-            )
-    present = {_reading(column) for column in market.columns}
-    otherwise = [column.raw for column in model.market.columns if _reading(column) not in present]
-    if otherwise:
-        return Decision(
-            False,
-            f"cannot be compared: the champion, version {champion.number}, reads {', '.join(otherwise)}, which the "
-            f"declaration no longer has, or reads by another rule: move the alias {PRODUCTION} by hand",
-        )
-    held_out = crossed[HELD_OUT].to_numpy()
-    probabilities = batch.probabilities(model, crossed[held_out])
-    judged = np.zeros(len(probabilities), dtype=bool) if fresh is None else fresh[held_out]
-    by_fresh = int(judged.sum()) >= MIN_FRESH
-    if not by_fresh:
-        judged = np.ones(len(probabilities), dtype=bool)
-    comparison = compare(encoded.y_holdout[judged], challenger[judged], probabilities[judged])
-    return decide(comparison, max_loss=max_loss, new_lineage=False, fresh=by_fresh)
-
-
-def _reading(column: Column) -> tuple[str, Rule, tuple[str, ...]]:
-    return column.raw, column.rule, tuple(value.name for value in column.values)

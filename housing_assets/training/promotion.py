@@ -1,36 +1,122 @@
 """Decides whether a challenger replaces the champion."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from housing_assets.confusion import macro_f1
+from housing_assets.confusion import count_confusion, macro_f1
 
 N_RESAMPLES = 2_000
 """Bootstrap resamples: the ends of a 95 % interval are then sure to about a tenth of its width."""
 
 CONFIDENCE = 0.95
 
+MIN_FRESH = 200
+"""Fresh rows from which on they decide: as many as a window of the monitoring needs to be judged."""
+
+MAX_TESTS = 10
+"""Decisions in a row on the same rows that are accounted for; more would soon let nothing through."""
+
+
+@dataclass(frozen=True)
+class PromotionRule:
+    """What a challenger may lose, and with what risk.
+
+    Attributes
+    ----------
+    max_loss : float
+        Macro-F1 that it may lose against the champion, and against the best version before: so much is also the most
+        that versions which each lose a little may lose together.
+    risk : float
+        Probability of promoting a version that loses just so much, where the whole holdout decides.
+    fresh_risk : float
+        The same where fresh listings do. They are few: at a smaller risk a version that is as good would be held back.
+    old_f1_loss, old_auc_loss : float
+        Macro-F1 and ROC-AUC that it may fall by on the older held-out listings where fresh ones decide.
+    """
+
+    max_loss: float = 0.02
+    risk: float = 0.025
+    fresh_risk: float = 0.2
+    old_f1_loss: float = 0.1
+    old_auc_loss: float = 0.03
+
+    def risk_of(self, *, fresh: bool, tests: int) -> float:
+        """Return the risk of one of several decisions in a row on the same rows (Bonferroni)."""
+        return (self.fresh_risk if fresh else self.risk) / tests
+
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a version goes to production, and why, in a sentence."""
+    """Whether a version goes to production, why, in a sentence, and what later decisions must know of it, as tags."""
 
     promoted: bool
     reason: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Difference in macro-F1, challenger minus champion, on the same rows, with its confidence interval."""
+    """Difference in macro-F1, challenger minus another version, on the same rows.
+
+    Attributes
+    ----------
+    difference : float
+    low, high : float
+        Its 95 % confidence interval.
+    n_rows : int
+    lowest : float
+        What it is below with the risk that is taken.
+    """
 
     difference: float
     low: float
     high: float
     n_rows: int
+    lowest: float
 
 
-def compare(y: np.ndarray, challenger: np.ndarray, champion: np.ndarray, *, seed: int = 0) -> Comparison:
+@dataclass(frozen=True)
+class Fall:
+    """How much less a challenger reaches than the champion: macro-F1, and ROC-AUC, one category against the others."""
+
+    macro_f1: float
+    auc: float
+    n_rows: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a decision rests on.
+
+    Attributes
+    ----------
+    champion, best : Comparison
+        Against the version in production, and against the best one before it.
+    best_version : int
+    fresh : bool
+        Whether the rows are labelled requests of late.
+    tests : int
+        Decisions in a row on the same rows, this one among them.
+    old : Fall or None
+        On the older held-out listings, where fresh ones decide.
+    windows : str
+        Days of production that the fresh rows are of.
+    """
+
+    champion: Comparison
+    best: Comparison
+    best_version: int
+    fresh: bool = False
+    tests: int = 1
+    old: Fall | None = None
+    windows: str = ""
+
+
+def compare(
+    y: np.ndarray, challenger: np.ndarray, champion: np.ndarray, *, risk: float = (1 - CONFIDENCE) / 2, seed: int = 0
+) -> Comparison:
     """Compare two classifiers by a paired bootstrap (Efron & Tibshirani 1993).
 
     Resampling rows is the same as drawing, from a multinomial, how often each combination of true, challenger's and
@@ -42,50 +128,100 @@ def compare(y: np.ndarray, challenger: np.ndarray, champion: np.ndarray, *, seed
         True categories.
     challenger, champion : ndarray of shape (n_rows, n_classes)
         Probabilities for the same rows.
+    risk : float
+        Share of the resamples that lie below ``lowest``.
     """
     n = challenger.shape[1]
     joint = (y.astype(np.int64) * n + challenger.argmax(axis=1)) * n + champion.argmax(axis=1)
     counts = np.bincount(joint, minlength=n**3)
     drawn = np.random.default_rng(seed).multinomial(len(y), counts / len(y), size=N_RESAMPLES)
     differences = _difference(drawn.reshape(-1, n, n, n))
-    low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Comparison(float(_difference(counts.reshape(n, n, n))), float(low), float(high), len(y))
+    low, high, lowest = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2, risk]).tolist()
+    return Comparison(float(_difference(counts.reshape(n, n, n))), low, high, len(y), lowest)
 
 
-MIN_FRESH = 200
-"""Fresh rows from which on they decide: as many as a window of the monitoring needs to be judged."""
-
-
-def decide(comparison: Comparison | None, *, max_loss: float, new_lineage: bool, fresh: bool = False) -> Decision:
-    """Decide on a version that has passed its quality gates.
+def measure_fall(y: np.ndarray, challenger: np.ndarray, champion: np.ndarray) -> Fall:
+    """Return how much less a challenger reaches on some rows.
 
     Parameters
     ----------
-    comparison : Comparison or None
+    y : ndarray of shape (n_rows,)
+        True categories; those that no row has, or all have, say nothing of the ROC-AUC.
+    challenger, champion : ndarray of shape (n_rows, n_classes)
+        Probabilities for the same rows.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    n = challenger.shape[1]
+    told_apart = [label for label in range(n) if 0 < np.count_nonzero(y == label) < len(y)]
+    f1, auc = zip(
+        *(
+            (
+                float(macro_f1(count_confusion(y, scores.argmax(axis=1), n))),
+                float(np.mean([roc_auc_score(y == label, scores[:, label]) for label in told_apart] or [0.5])),
+            )
+            for scores in (champion, challenger)
+        ),
+        strict=True,
+    )
+    return Fall(f1[0] - f1[1], auc[0] - auc[1], len(y))
+
+
+def decide(evidence: Evidence | None, rule: PromotionRule, *, new_lineage: bool) -> Decision:
+    """Decide on a version that has passed its quality gates.
+
+    Newer listings are worth keeping up with, so a version that is not shown to be worse is promoted; one whose whole
+    interval lies below 0 is not.
+
+    Parameters
+    ----------
+    evidence : Evidence or None
         None if there is no champion that it can be compared with.
-    max_loss : float
-        Macro-F1 that the challenger may be worse, at the lower end of the interval: newer listings are worth keeping up
-        with, so a version that is not shown to be worse is promoted. One whose whole interval lies below 0 is not.
+    rule : PromotionRule
     new_lineage : bool
         Whether the champion is of another lineage, with other price bands.
-    fresh : bool
-        Whether the rows are labelled requests of late. Those are few, so that the interval is wide and its lower end
-        would hold back a version that is as good; the difference itself must then be no more than ``max_loss`` below 0.
     """
-    if comparison is None:
+    if evidence is None:
         if new_lineage:
             return Decision(
                 True, "starts a new lineage: the price bands were learned again, so no champion is comparable"
             )
         return Decision(True, "first version: there is no champion")
-    interval = (
-        f"macro-F1 differs by {comparison.difference:+.4f} (95 % interval {comparison.low:+.4f} to "
-        f"{comparison.high:+.4f}) on {comparison.n_rows:,} {'fresh labelled' if fresh else 'held-out'} listings"
+    found, risk = evidence.champion, rule.risk_of(fresh=evidence.fresh, tests=evidence.tests)
+    told = (
+        f"macro-F1 differs by {found.difference:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}) on "
+        f"{found.n_rows:,} {'fresh labelled' if evidence.fresh else 'held-out'} listings"
+        f"{f' of {evidence.windows}' if evidence.windows else ''}, by {found.lowest:+.4f} at a risk of {risk:.1%}"
+        f"{f' (test {evidence.tests} in a row on these)' if evidence.tests > 1 else ''}, "
+        f"at most {rule.max_loss:.4f} loss is allowed"
     )
-    lowest = comparison.difference if fresh else comparison.low
-    if lowest >= -max_loss and comparison.high >= 0:
-        return Decision(True, f"no worse than the champion: {interval}, at most {max_loss:.4f} loss is allowed")
-    return Decision(False, f"may be worse than the champion: {interval}, at most {max_loss:.4f} loss is allowed")
+    objections = list(_objections(evidence, rule))
+    if objections:
+        return Decision(False, f"{'; '.join(objections)}: {told}")
+    return Decision(True, f"no worse than the champion: {told}")
+
+
+def _objections(evidence: Evidence, rule: PromotionRule) -> list[str]:
+    found, best, old = evidence.champion, evidence.best, evidence.old
+    objections = []
+    if found.lowest < -rule.max_loss or found.high < 0:
+        objections.append("may be worse than the champion")
+    elif best.lowest < -rule.max_loss:
+        objections.append(
+            f"would add to the losses since version {evidence.best_version}, {best.difference:+.4f} by now "
+            f"({best.lowest:+.4f} at that risk)"
+        )
+    if old and old.macro_f1 > rule.old_f1_loss:
+        objections.append(
+            f"falls by {old.macro_f1:.4f} in macro-F1 on the {old.n_rows:,} older held-out listings, at most "
+            f"{rule.old_f1_loss:.4f} is allowed"
+        )
+    if old and old.auc > rule.old_auc_loss:
+        objections.append(
+            f"falls by {old.auc:.4f} in ROC-AUC on the {old.n_rows:,} older held-out listings, at most "
+            f"{rule.old_auc_loss:.4f} is allowed"
+        )
+    return objections
 
 
 def _difference(counts: np.ndarray) -> np.ndarray:

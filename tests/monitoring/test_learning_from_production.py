@@ -1,5 +1,6 @@
 """What came back from production is learned from: labelled rows behind the source's, and the say they have."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -20,8 +21,9 @@ from housing_assets.inference.rules import Code
 from housing_assets.listings.origins import ORIGIN, PRODUCTION
 from housing_assets.listings.samples import load_sample
 from housing_assets.markets.istanbul import MARKET
-from housing_assets.packaging.registration import decide_promotion
-from housing_assets.training.promotion import MIN_FRESH, Decision
+from housing_assets.packaging import batch
+from housing_assets.packaging.promotion import BEST, TESTS, decide_promotion
+from housing_assets.training.promotion import MIN_FRESH, Decision, PromotionRule
 from resources.settings import Settings
 from tests.monitoring.small_platform import ads
 from tests.monitoring.watched import Watched
@@ -118,6 +120,7 @@ def test_a_store_that_cannot_be_read_is_not_passed_over(platform: Watched) -> No
 
 
 LISTINGS = ads(8_900, seed=80)
+DAYS = np.datetime64("2026-03-01") + (np.arange(len(LISTINGS)) > len(LISTINGS) - 600)
 
 
 def holdout_of(model: ModelArtifact) -> np.ndarray:
@@ -125,14 +128,27 @@ def holdout_of(model: ModelArtifact) -> np.ndarray:
 
 
 def decide(
-    platform: Watched, model: ModelArtifact, fresh: np.ndarray, right_on: np.ndarray, market: Market = MARKET
+    platform: Watched,
+    model: ModelArtifact,
+    fresh: np.ndarray,
+    right_on: np.ndarray,
+    market: Market = MARKET,
+    as_before: np.ndarray | None = None,
 ) -> Decision:
-    """Decide on a challenger that is right on some of the held-out listings, and wrong on the others."""
+    """Decide on a challenger that is right on some of the held-out listings, and wrong on the others.
+
+    Of those of ``as_before`` it says what the champion does.
+    """
     crossed = cross_frame(MARKET, LISTINGS).assign(**{HELD_OUT: holdout_of(model)})
     encoded = EncodedListings.encode(crossed, model.labels, ListingEncoder(MARKET, n_buckets=2**12))
     truth = encoded.y_holdout
-    answers = np.where(right_on[holdout_of(model)], truth, (truth + 1) % 3)
-    return decide_promotion(platform.registry, market, crossed, encoded, np.eye(3)[answers], max_loss=0.02, fresh=fresh)
+    answers = np.eye(3)[np.where(right_on[holdout_of(model)], truth, (truth + 1) % 3)]
+    if as_before is not None:
+        kept = as_before[holdout_of(model)]
+        answers[kept] = batch.probabilities(model, LISTINGS[holdout_of(model)])[kept]
+    return decide_promotion(
+        platform.registry, market, crossed, encoded, answers, PromotionRule(), fresh=fresh, asked_on=DAYS
+    )
 
 
 @pytest.fixture
@@ -151,11 +167,52 @@ def test_a_challenger_that_is_better_on_fresh_rows_is_promoted_though_the_old_on
     fresh = newest(1_200)
     assert holdout_of(champion)[fresh].sum() >= MIN_FRESH
 
-    decision = decide(platform, champion, fresh, right_on=fresh)
+    decision = decide(platform, champion, fresh, right_on=fresh, as_before=~fresh)
 
     assert decision.promoted
-    assert "fresh labelled listings" in decision.reason
+    days = re.search(r"fresh labelled listings of 2026-03-01 \((\d+)\), 2026-03-02 \((\d+)\)", decision.reason)
+    assert days
+    assert sum(map(int, days.groups())) == holdout_of(champion)[fresh].sum()
     assert not decide(platform, champion, newest(0), right_on=fresh).promoted
+
+
+def test_a_challenger_that_falls_far_on_the_older_rows_is_not_promoted_however_good_it_is_on_fresh_ones(
+    platform: Watched, champion: ModelArtifact
+) -> None:
+    fresh = newest(1_200)
+
+    decision = decide(platform, champion, fresh, right_on=fresh)
+
+    assert not decision.promoted
+    assert "in macro-F1 on the " in decision.reason
+    assert "older held-out listings, at most 0.1000 is allowed" in decision.reason
+
+
+def test_decisions_in_a_row_on_the_same_rows_are_counted(platform: Watched, champion: ModelArtifact) -> None:
+    fresh = newest(1_200)
+    first = decide(platform, champion, fresh, right_on=fresh, as_before=~fresh)
+    tried = platform.stage(champion)
+    platform.registry.tag(tried, first.tags)
+
+    again = decide(platform, champion, fresh, right_on=fresh, as_before=~fresh)
+    on_others = decide(platform, champion, newest(0), right_on=fresh, as_before=~fresh)
+
+    assert (first.tags[TESTS], again.tags[TESTS], on_others.tags[TESTS]) == ("1", "2", "1")
+    assert "by +" in again.reason
+    assert "at a risk of 10.0% (test 2 in a row on these)" in again.reason
+
+
+def test_losses_count_from_the_best_version_until_one_is_better(platform: Watched, champion: ModelArtifact) -> None:
+    fresh = newest(1_200)
+    as_good = decide(platform, champion, newest(0), right_on=fresh, as_before=newest(len(LISTINGS)))
+    better = decide(platform, champion, newest(0), right_on=newest(len(LISTINGS)))
+
+    assert as_good.tags[BEST] == "1"
+    assert BEST not in better.tags
+
+    second = platform.promote(champion)
+    platform.registry.tag(second, {BEST: "1"})
+    assert decide(platform, champion, newest(0), fresh, as_before=newest(len(LISTINGS))).tags[BEST] == "1"
 
 
 def test_a_challenger_that_is_worse_on_fresh_rows_is_not_promoted_though_the_old_ones_speak_for_it(
