@@ -147,14 +147,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         description="Simulate how often rollback and promotion are wrong, and how soon they are right.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--runs", type=int, default=100, help="simulated runs of each line")
+    parser.add_argument("--runs", type=int, default=150, help="simulated runs of each line")
     runs = parser.parse_args(argv).runs
     head = ["labelled rows", "a day", "points worse", "rolled back", "median day", "daily McNemar, 5 %", "median day"]
     print(as_markdown(head, rollback_table(runs)), flush=True)
     head = ["rows that decide", "test in a row", "5 better", "as good", "1 worse", "2 worse", "4 worse"]
     print(f"\n{as_markdown(head, promotion_table(runs))}", flush=True)
     head = ["rows that decide", "each worse by", "lost after 20 trainings, points", "held to the champion alone"]
-    print(f"\n{as_markdown(head, creep_table(max(runs // 5, 10)))}", flush=True)
+    print(f"\n{as_markdown(head, creep_table(max(runs // 10, 5)))}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from benchmarks.drift.inputs import draw_predictions, listings_of
 from benchmarks.drift.ours import VERSION
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.monitoring.production.frames import Frames
-from housing_assets.monitoring.production.predictions import profiled_columns
+from housing_assets.monitoring.production.predictions import REQUEST_KEY, profiled_columns
 
 FIRST_SEED = 1_000_000
 FIRST_DAY = pd.Timestamp("2026-01-01", tz="UTC")
@@ -34,10 +34,13 @@ def _day(folder: Path, number: int, rows: int) -> pd.DataFrame:
         "predicted_at": FIRST_DAY + pd.Timedelta(days=number),
         "tier": "production",
         "model_version": str(VERSION),
+        REQUEST_KEY: None,
     }
     listings = listings_of(rows, FIRST_SEED + number).reset_index(drop=True)
     predictions = draw_predictions(folder, rows, FIRST_SEED + number)
-    return pd.concat([listings, predictions], axis="columns").assign(**answered)[[*profiled_columns(MARKET)]]
+    return pd.concat([listings, predictions], axis="columns").assign(**answered)[
+        [*profiled_columns(MARKET), REQUEST_KEY]
+    ]
 
 
 def _pages(day: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -42,9 +42,9 @@ def slope(sizes: Sequence[Size]) -> float:
 def profile_days(folder: Path, n_days: int) -> Size:
     """Read and profile each day, and write its profile."""
     from housing_assets.markets.istanbul import MARKET
-    from housing_assets.monitoring.production.days import profile_day
+    from housing_assets.monitoring.production.days import group_day, profile_day
     from housing_assets.monitoring.production.frames import Frames
-    from housing_assets.monitoring.production.predictions import profiled_columns
+    from housing_assets.monitoring.production.predictions import REQUEST_KEY, profiled_columns
     from housing_assets.monitoring.profiles.reference import Reference
 
     reference = Reference.from_json((folder / REFERENCE).read_text()).profile
@@ -52,7 +52,9 @@ def profile_days(folder: Path, n_days: int) -> Size:
     rows = 0
     started = time.perf_counter()
     for day in sorted((folder / DAYS).iterdir())[:n_days]:
-        profiles = profile_day(MARKET, Frames.load(day).read(profiled_columns(MARKET)), lambda _: reference)
+        frames = Frames.load(day)
+        groups = group_day(frames.read([REQUEST_KEY]))
+        profiles = profile_day(MARKET, frames.read(profiled_columns(MARKET)), lambda _: reference, groups)
         (folder / PROFILES / day.name).mkdir(parents=True)
         profiles.save(folder / PROFILES / day.name)
         rows += sum(profiles.rows.values())

@@ -51,13 +51,13 @@ class PromotionConfig(dg.Config):
         default=0.2, gt=0, lt=0.5, description="The same where at least 200 fresh labelled listings decide."
     )
     old_f1_loss: float = Field(
-        default=0.1,
+        default=0.05,
         ge=0,
         le=1,
         description="Macro-F1 that it may fall by on the older held-out listings where fresh ones decide.",
     )
     old_auc_loss: float = Field(
-        default=0.03, ge=0, le=1, description="ROC-AUC that it may fall by on the older held-out listings there."
+        default=0.02, ge=0, le=1, description="ROC-AUC that it may fall by on the older held-out listings there."
     )
 
 

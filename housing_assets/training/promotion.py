@@ -39,8 +39,8 @@ class PromotionRule:
     max_loss: float = 0.02
     risk: float = 0.025
     fresh_risk: float = 0.2
-    old_f1_loss: float = 0.1
-    old_auc_loss: float = 0.03
+    old_f1_loss: float = 0.05
+    old_auc_loss: float = 0.02
 
     def risk_of(self, *, fresh: bool, tests: int) -> float:
         """Return the risk of one of several decisions in a row on the same rows (Bonferroni)."""
@@ -195,6 +195,8 @@ def decide(evidence: Evidence | None, rule: PromotionRule, *, new_lineage: bool)
         f"{f' (test {evidence.tests} in a row on these)' if evidence.tests > 1 else ''}, "
         f"at most {rule.max_loss:.4f} loss is allowed"
     )
+    if old := evidence.old:
+        told += f"; on {old.n_rows:,} older ones macro-F1 by {-old.macro_f1:+.4f} and ROC-AUC by {-old.auc:+.4f}"
     objections = list(_objections(evidence, rule))
     if objections:
         return Decision(False, f"{'; '.join(objections)}: {told}")

@@ -185,7 +185,7 @@ def test_a_challenger_that_falls_far_on_the_older_rows_is_not_promoted_however_g
 
     assert not decision.promoted
     assert "in macro-F1 on the " in decision.reason
-    assert "older held-out listings, at most 0.1000 is allowed" in decision.reason
+    assert "older held-out listings, at most 0.0500 is allowed" in decision.reason
 
 
 def test_decisions_in_a_row_on_the_same_rows_are_counted(platform: Watched, champion: ModelArtifact) -> None:

@@ -144,6 +144,7 @@ def test_where_fresh_listings_decide_the_old_holdout_may_not_fall_far(old: Fall,
     assert decision.promoted is not bool(told)
     assert told in decision.reason
     assert "600 fresh labelled listings of 2026-03-01 (400), 2026-03-02 (200)" in decision.reason
+    assert f"on 900 older ones macro-F1 by {-old.macro_f1:+.4f} and ROC-AUC by {-old.auc:+.4f}" in decision.reason
 
 
 def test_the_fall_is_that_of_macro_f1_and_of_the_area_under_the_curve(y: np.ndarray) -> None:

@@ -120,14 +120,15 @@ class BlockCounts:
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as JSON types."""
         return {
-            "columns": {name: counts.tolist() for name, counts in self.columns.items()},
+            "columns": {name: counts.ravel().tolist() for name, counts in self.columns.items()},
             "ordered": sorted(self.ordered),
         }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
         """Read back what ``to_dict`` returned."""
-        columns = {name: np.array(counts, dtype=np.int64) for name, counts in stored["columns"].items()}
+        flat = {name: np.array(counts, dtype=np.int64) for name, counts in stored["columns"].items()}
+        columns = {name: counts.reshape(N_GROUPS, -1) for name, counts in flat.items()}
         return cls(columns, frozenset(stored["ordered"]))
 
 
