@@ -90,7 +90,7 @@ def judge_performance(holdout: Outcomes, labelled: Outcomes, thresholds: Thresho
 
     Recall is compared category by category and weighed by the rows of each (Mantel & Haenszel 1959), macro-F1 after the
     holdout's confusion was weighed to the same rows; its standard error is that of the delta method, the rows of
-    each true category being given.
+    each true category being given. Rows that come together count as fewer, by the design effect of being right.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def judge_performance(holdout: Outcomes, labelled: Outcomes, thresholds: Thresho
     require_same_categories(holdout.categories, labelled.categories)
     limits = thresholds or Thresholds()
     insufficient = labelled.rows < limits.min_rows
-    accuracy, macro_f1 = _compare_recall(holdout.confusion, labelled.confusion), _compare_f1(holdout, labelled)
+    accuracy, macro_f1 = _compare_recall(holdout, labelled), _compare_f1(holdout, labelled)
     dropped = [
         f"{name} {found.value:.3f} against {found.value + found.drop:.3f} expected from the holdout (p {found.p:.2g})"
         for name, found in (("accuracy", accuracy), ("macro-F1", macro_f1))
@@ -156,16 +156,17 @@ def _recalls(holdout: Outcomes, labelled: Outcomes) -> tuple[CategoryRecall, ...
     )
 
 
-def _compare_recall(holdout: np.ndarray, labelled: np.ndarray) -> _Compared:
-    n, m = holdout.sum(axis=1), labelled.sum(axis=1)
+def _compare_recall(holdout: Outcomes, labelled: Outcomes) -> _Compared:
+    n, m = holdout.confusion.sum(axis=1), labelled.confusion.sum(axis=1)
     both = (n > 0) & (m > 0)
     if not both.any():
         return _Compared(0.0, 0.0, 1.0)
     n, m = n[both], m[both]
-    known, found = np.diagonal(holdout)[both], np.diagonal(labelled)[both]
+    known, found = np.diagonal(holdout.confusion)[both], np.diagonal(labelled.confusion)[both]
     drop = float((m * known / n - found).sum() / m.sum())
     pooled = (known + found) / (n + m)
-    error = math.sqrt(float((m**2 * pooled * (1 - pooled) * (1 / n + 1 / m)).sum())) / m.sum()
+    of_one = 1 / n + labelled.design_effect / m
+    error = math.sqrt(float((m**2 * pooled * (1 - pooled) * of_one).sum())) / m.sum()
     return _Compared(float(found.sum() / m.sum()), drop, two_sided(drop / error) if error else 1.0)
 
 
@@ -185,7 +186,8 @@ def _compare_f1(holdout: Outcomes, labelled: Outcomes) -> _Compared:
         return of_window(counts / rows * m[:, np.newaxis])
 
     value, expected = float(of_window(found)), float(of_holdout(known))
-    error = math.hypot(_standard_error(known, of_holdout), _standard_error(found, of_window))
+    of_found = _standard_error(found, of_window) * math.sqrt(labelled.design_effect)
+    error = math.hypot(_standard_error(known, of_holdout), of_found)
     return _Compared(value, expected - value, two_sided((expected - value) / error) if error else 1.0)
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from housing_assets.monitoring.production.predictions import REQUEST_KEY
-from housing_assets.monitoring.profiles.refused import ProfileRefused
+from housing_assets.monitoring.production.labelled import name_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,19 +102,5 @@ def always_valid_p(differences: np.ndarray) -> float:
 
 
 def blocks_of(labelled: "pd.DataFrame") -> np.ndarray:
-    """Return the block of each labelled row: a client's of one day, or an hour's of those without a request key.
-
-    Raises
-    ------
-    ProfileRefused
-        If the rows were stored before they kept the keys of the requests.
-    """
-    import pandas as pd
-
-    if REQUEST_KEY not in labelled:
-        raise ProfileRefused("the labelled predictions were stored without the keys of their requests")
-    asked = pd.to_datetime(labelled["predicted_at"], utc=True)
-    named = labelled[REQUEST_KEY].notna().to_numpy()
-    hours = asked.dt.strftime("%Y-%m-%dT%H").to_numpy(dtype=object)
-    clients = (asked.dt.strftime("%Y-%m-%d ") + labelled[REQUEST_KEY].astype(str)).to_numpy(dtype=object)
-    return np.unique(np.where(named, clients, hours).astype(str), return_inverse=True)[1]
+    """Return the block of each labelled row as a number, as ``name_blocks`` tells them apart."""
+    return np.unique(name_blocks(labelled), return_inverse=True)[1]

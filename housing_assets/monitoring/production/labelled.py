@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from housing_assets.inference.hashing import hash_texts
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.monitoring.production.predictions import (
     PREDICTED,
@@ -15,7 +16,9 @@ from housing_assets.monitoring.production.predictions import (
     read_answers,
     version_numbers,
 )
+from housing_assets.monitoring.profiles.blocks import N_GROUPS
 from housing_assets.monitoring.profiles.outcomes import Outcomes
+from housing_assets.monitoring.profiles.refused import ProfileRefused
 from resources.prediction_store import PredictionStore
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ _KNOWN = ("role", "tier", "model_version", PREDICTED, "price", "true_category")
 KEPT = ("prediction_id", *_KNOWN, PROBABILITIES, REQUEST_KEY, "predicted_at", "received_at", "listing")
 """Columns of the store that labelled predictions keep; the listing as it was sent, for other versions to answer."""
 
-SUMMARIZED = (*_KNOWN, PROBABILITIES, "received_at")
+SUMMARIZED = (*_KNOWN, PROBABILITIES, REQUEST_KEY, "predicted_at", "received_at")
 """Columns that outcomes are made of."""
 
 PAIRED = ("prediction_id", *_KNOWN, REQUEST_KEY, "predicted_at")
@@ -100,19 +103,43 @@ def summarize_labels(
     for frame in frames:
         answers = frame[(frame["role"] == ANSWER).to_numpy()]
         days = answers["received_at"].dt.tz_localize(None).to_numpy().astype("datetime64[D]")
-        versions = version_numbers(answers)
+        versions, groups = version_numbers(answers), _groups_of(answers)
         for version in np.unique(versions[versions > 0]).tolist():
             labels = labels_of(version)
             if labels is None:
                 continue
             of_version = found.setdefault(version, {})
             for day in np.unique(days[versions == version]):
-                rows = answers[(versions == version) & (days == day)]
+                chosen = (versions == version) & (days == day)
+                rows = answers[chosen]
                 truth = true_labels(labels, rows)
-                outcomes = Outcomes.of(labels.categories, truth, *read_answers(rows, labels.categories))
+                outcomes = Outcomes.of(labels.categories, truth, *read_answers(rows, labels.categories), groups[chosen])
                 key = day.item()
                 of_version[key] = of_version[key].merge(outcomes) if key in of_version else outcomes
     return found
+
+
+def name_blocks(labelled: "pd.DataFrame") -> np.ndarray:
+    """Return the block of each labelled row: a client's of one day, or an hour's of those without a request key.
+
+    Raises
+    ------
+    ProfileRefused
+        If the rows were stored before they kept the keys of the requests.
+    """
+    import pandas as pd
+
+    if REQUEST_KEY not in labelled:
+        raise ProfileRefused("the labelled predictions were stored without the keys of their requests")
+    asked = pd.to_datetime(labelled["predicted_at"], utc=True)
+    hours = asked.dt.strftime("%Y-%m-%dT%H").to_numpy(dtype=object)
+    clients = (asked.dt.strftime("%Y-%m-%d ") + labelled[REQUEST_KEY].astype(str)).to_numpy(dtype=object)
+    return np.where(labelled[REQUEST_KEY].notna().to_numpy(), clients, hours).astype(str)
+
+
+def _groups_of(labelled: "pd.DataFrame") -> np.ndarray:
+    names, codes = np.unique(name_blocks(labelled), return_inverse=True)
+    return (hash_texts("block", names.tolist()) % N_GROUPS)[codes]
 
 
 def label_window(by_day: Mapping[date, Outcomes], day: date, min_rows: int) -> dict[date, Outcomes]:

@@ -86,8 +86,8 @@ class BlockCounts:
             else:
                 cells = _number_cells(listings[value.name].to_numpy(np.float64), edges[value.name])
                 ordered.add(value.name)
-            columns[value.name] = _count(groups, cells, N_CELLS + 1)
-        columns[PREDICTIONS] = _count(groups, predicted + 1, n_categories + 1)
+            columns[value.name] = count_groups(groups, cells, N_CELLS + 1)
+        columns[PREDICTIONS] = count_groups(groups, predicted + 1, n_categories + 1)
         return cls(columns, frozenset(ordered))
 
     def merge(self, other: Self) -> Self:
@@ -101,21 +101,8 @@ class BlockCounts:
         return float(rows.sum() ** 2 / (rows @ rows)) if rows.any() else 0.0
 
     def design_effect(self, name: str) -> float:
-        """Return how many rows of a column tell as much as one independent row; 1 at least.
-
-        It is the mean generalized design effect of Rao & Scott (1981, "The analysis of categorical data from complex
-        sample surveys"), the variance of the cells' shares over that of a multinomial, and of an ordered column also
-        that of its cumulative shares. Variances are those between groups (ultimate clusters, Hansen, Hurwitz & Madow
-        1953), linearized because groups are of different sizes. The largest of what ``MERGED`` gives is taken.
-        """
-        counts = self.columns[name]
-        found = [1.0]
-        for merged in MERGED:
-            table = counts.reshape(-1, merged, counts.shape[1]).sum(axis=1).astype(np.float64)
-            found.append(_mean_effect(table))
-            if name in self.ordered:
-                found.append(_cumulative_effect(table[:, :-1]))
-        return max(found)
+        """Return how many rows of a column tell as much as one independent row; 1 at least."""
+        return design_effect(self.columns[name], ordered=name in self.ordered)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as JSON types."""
@@ -130,6 +117,30 @@ class BlockCounts:
         flat = {name: np.array(counts, dtype=np.int64) for name, counts in stored["columns"].items()}
         columns = {name: counts.reshape(N_GROUPS, -1) for name, counts in flat.items()}
         return cls(columns, frozenset(stored["ordered"]))
+
+
+def design_effect(counts: np.ndarray, *, ordered: bool = False) -> float:
+    """Return how many rows tell as much as one independent row; 1 at least.
+
+    It is the mean generalized design effect of Rao & Scott (1981, "The analysis of categorical data from complex sample
+    surveys"), the variance of the cells' shares over that of a multinomial, and of ordered cells also that of their
+    cumulative shares. Variances are those between groups (ultimate clusters, Hansen, Hurwitz & Madow 1953), linearized
+    because groups are of different sizes. The largest of what ``MERGED`` gives is taken.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (N_GROUPS, n_cells), int64
+        Rows by group and cell.
+    ordered : bool
+        Whether the cells but the last are in the order of their values.
+    """
+    found = [1.0]
+    for merged in MERGED:
+        table = counts.reshape(-1, merged, counts.shape[1]).sum(axis=1).astype(np.float64)
+        found.append(_mean_effect(table))
+        if ordered:
+            found.append(_cumulative_effect(table[:, :-1]))
+    return max(found)
 
 
 def group_requests(keys: "Iterable[pd.Series]") -> np.ndarray:
@@ -170,7 +181,8 @@ def require_blocks(one: BlockCounts | None, other: BlockCounts | None) -> None:
         raise ProfileRefused("only one of the profiles knows which requests came together")
 
 
-def _count(groups: np.ndarray, cells: np.ndarray, n_cells: int) -> np.ndarray:
+def count_groups(groups: np.ndarray, cells: np.ndarray, n_cells: int) -> np.ndarray:
+    """Count rows by group and cell: int64 of shape (N_GROUPS, n_cells)."""
     return np.bincount(groups * n_cells + cells, minlength=N_GROUPS * n_cells).reshape(N_GROUPS, n_cells)
 
 

@@ -1,12 +1,13 @@
 """Summary of predictions whose true category is known: what was predicted for what, and what confidence was worth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 
 from housing_assets.confusion import count_confusion, macro_f1
+from housing_assets.monitoring.profiles.blocks import N_GROUPS, count_groups, design_effect
 from housing_assets.monitoring.profiles.predictions import count_confidences, is_answered
 from housing_assets.monitoring.profiles.refused import require_same_categories
 
@@ -23,16 +24,24 @@ class Outcomes:
         Rows by true (first axis) and predicted category.
     confidences, hits : ndarray of shape (n_categories, n_confidences), int64
         Rows by predicted category and bin of its probability, and those of them that were right.
+    groups : ndarray of shape (N_GROUPS, 2), int64
+        Wrong and right rows by group of requests; zeros where each row stands for itself.
     """
 
     categories: tuple[str, ...]
     confusion: np.ndarray
     confidences: np.ndarray
     hits: np.ndarray
+    groups: np.ndarray = field(default_factory=lambda: np.zeros((N_GROUPS, 2), dtype=np.int64))
 
     @classmethod
     def of(
-        cls, categories: tuple[str, ...], truth: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray
+        cls,
+        categories: tuple[str, ...],
+        truth: np.ndarray,
+        predicted: np.ndarray,
+        probabilities: np.ndarray,
+        groups: np.ndarray | None = None,
     ) -> Self:
         """Summarize predictions; rows without one, and rows whose truth is no category, are left out.
 
@@ -42,6 +51,8 @@ class Outcomes:
         truth, predicted : ndarray of shape (n_rows,), int
             Index into ``categories``, -1 where there is none.
         probabilities : ndarray of shape (n_rows, n_categories), float64
+        groups : ndarray of shape (n_rows,), int, optional
+            Which of the rows came together.
         """
         known = is_answered(predicted, probabilities) & (truth >= 0)
         truth, predicted, probabilities = truth[known], predicted[known], probabilities[known]
@@ -51,6 +62,7 @@ class Outcomes:
             count_confusion(truth, predicted, len(categories)),
             count_confidences(predicted, probabilities),
             count_confidences(predicted[right], probabilities[right]),
+            *(() if groups is None else [count_groups(groups[known], right, 2)]),
         )
 
     @classmethod
@@ -73,6 +85,7 @@ class Outcomes:
             self.confusion + other.confusion,
             self.confidences + other.confidences,
             self.hits + other.hits,
+            self.groups + other.groups,
         )
 
     @property
@@ -89,6 +102,11 @@ class Outcomes:
     def accuracy(self) -> float:
         """Share of right predictions; 0 where there are none."""
         return self.n_right / max(self.rows, 1)
+
+    @property
+    def design_effect(self) -> float:
+        """Rows that tell as much of the accuracy as an independent one; 1 at least."""
+        return design_effect(self.groups)
 
     @property
     def macro_f1(self) -> float:

@@ -81,6 +81,29 @@ def test_at_another_mix_a_model_that_is_worse_fails_and_one_that_is_not_holds_up
     assert sum(failed) <= 6
 
 
+def of_clients(generator: np.random.Generator, recall: float, *, grouped: bool) -> Outcomes:
+    """Give predictions for 15 clients of 20 ads: of most a model gets all right, of some few."""
+    clients = np.repeat(np.arange(15), 20)
+    right = generator.random(300) < generator.beta(2.5 * recall, 2.5 * (1 - recall), 15)[clients]
+    truth = generator.choice(3, 300, p=[0.4, 0.4, 0.2])
+    predicted = np.where(right, truth, (truth + 1) % 3)
+    said = predicted, np.eye(3)[predicted] * 0.8 + 0.2 / 3
+    return Outcomes.of(MARKET.categories, truth, *said, *([clients] if grouped else []))
+
+
+def test_errors_that_come_together_are_no_drop_and_a_drop_is_found_among_them() -> None:
+    generator = np.random.default_rng(7)
+    holdout = drawn(generator, [0.4, 0.4, 0.2], 4_000)
+
+    def failing(recall: float, *, grouped: bool) -> float:
+        windows = (of_clients(generator, recall, grouped=grouped) for _ in range(150))
+        return float(np.mean([judge_performance(holdout, window).failed for window in windows]))
+
+    assert failing(0.85, grouped=True) <= 0.03
+    assert failing(0.85, grouped=False) > 0.1
+    assert failing(0.5, grouped=True) > 0.8
+
+
 def test_the_error_of_macro_f1_is_that_of_resampled_rows() -> None:
     """The p at which two samples of one model differ is uniform, so the error is right."""
     generator = np.random.default_rng(3)

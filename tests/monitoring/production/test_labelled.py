@@ -28,6 +28,8 @@ def stored(version: int, day: int, rows: int, role: str = "answer") -> pd.DataFr
     front = pd.DataFrame(
         {
             "received_at": pd.Series([moment] * rows, dtype="datetime64[us, UTC]"),
+            "predicted_at": pd.Series([moment] * rows, dtype="datetime64[us, UTC]"),
+            "request_key": [f"k{row // 5}" for row in range(rows)],
             "role": role,
             "tier": "production",
             "model_version": str(version),
