@@ -1,6 +1,7 @@
 """Requests that come together: windows of clients with the reference's own marginals, and windows that have shifted."""
 
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -84,6 +85,39 @@ def test_a_shift_is_found_among_clients_of_ten_ads(platform: Platform, shift: di
     drift = report(platform, window, keys)
     assert drift.counts_toward_retraining, drift.summary
     assert column in drift.offending_columns
+
+
+NOBODY = pd.Series([None], dtype=object)
+
+
+@pytest.mark.acceptance
+@pytest.mark.parametrize("n_windows", [4, pytest.param(50, marks=pytest.mark.trial)])
+def test_of_undrifted_windows_without_keys_at_most_one_counts(platform: Platform, n_windows: int) -> None:
+    """As production is profiled, in stretches of the day: the same windows as in the test of single rows."""
+    counted = []
+    for rows in (200, 500, 2_000, 25_000):
+        for seed in range(n_windows):
+            said = counts(platform, profile(platform, ads(rows, 1_000 + seed), NOBODY.repeat(rows)))
+            counted += [said] if said else []
+    assert len(counted) <= 1, counted
+
+
+@pytest.mark.parametrize(
+    ("shift", "column"),
+    [
+        ({"only_district": "kadikoy"}, "district"),
+        ({"only_district": "adalar"}, "district"),
+        ({"new_district_share": 0.5}, "district"),
+        ({"gross_area_factor": 10}, "gross_m2"),
+        ({"missing": {"HeatingType": 0.6}}, "heating_type"),
+        ({"missing": {"NetSquareMeters": 0.6}}, "net_m2"),
+        ({"new_address_share": 0.1}, "address"),
+        ({"new_address_share": 0.1}, "neighbourhood"),
+    ],
+)
+def test_shifts_are_found_without_keys(platform: Platform, shift: dict[str, Any], column: str) -> None:
+    drift = judge_drift(platform.reference, profile(platform, ads(2_000, 2_000, **shift), NOBODY.repeat(2_000)))
+    assert column in drift.offending_columns, drift.summary
 
 
 def test_a_few_clients_are_not_judged(platform: Platform) -> None:
