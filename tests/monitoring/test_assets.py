@@ -12,8 +12,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from pyarrow import parquet
 
 from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.monitoring.production.frames import FILE as FRAMES
+from housing_assets.monitoring.production.predictions import REQUEST_KEY
 from resources.settings import Settings
 from resources.verdicts import Verdict
 from tests.monitoring.watched import Watched, failed, told
@@ -209,6 +212,37 @@ def test_prices_that_no_longer_follow_from_listings_are_found_by_the_labels_of_o
     assert held.severity == dg.AssetCheckSeverity.ERROR
     report = json.loads((fresh.value("performance_report", date(2026, 5, 4)) / "performance_report.json").read_text())
     assert report["estimate_without_labels"]["accuracy"] > report["report"]["accuracy"] + 0.1  # it is blind to this
+
+
+def test_one_bad_day_is_one_finding(fresh: Watched, artifact: ModelArtifact) -> None:
+    """Its rows were the newest labelled ones on each day after it, until enough others had come in."""
+    fresh.promote(artifact)
+    fresh.answer(artifact, date(2026, 5, 4), 1_000, seed=34, labelled=True, concept_change=1.0)
+    fresh.answer(artifact, date(2026, 5, 5), 300, seed=35)
+    fresh.answer(artifact, date(2026, 5, 6), 400, seed=36, labelled=True)
+
+    held = {day: fresh.judge(date(2026, 5, day))["performance_held"] for day in (4, 5, 6)}
+
+    assert [told(held[day], "counts_toward_retraining") for day in (4, 5, 6)] == [True, False, False]
+    assert [told(held[day], "insufficient") for day in (4, 5, 6)] == [False, True, False]
+    assert "0 labelled rows that no window has judged" in told(held[5], "verdict")
+    assert held[6].passed
+
+
+def test_a_day_that_was_stored_without_the_keys_of_its_requests_is_refused_by_name(
+    fresh: Watched, artifact: ModelArtifact
+) -> None:
+    day = date(2026, 5, 1)
+    fresh.promote(artifact)
+    fresh.answer(artifact, day, 50, seed=1)
+    assert fresh.materialize(day, ["production_predictions"]).success
+    stored = fresh.value("production_predictions", day) / FRAMES
+    parquet.write_table(parquet.read_table(stored).drop_columns([REQUEST_KEY]), stored)
+
+    result = fresh.materialize(day, ["production_profile"])
+
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert f"materialize production_predictions of {day} again" in str(failure.event_specific_data)
 
 
 def test_labels_that_come_later_are_not_known_on_the_day(fresh: Watched, artifact: ModelArtifact) -> None:
