@@ -4,10 +4,11 @@ They are typed dictionaries: ``orjson`` and the constructors of protobuf message
 costs a request nothing. A field that is added here is in all three, or a test says where it is missing.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NotRequired, final
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 Identifier = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
@@ -73,10 +74,21 @@ class Refusal(TypedDict):
     error: Problem
 
 
+def _kind_of_outcome(found: Mapping[str, Any]) -> str:
+    return "refusal" if "error" in found else "answer"
+
+
+Outcome = Annotated[
+    Annotated[Answer, Tag("answer")] | Annotated[Refusal, Tag("refusal")], Discriminator(_kind_of_outcome)
+]
+"""What a batch has for a listing. The discriminator makes it a ``oneOf`` in schemas: of an ``anyOf``, BentoML's client
+would read everything as the first alternative."""
+
+
 class BatchAnswer(TypedDict):
     """The answers for several listings, all by one version of the model."""
 
-    answers: Annotated[list[Answer | Refusal], Field(description="One for each listing, in order.")]
+    answers: Annotated[list[Outcome], Field(description="One for each listing, in order.")]
 
 
 class AcceptedPrice(TypedDict):
@@ -99,7 +111,14 @@ class AcceptedCategory(TypedDict):
     received_at: Moment
 
 
-Accepted = AcceptedPrice | AcceptedCategory
+def _kind_of_accepted(found: Mapping[str, Any]) -> str:
+    return "price" if "price" in found else "category"
+
+
+Accepted = Annotated[
+    Annotated[AcceptedPrice, Tag("price")] | Annotated[AcceptedCategory, Tag("category")],
+    Discriminator(_kind_of_accepted),
+]
 
 
 class Version(TypedDict):

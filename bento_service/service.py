@@ -1,11 +1,17 @@
-"""What BentoML deploys: a class that starts and stops a worker, and the settings that make BentoML fast."""
+"""What BentoML deploys: a class that starts and stops a worker, the endpoints it has, and what makes BentoML fast.
+
+The endpoints are declared for BentoML: for its clients, its ``/schema.json``, and services that depend on this one.
+Over HTTP, the adapter answers their paths before BentoML's routes are reached.
+"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import bentoml
 
+from bento_service import answers
 from bento_service.departure import announce_before_ending
+from bento_service.protocols.declared import Described
 from bento_service.protocols.http import HttpAdapter, HttpApi
 from bento_service.shared_counts import settle_where_to_count
 from resources.settings import ServingSettings
@@ -20,6 +26,13 @@ HTTP = HttpApi()
 
 SETTINGS = ServingSettings()
 """Read here, so that a wrong setting fails the start once, before workers are started and restarted."""
+
+Listing = Annotated[dict[str, Any], Described(HTTP, "Listing")]
+Listings = Annotated[list[dict[str, Any]], Described(HTTP, "Batch", "listings")]
+Feedback = Annotated[dict[str, Any], Described(HTTP, "Feedback")]
+Answer = Annotated[answers.Answer, Described(HTTP, "Answer")]
+BatchAnswer = Annotated[answers.BatchAnswer, Described(HTTP, "BatchAnswer")]
+Models = Annotated[answers.Models, Described(HTTP, "Models")]
 
 
 @bentoml.service(
@@ -48,6 +61,26 @@ class HousingPriceClassifier:
         await self._worker.start()
         announce_before_ending(self._worker.runtime.leave, SETTINGS.drain_seconds)
         HTTP.service = self._worker.runtime
+
+    @bentoml.api
+    async def predict(self, listing: Listing, /) -> Answer:
+        """Classify one listing."""
+        return HTTP.require().classifier.predict(listing, None, "http")
+
+    @bentoml.api
+    async def predict_batch(self, listings: Listings) -> BatchAnswer:
+        """Classify several listings by one version; one that cannot be used has its error in its place."""
+        return {"answers": await HTTP.require().classifier.predict_batch(listings, None, "http")}
+
+    @bentoml.api
+    async def feedback(self, feedback: Feedback, /) -> answers.Accepted:
+        """Tell what a classified listing really was."""
+        return HTTP.require().classifier.record_feedback(feedback)
+
+    @bentoml.api
+    async def model(self) -> Models:
+        """Return which versions answer: bands, metrics, fingerprints and sources."""
+        return HTTP.require().describe_models()
 
     @bentoml.on_shutdown
     async def stop(self) -> None:

@@ -15,7 +15,7 @@ from benchmarks.serving.answers import require_same_answers
 from benchmarks.serving.disturbance import Disturbance
 from benchmarks.serving.files import INVOCATIONS, REQUESTS
 from benchmarks.serving.load import Client, grpc_client, http_client, require_wrk
-from benchmarks.serving.report import ADAPTED, GRPC_NOTHING, MLFLOW, NOTHING, OURS, USUAL, Findings, section
+from benchmarks.serving.report import ADAPTED, GRPC_NOTHING, MLFLOW, MOUNTED, NOTHING, OURS, USUAL, Findings, section
 from benchmarks.serving.rounds import CONCURRENCIES, Rounds, run_rounds
 from benchmarks.serving.servers import (
     KEY,
@@ -97,12 +97,13 @@ def measure(given: argparse.Namespace, folder: Path) -> Findings:
                 our_recipe,
                 bentoml_recipe(NOTHING, "benchmarks.serving.floor:Nothing", folder, known),
                 bentoml_recipe(ADAPTED, "benchmarks.serving.floor:NothingAdapted", folder, known),
+                bentoml_recipe(MOUNTED, "benchmarks.serving.floor:NothingMounted", folder, known),
                 usual_recipe(USUAL, folder),
                 mlflow_recipe(MLFLOW, folder),
                 grpc_floor_recipe(GRPC_NOTHING),
             )
         ]
-        ours, nothing, adapted, usual, mlflow, grpc_nothing = servers
+        ours, nothing, adapted, mounted, usual, mlflow, grpc_nothing = servers
         disturbance = Disturbance(servers)
 
         def finish() -> None:
@@ -120,6 +121,7 @@ def measure(given: argparse.Namespace, folder: Path) -> Findings:
                 OURS: http_client(ours, bodies, environment, finish),
                 NOTHING: http_client(nothing, bodies, environment),
                 ADAPTED: http_client(adapted, bodies, environment),
+                MOUNTED: http_client(mounted, bodies, environment),
                 USUAL: http_client(usual, bodies, environment),
                 MLFLOW: http_client(mlflow, folder / INVOCATIONS, environment),
             }

@@ -1,7 +1,8 @@
 """BentoML services that do nothing, with the service's own configuration and its check of keys.
 
 ``bentoml serve benchmarks.serving.floor:Nothing`` answers a constant through BentoML's own route to a handler;
-``:NothingAdapted`` through the service's ASGI adapter, which is all that is left of the service then.
+``:NothingAdapted`` through the service's ASGI adapter, which is all that is left of the service then;
+``:NothingMounted`` through the same adapter, mounted as BentoML mounts an application.
 """
 
 import logging
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 from pydantic import BaseModel
+from starlette.applications import Starlette
 
 from benchmarks.serving.constant import ANSWER
 from benchmarks.serving.listing import Listing
@@ -133,6 +135,21 @@ class NothingAdapted:
     async def start(self) -> None:
         """Let requests in."""
         ADAPTED.service = ConstantRuntime()  # type: ignore[assignment]
+        freeze_loaded_objects()
+
+
+MOUNTED = HttpApi()
+
+
+@bentoml.asgi_app(HttpAdapter(Starlette(), MOUNTED), path="/")
+@bentoml.service(name="nothing_mounted", **CONFIGURATION)
+class NothingMounted:
+    """Answers a constant through the service's adapter, which BentoML's own routes come before."""
+
+    @bentoml.on_startup
+    async def start(self) -> None:
+        """Let requests in."""
+        MOUNTED.service = ConstantRuntime()  # type: ignore[assignment]
         freeze_loaded_objects()
 
 

@@ -14,6 +14,7 @@ from benchmarks.serving.servers import Memory
 OURS = "ours"
 NOTHING = "nothing"
 ADAPTED = "adapted"
+MOUNTED = "mounted"
 USUAL = "usual"
 MLFLOW = "mlflow"
 GRPC_NOTHING = "grpc_nothing"
@@ -21,6 +22,7 @@ TITLES = {
     OURS: "the service",
     NOTHING: "BentoML doing nothing",
     ADAPTED: "BentoML with the service's adapter, doing nothing",
+    MOUNTED: "the same with the adapter mounted",
     USUAL: "FastAPI with pandas and scikit-learn",
     MLFLOW: "`mlflow models serve`",
     GRPC_NOTHING: "`grpc.aio` doing nothing",

@@ -47,7 +47,8 @@ PARAMETERS: Mapping[str, Schema] = {
 class Operation(NamedTuple):
     """An operation of the document: its endpoint, what it takes, and what it answers.
 
-    ``answers`` are alternatives, by the names of their types; ``failing`` tells whether a 503 may hold one, too.
+    ``answers`` are alternatives, by the names of their types; ``failing`` tells whether a 503 may hold one, too. The
+    endpoint is the operation's id, unless it has one of its own.
     """
 
     path: str
@@ -61,6 +62,7 @@ class Operation(NamedTuple):
     body: str = ""
     parameters: tuple[str, ...] = ()
     failing: bool = False
+    operation_id: str = ""
 
 
 # fmt: off
@@ -81,6 +83,10 @@ OPERATIONS = (
     Operation(
         "/model", "get", "model", "operation", "Which versions answer: bands, metrics, fingerprints and sources",
         ("Models",), (*_COMMON, Kind.NO_MODEL),
+    ),
+    Operation(
+        "/model", "post", "model", "operation", "The same, for BentoML's clients, which send POST alone",
+        ("Models",), (*_COMMON, Kind.NO_MODEL, Kind.TOO_LARGE, Kind.REQUEST_TIMEOUT), operation_id="post_model",
     ),
     Operation(
         "/health/deep", "get", "health", "operation", "The state of the model and of each dependency",
@@ -108,7 +114,8 @@ def describe(snapshot: Snapshot, max_batch: int, open_endpoints: frozenset[str])
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
         secured: dict[str, Any] = {} if operation.endpoint in open_endpoints else {"security": [{"ApiKey": []}]}
-        paths[operation.path] = {operation.method: _operation(operation, examples) | secured}
+        methods = paths.setdefault(operation.path, {})
+        methods[operation.method] = _operation(operation, examples) | secured
     return {
         "openapi": "3.1.0",
         "info": {
@@ -141,7 +148,7 @@ def _operation(operation: Operation, examples: Mapping[str, Any]) -> dict[str, A
             "content": {**answered, **overloaded["content"]},
         }
     described: dict[str, Any] = {
-        "operationId": operation.endpoint,
+        "operationId": operation.operation_id or operation.endpoint,
         "tags": [operation.tag],
         "summary": operation.summary,
         "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in operation.parameters],

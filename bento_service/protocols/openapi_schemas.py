@@ -84,14 +84,14 @@ def _outcome(served: list[ServedModel]) -> Schema:
     described = answer_schemas()["Answer"]["properties"]
     return {
         "price_category": {"enum": categories},
-        "probabilities": {"description": described["probabilities"]["description"], **_any_of(probabilities)},
-        "band": {"description": described["band"]["description"], **_any_of(bands)},
+        "probabilities": {"description": described["probabilities"]["description"], **_one_of(probabilities)},
+        "band": {"description": described["band"]["description"], **_one_of(bands)},
     }
 
 
-def _any_of(found: list[Schema]) -> Schema:
+def _one_of(found: list[Schema]) -> Schema:
     different = [each for position, each in enumerate(found) if each not in found[:position]]
-    return different[0] if len(different) == 1 else {"anyOf": different}
+    return different[0] if len(different) == 1 else {"oneOf": different}
 
 
 def _listing(market: Market) -> Schema:

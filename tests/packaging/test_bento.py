@@ -108,22 +108,51 @@ assert sys.modules["resources.settings"].__file__.startswith({str(source)!r})
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Give a checkout in which nothing was done but the environment."""
+    made = shutil.ignore_patterns(".*", "__pycache__", "tests", "build", "dist")
+    copied = shutil.copytree(PROJECT, tmp_path / "clone", ignore=made)
+    (copied / ".venv" / "bin").mkdir(parents=True)
+    (copied / ".venv" / "bin" / "bentoml").symlink_to(Path(sys.executable).parent / "bentoml")
+    return copied
+
+
+def run_as_the_readme_says(clone: Path) -> "subprocess.CompletedProcess[str]":
+    line = next(each for each in (PROJECT / "README.md").read_text().splitlines() if "bentoml build" in each)
+    environment = {**os.environ, "BENTOML_DO_NOT_TRACK": "True", "PYTHONPATH": str(clone)}
+    return subprocess.run(line, shell=True, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.slow
-def test_the_bentofile_builds_by_hand_with_the_model_that_was_baked_last(saved: Path, tmp_path: Path) -> None:
-    home = tmp_path / "bentoml"
+def test_the_readmes_build_packs_the_model_that_was_baked_last(clone: Path, saved: Path, tmp_path: Path) -> None:
+    home = clone / ".housing" / "bentoml"
     for version in ("v1-aaaa", "v2-bbbb"):
         bake(saved, version, home, tmp_path)
 
-    subprocess.run(
-        [sys.executable, "-m", "bentoml", "build", "--version", "by-hand"],
-        cwd=PROJECT,
-        env={**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"},
-        capture_output=True,
-        check=True,
-    )
+    ended = run_as_the_readme_says(clone)
 
-    (model,) = described("housing_price_classifier:by-hand", home)["models"]
+    assert ended.returncode == 0, ended.stderr
+    versions = {path.name for path in (home / "bentos" / "housing_price_classifier").iterdir() if path.is_dir()}
+    (built,) = versions - {"v1-aaaa", "v2-bbbb"}
+    found = described(f"housing_price_classifier:{built}", home)
+    (model,) = found["models"]
     assert (model["tag"], model["alias"]) == ("housing_price_artifact:v2-bbbb", "housing_price_artifact")
+    assert {route["route"] for route in found["schema"]["routes"]} == {
+        "/predict",
+        "/predict_batch",
+        "/feedback",
+        "/model",
+    }
+
+
+def test_the_readmes_build_says_in_a_sentence_that_nothing_was_trained(clone: Path) -> None:
+    ended = run_as_the_readme_says(clone)
+
+    assert ended.returncode == 1
+    said = (ended.stdout + ended.stderr).strip().splitlines()[-1]
+    assert "Model housing_price_artifact:latest could not be found" in said
+    assert "Traceback" not in ended.stdout + ended.stderr
 
 
 def pinned(lock: Path) -> dict[str, str]:

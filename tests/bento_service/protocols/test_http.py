@@ -181,7 +181,7 @@ def test_a_body_that_does_not_arrive_is_given_up(service: Service) -> None:
         ("POST", "/nothing", 404),
         ("GET", "/predict", 405),
         ("DELETE", "/feedback", 405),
-        ("POST", "/model", 405),
+        ("PUT", "/model", 405),
         ("POST", "/livez", 405),
     ],
 )
