@@ -46,7 +46,7 @@ def test_the_curl_line_is_answered(service: Service) -> None:
 
 
 def test_the_python_client_is_answered(service: Service) -> None:
-    assert "'price_category'" in run([sys.executable, "-c"], block("python", "httpx.post"), service)
+    assert "'price_category'" in run([sys.executable, "-c"], block("python", "HousingClient"), service)
 
 
 def test_the_python_client_of_grpc_is_answered(service: Service) -> None:
