@@ -149,6 +149,7 @@ class Classifier:
         deadline: float | None = None,
         at: datetime | None = None,
         idempotency_key: str | None = None,
+        whole: bool = False,
     ) -> list[Answer | Refusal]:
         """Classify several listings by one version; what cannot be used has its error in place of an answer.
 
@@ -162,6 +163,8 @@ class Classifier:
         at : datetime, optional
         idempotency_key : str, optional
             As for ``predict``.
+        whole : bool
+            Refuse all listings if one of them cannot be used, and record none.
 
         Raises
         ------
@@ -179,7 +182,7 @@ class Classifier:
             )
         _check_keys(key, idempotency_key)
         async with self.batches.turn(len(listings), deadline):
-            return await self._answer_batch(listings, key, protocol, deadline, at, idempotency_key)
+            return await self._answer_batch(listings, key, protocol, deadline, at, idempotency_key, whole)
 
     async def _answer_batch(
         self,
@@ -189,6 +192,7 @@ class Classifier:
         deadline: float | None,
         at: datetime | None,
         idempotency_key: str | None,
+        whole: bool,
     ) -> list[Answer | Refusal]:
         snapshot = self._models.snapshot
         snapshot.require_champion()
@@ -211,6 +215,8 @@ class Classifier:
                 records.append(record)
                 shadows += [] if shadowed is None else [shadowed]
             except ServiceError as fault:
+                if whole:
+                    raise ServiceError(fault.kind, f"listing {row + 1}: {fault.detail}", fault.fields) from None
                 answers.append({"error": fault.to_problem(max_fields)})
                 refused.append(fault)
         self._record(records)

@@ -59,6 +59,7 @@ class Runtime:
         self.logger = logging.getLogger("housing.service")
         self.metrics = Metrics()
         self.keys = ApiKeys.from_settings(settings.api_keys, (*settings.open_endpoints, *ALWAYS_OPEN))
+        self.model_name = settings.model_name
         self.max_request_bytes = settings.max_request_bytes
         self.models = ModelCascade(
             _registry(settings),

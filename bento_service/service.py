@@ -75,7 +75,7 @@ class HousingPriceClassifier:
     @bentoml.api
     async def feedback(self, feedback: Feedback, /) -> answers.Accepted:
         """Tell what a classified listing really was."""
-        return HTTP.require().classifier.record_feedback(feedback)
+        return await HTTP.require().classifier.record_feedback(feedback)
 
     @bentoml.api
     async def model(self) -> Models:

@@ -111,6 +111,7 @@ class ConstantRuntime:
     def __init__(self) -> None:
         self.logger = logging.getLogger("nothing")
         self.keys = read_keys()
+        self.model_name = "nothing"
         self.max_request_bytes = ServingSettings().max_request_bytes
         self.leaving = False
         self.metrics = UncountedMetrics()

@@ -37,6 +37,9 @@ AS_OF = b"housing-as-of"
 
 CLOSE = (b"connection", b"close")
 
+INFERENCE_PROTOCOL = "/v2"
+"""What the paths of the Open Inference Protocol begin with."""
+
 BODY_SECONDS = 4.0
 """Time for a body to arrive."""
 
@@ -137,6 +140,8 @@ class HttpAdapter:
             return
         route = ROUTES.get(scope["path"])
         service = self.api.service
+        if route is None and service is not None:
+            route = _route_of_model(scope["path"], service.model_name)
         if route is None or service is None:
             await self._pass_on(scope, receive, send)
             return
@@ -145,10 +150,10 @@ class HttpAdapter:
         try:
             reply = await _answer(service, endpoint, handlers, scope, receive)
         except ServiceError as fault:
-            reply = problem(fault)
+            reply = problem(fault, scope["path"])
         except Exception:
             service.logger.exception("%s %s failed", scope["method"], scope["path"])
-            reply = problem(ServiceError(Kind.INTERNAL, "the failure is in the service's log"))
+            reply = problem(ServiceError(Kind.INTERNAL, "the failure is in the service's log"), scope["path"])
         service.metrics.count_request(endpoint, "http", str(reply.status), time.perf_counter() - started)
         if service.leaving:
             reply = reply._replace(headers=(*reply.headers, CLOSE))
@@ -167,7 +172,7 @@ class HttpAdapter:
                 status = held[0]["status"]
                 kind = _KINDS.get(status, Kind.INTERNAL)
                 fault = ServiceError(kind, f"{scope['method']} {scope['path'][:200]}: {HTTPStatus(status).phrase}")
-                reply = problem(fault)
+                reply = problem(fault, scope["path"])
                 kept = [pair for pair in held[0]["headers"] if pair[0].lower() == b"allow"]
                 await _send(reply._replace(status=status, headers=(*reply.headers, *kept)), send)
 
@@ -184,7 +189,7 @@ async def _answer(
         allowed = ", ".join(handlers)
         if method == "OPTIONS":
             return Reply(HTTPStatus.NO_CONTENT, b"", headers=((b"allow", allowed.encode()),))
-        reply = problem(ServiceError(Kind.METHOD_NOT_ALLOWED, f"{scope['path']} supports {allowed}"))
+        reply = problem(ServiceError(Kind.METHOD_NOT_ALLOWED, f"{scope['path']} supports {allowed}"), scope["path"])
         return reply._replace(headers=((b"allow", allowed.encode()),))
     headers = dict(scope["headers"])
     if endpoint not in ALWAYS_OPEN:  # refusing a probe would take the replica out when it is needed most
@@ -246,14 +251,16 @@ async def _send(reply: Reply, send: "Send") -> None:
     await send({"type": "http.response.body", "body": reply.body})
 
 
-def problem(fault: ServiceError) -> Reply:
-    """Return an error's reply."""
+def problem(fault: ServiceError, path: str = "") -> Reply:
+    """Return an error's reply; the Open Inference Protocol has the message in ``error``, too."""
     headers = []
     if fault.retry_after is not None:
         headers.append((b"retry-after", str(fault.retry_after).encode()))
     if fault.kind is Kind.UNAUTHENTICATED:
         headers.append((b"www-authenticate", b"Bearer"))
-    return Reply(fault.kind.http_status, orjson.dumps(fault.to_problem()), PROBLEM, tuple(headers))
+    found = fault.to_problem()
+    body = {**found, "error": fault.detail} if path.startswith(INFERENCE_PROTOCOL) else found
+    return Reply(fault.kind.http_status, orjson.dumps(body), PROBLEM, tuple(headers))
 
 
 async def _predict(service: "Service", request: Request) -> Reply:
@@ -312,7 +319,41 @@ async def _ready(service: "Service", request: Request) -> Reply:
     return Reply(HTTPStatus.OK, b"\n", b"text/plain")
 
 
-ROUTES: Mapping[str, tuple[str, Mapping[str, Handler]]] = {
+async def _ready_as_json(service: "Service", request: Request) -> Reply:
+    await _ready(service, request)
+    return Reply(HTTPStatus.OK, orjson.dumps({"name": service.model_name, "live": True, "ready": True}))
+
+
+async def _live(service: "Service", request: Request) -> Reply:
+    return Reply(HTTPStatus.OK, orjson.dumps({"live": True}))
+
+
+async def _server_metadata(service: "Service", request: Request) -> Reply:
+    from bento_service.protocols.inference_protocol import describe_server
+
+    return Reply(HTTPStatus.OK, orjson.dumps(describe_server()))
+
+
+async def _model_metadata(service: "Service", request: Request) -> Reply:
+    from bento_service.protocols.inference_protocol import describe_model
+
+    return Reply(HTTPStatus.OK, orjson.dumps(describe_model(service.model_name, service.models.snapshot)))
+
+
+async def _infer(service: "Service", request: Request) -> Reply:
+    from bento_service.protocols.inference_protocol import read_request, write_response
+
+    asked = read_request(request.json(), service.models.snapshot)
+    answers = await service.classifier.predict_batch(
+        asked.listings, request.key, "http", request.deadline, request.at, request.idempotency_key, whole=True
+    )
+    return Reply(HTTPStatus.OK, orjson.dumps(write_response(service.model_name, asked, answers)))
+
+
+Route = tuple[str, Mapping[str, Handler]]
+"""Endpoint name, and handlers by method."""
+
+ROUTES: Mapping[str, Route] = {
     "/predict": ("predict", {"POST": _predict}),
     "/predict_batch": ("predict_batch", {"POST": _predict_batch}),
     "/feedback": ("feedback", {"POST": _feedback}),
@@ -321,5 +362,20 @@ ROUTES: Mapping[str, tuple[str, Mapping[str, Handler]]] = {
     "/metrics": ("metrics", {"GET": _metrics}),
     "/docs.json": ("openapi", {"GET": _openapi}),
     "/readyz": ("ready", {"GET": _ready, "HEAD": _ready}),
+    "/v2": ("model", {"GET": _server_metadata}),
+    "/v2/health/live": ("ready", {"GET": _live}),
+    "/v2/health/ready": ("ready", {"GET": _ready_as_json}),
 }
-"""Endpoint name and handlers, by method, of each path."""
+"""Of each path."""
+
+MODEL_ROUTES: Mapping[str, Route] = {
+    "": ("model", {"GET": _model_metadata}),
+    "/ready": ("ready", {"GET": _ready_as_json}),
+    "/infer": ("predict_batch", {"POST": _infer}),
+}
+"""Of the paths of the model that is served, below ``/v2/models``."""
+
+
+def _route_of_model(path: str, model_name: str) -> Route | None:
+    own = f"{INFERENCE_PROTOCOL}/models/{model_name}"
+    return MODEL_ROUTES.get(path.removeprefix(own)) if path.startswith(own) else None

@@ -123,7 +123,7 @@ def describe(snapshot: Snapshot, max_batch: int, open_endpoints: frozenset[str])
             **market,
             "version": "1",
             "description": "Classifies real-estate listings, and takes feedback on what they really were. Every error "
-            "is a problem details object (RFC 9457).",
+            "is a problem details object (RFC 9457). Below `/v2`, the service speaks the Open Inference Protocol.",
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],

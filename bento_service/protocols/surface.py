@@ -22,6 +22,8 @@ class Service(Protocol):
     classifier : Classifier
     models : Models
         Its snapshot names the market that is described.
+    model_name : str
+        The registered model.
     max_request_bytes : int
         Size of a request, at most.
     leaving : bool
@@ -38,6 +40,8 @@ class Service(Protocol):
     def classifier(self) -> Classifier: ...  # noqa: D102
     @property
     def models(self) -> ModelSource: ...  # noqa: D102
+    @property
+    def model_name(self) -> str: ...  # noqa: D102
     @property
     def max_request_bytes(self) -> int: ...  # noqa: D102
     @property
