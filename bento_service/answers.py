@@ -200,3 +200,66 @@ class Health(TypedDict):
     golden_rows: Annotated[str, Field(description="Whether the model still answers as it was evaluated.")]
     models: ModelsState
     prediction_store: StoreState
+
+
+class ServerMetadata(TypedDict):
+    """What the Open Inference Protocol asks of a server."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class Liveness(TypedDict):
+    """Whether the server answers."""
+
+    live: bool
+
+
+class Readiness(TypedDict):
+    """Whether the server and its model answer."""
+
+    name: str
+    live: bool
+    ready: bool
+
+
+class TensorMetadata(TypedDict):
+    """A tensor that the model takes or answers."""
+
+    name: str
+    datatype: str
+    shape: Annotated[list[int], Field(description="-1 stands for as many as there are listings.")]
+
+
+class ModelMetadata(TypedDict):
+    """The model's tensors."""
+
+    name: str
+    platform: Annotated[str, Field(description="Framework and format of the model's files.")]
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+class Tensor(TypedDict):
+    """An output, with an element for each listing."""
+
+    name: str
+    datatype: Literal["BYTES", "FP64"]
+    shape: list[int]
+    data: list[str | float]
+
+
+class InferenceResponse(TypedDict):
+    """The answers for several listings, as tensors."""
+
+    model_name: str
+    model_version: NotRequired[Annotated[str, Field(description="Where one version answered all of them.")]]
+    id: NotRequired[Annotated[str, Field(description="That of the request.")]]
+    outputs: list[Tensor]
+
+
+class InferenceProblem(Problem):
+    """Why a request is not answered, as the Open Inference Protocol has it, too."""
+
+    error: Annotated[str, Field(description="The same as `detail`.")]

@@ -309,7 +309,9 @@ async def _metrics(service: "Service", request: Request) -> Reply:
 async def _openapi(service: "Service", request: Request) -> Reply:
     from bento_service.protocols.openapi import describe
 
-    described = describe(service.models.snapshot, service.classifier.max_batch, service.keys.open_endpoints)
+    described = describe(
+        service.models.snapshot, service.classifier.max_batch, service.keys.open_endpoints, service.model_name
+    )
     return Reply(HTTPStatus.OK, orjson.dumps(described))
 
 

@@ -9,10 +9,11 @@ https://github.com/kserve/open-inference-protocol/blob/main/specification/protoc
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from bento_service.answers import InferenceResponse, ModelMetadata, ServerMetadata, Tensor, TensorMetadata
 from bento_service.errors import FieldError, Kind, ServiceError
 from bento_service.models.snapshot import Snapshot
 
@@ -29,7 +30,7 @@ _NUMBERS = ("FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16"
 _KINDS: Mapping[str, tuple[type, ...]] = {"BYTES": (str,), "BOOL": (bool,), **dict.fromkeys(_NUMBERS, (int, float))}
 """What JSON has for an element of each data type. FP16 has no form in JSON."""
 
-Tensor = dict[str, Any]
+DATATYPES = tuple(_KINDS)
 
 
 class InferenceRequest(NamedTuple):
@@ -50,12 +51,12 @@ class InferenceRequest(NamedTuple):
     outputs: Sequence[str]
 
 
-def describe_server() -> dict[str, Any]:
+def describe_server() -> ServerMetadata:
     """Return the server's metadata."""
     return {"name": "housing_price_classifier", "version": "1", "extensions": []}
 
 
-def describe_model(name: str, snapshot: Snapshot) -> dict[str, Any]:
+def describe_model(name: str, snapshot: Snapshot) -> ModelMetadata:
     """Return the metadata of the model that answers: its tensors, of as many rows as a request has.
 
     Raises
@@ -65,7 +66,7 @@ def describe_model(name: str, snapshot: Snapshot) -> dict[str, Any]:
     """
     columns = snapshot.require_champion().model.market.columns
     inputs = [_metadata(column.raw, "BYTES") for column in columns if not column.is_target]
-    outputs = [_metadata(output, _datatype(output)) for output in _outputs(snapshot)]
+    outputs = [_metadata(output, _datatype(output)) for output in output_names(snapshot)]
     return {"name": name, "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
 
 
@@ -99,12 +100,14 @@ def read_request(body: Any, snapshot: Snapshot) -> InferenceRequest:
     identifier = body.get("id")
     if identifier is not None and not isinstance(identifier, str):
         raise _refuse("id", identifier, "a text")
-    return InferenceRequest(listings, identifier, _read_outputs(body.get("outputs"), _outputs(snapshot)))
+    return InferenceRequest(listings, identifier, _read_outputs(body.get("outputs"), output_names(snapshot)))
 
 
-def write_response(model_name: str, request: InferenceRequest, answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def write_response(
+    model_name: str, request: InferenceRequest, answers: Sequence[Mapping[str, Any]]
+) -> InferenceResponse:
     """Return the response to an inference request, given an answer for each of its listings."""
-    outputs = [
+    outputs: list[Tensor] = [
         {
             "name": name,
             "datatype": _datatype(name),
@@ -113,14 +116,23 @@ def write_response(model_name: str, request: InferenceRequest, answers: Sequence
         }
         for name in request.outputs
     ]
+    response: InferenceResponse = {"model_name": model_name, "outputs": outputs}
     versions = {answer["model_version"] for answer in answers}
-    version = {"model_version": versions.pop()} if len(versions) == 1 else {}
-    identifier = {} if request.identifier is None else {"id": request.identifier}
-    return {"model_name": model_name, **version, **identifier, "outputs": outputs}
+    if len(versions) == 1:
+        response["model_version"] = versions.pop()
+    if request.identifier is not None:
+        response["id"] = request.identifier
+    return response
 
 
-def _outputs(snapshot: Snapshot) -> Sequence[str]:
-    """Return the names of the output tensors."""
+def output_names(snapshot: Snapshot) -> Sequence[str]:
+    """Return the names of the output tensors.
+
+    Raises
+    ------
+    ServiceError
+        If no model could be loaded yet.
+    """
     served = [each for each in (snapshot.require_champion(), snapshot.challenger) if each is not None]
     categories = dict.fromkeys(category for each in served for category in each.model.labels.categories)
     return ["price_category", *(PROBABILITY + category for category in categories), "prediction_id", "model_version"]
@@ -132,11 +144,11 @@ def _element(output: str, answer: Mapping[str, Any]) -> str | float:
     return answer["probabilities"].get(output.removeprefix(PROBABILITY), 0.0)  # one that only the other version has
 
 
-def _datatype(output: str) -> str:
+def _datatype(output: str) -> Literal["FP64", "BYTES"]:
     return "FP64" if output.startswith(PROBABILITY) else "BYTES"
 
 
-def _metadata(name: str, datatype: str) -> Tensor:
+def _metadata(name: str, datatype: str) -> TensorMetadata:
     return {"name": name, "datatype": datatype, "shape": [-1]}
 
 
@@ -148,11 +160,11 @@ def _read_tensor(tensor: Any) -> tuple[str, list[Any]]:
     if not isinstance(name, str):
         raise _refuse("inputs", name, "the name of a column")
     if not isinstance(datatype, str) or datatype not in _KINDS:
-        raise _refuse(f"{name}.datatype", datatype, f"one of {', '.join(_KINDS)}")
+        raise _refuse(f"{name}.datatype", datatype, f"one of {', '.join(DATATYPES)}")
     if not isinstance(data, list):
         raise _refuse(f"{name}.data", data, "a list: there are no binary tensors here")
     cells = [cell[0] if isinstance(cell, list) and len(cell) == 1 else cell for cell in data]
-    if shape not in ([len(cells)], [len(cells), 1]):
+    if shape not in ([len(cells)], [len(cells), 1]) or any(isinstance(size, bool) for size in shape):
         raise _refuse(f"{name}.shape", shape, f"[{len(cells)}], the number of elements in data")
     for cell in cells:
         if cell is not None and type(cell) not in _KINDS[datatype]:

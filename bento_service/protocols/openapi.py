@@ -1,6 +1,6 @@
 """The OpenAPI document of the HTTP service, with the listings and categories of the market that answers now."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from bento_service.answers import Answer, Tier
@@ -14,11 +14,13 @@ from bento_service.record_ids import new_id
 _JSON, _PROBLEM = "application/json", "application/problem+json"
 _COMMON = (Kind.UNAUTHENTICATED, Kind.OVERLOADED, Kind.INTERNAL)
 _WITH_BODY = (*_COMMON, Kind.INVALID, Kind.TOO_LARGE, Kind.UNSUPPORTED_MEDIA_TYPE, Kind.REQUEST_TIMEOUT, Kind.NO_MODEL)
+_PROBE = (Kind.NO_MODEL, Kind.SHUTTING_DOWN, Kind.INTERNAL)
 _MOMENT = "2026-03-01T12:00:00+03:00"
 
 TAGS = {
     "predictions": "Classify listings.",
     "feedback": "Tell what a classified listing really was.",
+    "inference protocol": "The same in the terms of the Open Inference Protocol, version 2.",
     "operation": "See which model answers, and whether all is well.",
 }
 
@@ -44,6 +46,10 @@ PARAMETERS: Mapping[str, Schema] = {
 }
 
 
+MODEL = "{model}"
+"""In a path, the name of the registered model."""
+
+
 class Operation(NamedTuple):
     """An operation of the document: its endpoint, what it takes, and what it answers.
 
@@ -63,6 +69,7 @@ class Operation(NamedTuple):
     parameters: tuple[str, ...] = ()
     failing: bool = False
     operation_id: str = ""
+    problem: str = "Problem"
 
 
 # fmt: off
@@ -92,11 +99,36 @@ OPERATIONS = (
         "/health/deep", "get", "health", "operation", "The state of the model and of each dependency",
         ("Health",), _COMMON, failing=True,
     ),
+    Operation(
+        f"/v2/models/{MODEL}/infer", "post", "predict_batch", "inference protocol", "Classify several listings",
+        ("InferenceResponse",), _WITH_BODY, body="InferenceRequest",
+        parameters=("RequestKey", "IdempotencyKey", "AsOf"), operation_id="infer", problem="InferenceProblem",
+    ),
+    Operation(
+        f"/v2/models/{MODEL}", "get", "model", "inference protocol", "The model's tensors",
+        ("ModelMetadata",), (*_COMMON, Kind.NO_MODEL), operation_id="model_metadata", problem="InferenceProblem",
+    ),
+    Operation(
+        f"/v2/models/{MODEL}/ready", "get", "ready", "inference protocol", "Whether the model answers",
+        ("Readiness",), _PROBE, operation_id="model_ready", problem="InferenceProblem",
+    ),
+    Operation(
+        "/v2", "get", "model", "inference protocol", "The server",
+        ("ServerMetadata",), _COMMON, operation_id="server_metadata", problem="InferenceProblem",
+    ),
+    Operation(
+        "/v2/health/live", "get", "ready", "inference protocol", "Whether the server answers",
+        ("Liveness",), (Kind.INTERNAL,), operation_id="server_live", problem="InferenceProblem",
+    ),
+    Operation(
+        "/v2/health/ready", "get", "ready", "inference protocol", "Whether the server and its model answer",
+        ("Readiness",), _PROBE, operation_id="server_ready", problem="InferenceProblem",
+    ),
 )
 # fmt: on
 
 
-def describe(snapshot: Snapshot, max_batch: int, open_endpoints: frozenset[str]) -> dict[str, Any]:
+def describe(snapshot: Snapshot, max_batch: int, open_endpoints: Collection[str], model_name: str) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document.
 
     Parameters
@@ -105,8 +137,10 @@ def describe(snapshot: Snapshot, max_batch: int, open_endpoints: frozenset[str])
         Whose market is described; without a model, listings and categories are left open.
     max_batch : int
         Listings that one batch may have.
-    open_endpoints : frozenset of str
+    open_endpoints : collection of str
         What is answered without a key.
+    model_name : str
+        The registered model.
     """
     champion = snapshot.champion
     market = {} if champion is None else {"summary": champion.model.market.title}
@@ -114,7 +148,7 @@ def describe(snapshot: Snapshot, max_batch: int, open_endpoints: frozenset[str])
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
         secured: dict[str, Any] = {} if operation.endpoint in open_endpoints else {"security": [{"ApiKey": []}]}
-        methods = paths.setdefault(operation.path, {})
+        methods = paths.setdefault(operation.path.replace(MODEL, model_name), {})
         methods[operation.method] = _operation(operation, examples) | secured
     return {
         "openapi": "3.1.0",
@@ -123,7 +157,7 @@ def describe(snapshot: Snapshot, max_batch: int, open_endpoints: frozenset[str])
             **market,
             "version": "1",
             "description": "Classifies real-estate listings, and takes feedback on what they really were. Every error "
-            "is a problem details object (RFC 9457). Below `/v2`, the service speaks the Open Inference Protocol.",
+            "is a problem details object (RFC 9457).",
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
@@ -140,7 +174,7 @@ def _operation(operation: Operation, examples: Mapping[str, Any]) -> dict[str, A
     alternatives = [ref(name) for name in operation.answers]
     schema = alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
     answered = {_JSON: {"schema": schema} | _example(examples, operation.answers[0])}
-    responses = {operation.status: {"description": "Answered", "content": answered}, **_errors(*operation.errors)}
+    responses = {operation.status: {"description": "Answered", "content": answered}, **_errors(operation)}
     if operation.failing:
         overloaded = responses["503"]
         responses["503"] = {
@@ -183,12 +217,18 @@ def _examples(champion: ServedModel) -> dict[str, Any]:
         "Feedback": {"prediction_id": prediction_id, **truth, "observed_at": _MOMENT},
         "Answer": answer,
         "BatchAnswer": {"answers": [answer]},
+        "InferenceRequest": {
+            "inputs": [
+                {"name": name, "shape": [1], "datatype": "BYTES", "data": [str(cell)]}
+                for name, cell in market.example.items()
+            ]
+        },
     }
 
 
-def _errors(*kinds: Kind) -> dict[str, Any]:
+def _errors(operation: Operation) -> dict[str, Any]:
     titles: dict[str, list[str]] = {}
-    for kind in kinds:
+    for kind in operation.errors:
         titles.setdefault(str(kind.http_status), []).append(kind.title)
-    content = {_PROBLEM: {"schema": ref("Problem")}}
+    content = {_PROBLEM: {"schema": ref(operation.problem)}}
     return {status: {"description": "; ".join(each), "content": content} for status, each in sorted(titles.items())}

@@ -13,18 +13,28 @@ from bento_service.answers import (
     Answer,
     BatchAnswer,
     Health,
+    InferenceProblem,
+    InferenceResponse,
+    Liveness,
+    ModelMetadata,
     Models,
     Problem,
+    Readiness,
     Refusal,
+    ServerMetadata,
 )
 from bento_service.models.snapshot import ServedModel, Snapshot
+from bento_service.protocols.inference_protocol import DATATYPES, LISTING_JSON, output_names
 from housing_assets.inference.cells import MAX_CELL_LENGTH
 from housing_assets.inference.declaration import Column
 from housing_assets.inference.market import Market
 
 Schema = dict[str, Any]
 
-ANSWERS: tuple[Any, ...] = (Answer, Refusal, BatchAnswer, AcceptedPrice, AcceptedCategory, Models, Health, Problem)
+ANSWERS: tuple[Any, ...] = (
+    *(Answer, Refusal, BatchAnswer, AcceptedPrice, AcceptedCategory, Models, Health, Problem),
+    *(ServerMetadata, Liveness, Readiness, ModelMetadata, InferenceResponse, InferenceProblem),
+)
 
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 
@@ -39,7 +49,13 @@ def schemas(snapshot: Snapshot, max_batch: int) -> Mapping[str, Schema]:
     max_batch : int
         Listings that one batch may have.
     """
-    found = {**answer_schemas(), "Listing": {"type": "object"}, "Batch": _batch(max_batch), "Feedback": _feedback(None)}
+    found = {
+        **answer_schemas(),
+        "Listing": {"type": "object"},
+        "Batch": _batch(max_batch),
+        "Feedback": _feedback(None),
+        "InferenceRequest": _inference_request({"type": "string"}),
+    }
     champion = snapshot.champion
     if champion is None:
         return found
@@ -47,6 +63,7 @@ def schemas(snapshot: Snapshot, max_batch: int) -> Mapping[str, Schema]:
     found["Answer"] = {**found["Answer"], "properties": found["Answer"]["properties"] | _outcome(served)}
     found["Listing"] = _listing(champion.model.market)
     found["Feedback"] = _feedback(champion.model.market)
+    found["InferenceRequest"] = _inference_request({"enum": list(output_names(snapshot))})
     return found
 
 
@@ -121,6 +138,29 @@ def _batch(max_batch: int) -> Schema:
             "maxItems": max_batch,
         }
     )
+
+
+def _inference_request(output: Schema) -> Schema:
+    tensor = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "description": f"A column, or `{LISTING_JSON}` for whole listings as texts."},
+            "datatype": {"enum": list(DATATYPES)},
+            "shape": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 2},
+            "data": {"type": "array", "description": "An element for each listing, null for an empty cell."},
+        },
+        "required": ["name", "datatype", "shape", "data"],
+    }
+    wanted = {"type": "object", "properties": {"name": output}, "required": ["name"]}
+    return {
+        "type": "object",
+        "properties": {
+            "id": {"type": ["string", "null"]},
+            "inputs": {"type": "array", "items": tensor, "minItems": 1},
+            "outputs": {"type": ["array", "null"], "items": wanted, "description": "All, if absent."},
+        },
+        "required": ["inputs"],
+    }
 
 
 def _feedback(market: Market | None) -> Schema:

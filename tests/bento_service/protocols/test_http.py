@@ -315,7 +315,7 @@ def test_a_value_that_is_nested_without_end_is_refused_by_name(http: httpx.Clien
 
 def test_the_examples_of_the_openapi_page_run_as_shown(http: httpx.Client) -> None:
     described = http.get("/docs.json").json()
-    for path in ("/predict", "/predict_batch", "/feedback"):
+    for path in ("/predict", "/predict_batch", "/feedback", "/v2/models/HousingPriceClassifier/infer"):
         operation = described["paths"][path]["post"]
         example = operation["requestBody"]["content"]["application/json"]["example"]
         reply = http.post(path, json=example, headers=AUTHORIZED if "security" in operation else {})
@@ -335,7 +335,12 @@ def test_the_page_shows_every_path_in_a_browser(service: Service, tmp_path: Path
         timeout=120,
         check=True,
     ).stdout
-    for summary in ("Classify one listing", "by one version", "what a classified listing really was"):
+    for summary in (
+        "Classify one listing",
+        "by one version",
+        "what a classified listing really was",
+        "model's tensors",
+    ):
         assert summary in shown
 
 

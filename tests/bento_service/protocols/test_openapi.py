@@ -35,7 +35,7 @@ def snapshot_of(market: Market, challenger: Market | None = None) -> Snapshot:
 
 def document(snapshot: Snapshot) -> dict[str, Any]:
     """Return the document as a client reads it."""
-    found: dict[str, Any] = orjson.loads(orjson.dumps(describe(snapshot, 500, OPEN)))
+    found: dict[str, Any] = orjson.loads(orjson.dumps(describe(snapshot, 500, OPEN, "HousingPriceClassifier")))
     return found
 
 
