@@ -178,6 +178,24 @@ def test_a_key_of_the_callers_own_and_a_request_key_are_sent(ask: Ask) -> None:
     assert first["authorization"] == f"Bearer {KEY}"
 
 
+def test_more_batches_at_once_than_the_service_lets_wait_are_all_answered_in_the_end(
+    saved: Path, tmp_path: Path
+) -> None:
+    settings = {"HOUSING_MODEL_FOLDER": str(saved), "HOUSING_MAX_DELAY": "0.02"}
+    listings = [{**HOME, "GrossSquareMeters": 40 + row} for row in range(500)]
+
+    async def ask_all(url: str) -> list[Any]:
+        async with AsyncHousingClient(url, KEY, attempts=30) as client:
+            return await asyncio.gather(*(client.predict_batch(listings) for _ in range(12)))
+
+    with serving(tmp_path, settings) as service:
+        found = asyncio.run(ask_all(service.url))
+        assert [len(answers) for answers in found] == [500] * 12
+        assert not any("error" in answer for answers in found for answer in answers)
+        with service.client() as http:
+            assert 'endpoint="predict_batch",protocol="http",status="503"' in http.get("/metrics").text
+
+
 HTTPX_ALONE = """
 import sys
 needed_by_httpx = {"anyio", "certifi", "h11", "httpcore", "httpx", "idna", "sniffio", "typing_extensions"}

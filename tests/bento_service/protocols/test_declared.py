@@ -1,6 +1,7 @@
 """The endpoints as BentoML knows them: its clients, its schema, its page, and the methods themselves."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,16 @@ def test_the_schema_has_the_columns_and_categories_of_the_market_that_is_served(
     assert routes["predict_batch"]["input"]["properties"]["listings"]["maxItems"] == 500
     assert ("price" if market.has_price else "price_category") in routes["feedback"]["input"]["required"]
     assert "$ref" not in str(routes["predict"]) + str(routes["predict_batch"]) + str(routes["model"])
+
+
+def test_bentomls_page_and_all_that_it_loads_are_there(service: Service) -> None:
+    with service.client() as http:
+        page = http.get("/")
+        assert page.headers["content-type"].startswith("text/html")
+        loaded = re.findall(r'(?:src|href)="\./([^"]+)"', page.text)
+        assert len(loaded) > 2
+        for name in (*loaded, "docs.json"):
+            assert http.get(f"/{name}").status_code == 200, name
 
 
 def test_a_service_that_depends_on_this_one_is_answered_in_its_types(service: Service, market: Market) -> None:
