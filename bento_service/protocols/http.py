@@ -364,14 +364,14 @@ ROUTES: Mapping[str, Route] = {
     "/metrics": ("metrics", {"GET": _metrics}),
     "/docs.json": ("openapi", {"GET": _openapi}),
     "/readyz": ("ready", {"GET": _ready, "HEAD": _ready}),
-    "/v2": ("model", {"GET": _server_metadata}),
+    "/v2": ("openapi", {"GET": _server_metadata}),
     "/v2/health/live": ("ready", {"GET": _live}),
     "/v2/health/ready": ("ready", {"GET": _ready_as_json}),
 }
 """Of each path."""
 
 MODEL_ROUTES: Mapping[str, Route] = {
-    "": ("model", {"GET": _model_metadata}),
+    "": ("openapi", {"GET": _model_metadata}),  # which tells no more than /docs.json does
     "/ready": ("ready", {"GET": _ready_as_json}),
     "/infer": ("predict_batch", {"POST": _infer}),
 }

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from bento_service.answers import Answer, Tier
+from bento_service.auth import ALWAYS_OPEN
 from bento_service.classifier import MAX_KEY_LENGTH
 from bento_service.errors import Kind
 from bento_service.feedback import truth_field
@@ -105,16 +106,16 @@ OPERATIONS = (
         parameters=("RequestKey", "IdempotencyKey", "AsOf"), operation_id="infer", problem="InferenceProblem",
     ),
     Operation(
-        f"/v2/models/{MODEL}", "get", "model", "inference protocol", "The model's tensors",
-        ("ModelMetadata",), (*_COMMON, Kind.NO_MODEL), operation_id="model_metadata", problem="InferenceProblem",
+        f"/v2/models/{MODEL}", "get", "openapi", "inference protocol", "The model's tensors",
+        ("ModelMetadata",), _PROBE, operation_id="model_metadata", problem="InferenceProblem",
     ),
     Operation(
         f"/v2/models/{MODEL}/ready", "get", "ready", "inference protocol", "Whether the model answers",
         ("Readiness",), _PROBE, operation_id="model_ready", problem="InferenceProblem",
     ),
     Operation(
-        "/v2", "get", "model", "inference protocol", "The server",
-        ("ServerMetadata",), _COMMON, operation_id="server_metadata", problem="InferenceProblem",
+        "/v2", "get", "openapi", "inference protocol", "The server",
+        ("ServerMetadata",), (Kind.INTERNAL,), operation_id="server_metadata", problem="InferenceProblem",
     ),
     Operation(
         "/v2/health/live", "get", "ready", "inference protocol", "Whether the server answers",
@@ -147,7 +148,8 @@ def describe(snapshot: Snapshot, max_batch: int, open_endpoints: Collection[str]
     examples = {} if champion is None else _examples(champion)
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
-        secured: dict[str, Any] = {} if operation.endpoint in open_endpoints else {"security": [{"ApiKey": []}]}
+        is_open = operation.endpoint in (*ALWAYS_OPEN, *open_endpoints)
+        secured: dict[str, Any] = {} if is_open else {"security": [{"ApiKey": []}]}
         methods = paths.setdefault(operation.path.replace(MODEL, model_name), {})
         methods[operation.method] = _operation(operation, examples) | secured
     return {
