@@ -1,6 +1,7 @@
 """Both clients against the real service, and against a server with the faults of networks, proxies and overload."""
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from bento_service.client.errors import (
 )
 from bento_service.client.http import AsyncHousingClient, HousingClient
 from resources.ports import free_port
-from tests.bento_service.client.scripted import HANG_UP, Reply, answering
+from tests.bento_service.client.scripted import HANG_UP, Reply, answering, losing_first_answers
 from tests.bento_service.serving import KEY, PROJECT, Service, serving
 
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2", "NumberOfRooms": "3+1"}
@@ -137,6 +138,20 @@ def test_broken_connections_and_errors_of_proxies_are_tried_again_with_the_same_
         assert len(keys) == 1
         ask(server.url, "feedback", "an id", price=3)
         assert server.asked[-1][1]["idempotency-key"] not in keys
+
+
+def test_what_is_asked_again_because_its_answer_was_lost_is_recorded_once(service: Service, ask: Ask) -> None:
+    with losing_first_answers(service.url) as (url, answers):
+        answer = ask(url, "predict", HOME)
+        batch = ask(url, "predict_batch", [HOME, HOME])
+        accepted = ask(url, "feedback", answer["prediction_id"], price=3_100_000)
+    lost, again = map(json.loads, answers["/predict"])
+    assert lost["prediction_id"] == again["prediction_id"] == answer["prediction_id"]
+    lost, again = map(json.loads, answers["/predict_batch"])
+    assert lost == again == {"answers": batch}
+    assert len({answer["prediction_id"], *(each["prediction_id"] for each in batch)}) == 3
+    lost, again = map(json.loads, answers["/feedback"])
+    assert lost["feedback_id"] == again["feedback_id"] == accepted["feedback_id"]
 
 
 def test_a_request_is_sent_as_often_as_was_asked_for_and_no_more(ask: Ask) -> None:
