@@ -42,8 +42,9 @@ def test_a_full_disk_is_answered_503_and_kills_no_worker(saved: Path, disk: Path
         assert statuses(service, "/predict", 20) == {200}
         before = workers(service)
         with filled(disk):
-            wait_until(lambda: 503 in statuses(service, "/predict"))
-            refused = httpx.post(f"{service.url}/predict", json=HOME, timeout=10)
+            # A worker answers until the page is full that its journal has begun.
+            replies = (httpx.post(f"{service.url}/predict", json=HOME, timeout=10) for _ in range(500))
+            refused = next(reply for reply in replies if reply.status_code == 503)
             # What was never counted before is counted on pages that were never written to before.
             for path in ("/feedback", "/predict_batch", "/model", "/nothing"):
                 statuses(service, path, 5)
