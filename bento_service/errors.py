@@ -19,9 +19,11 @@ MAX_SHOWN = 100
 class Kind(Enum):
     """A kind of error: its title, HTTP status, and gRPC status code by name."""
 
+    MALFORMED = ("The request is not HTTP", 400, "INVALID_ARGUMENT")
     INVALID = ("The request cannot be used", 422, "INVALID_ARGUMENT")
     UNSUPPORTED_MEDIA_TYPE = ("The request is not JSON", 415, "INVALID_ARGUMENT")
     TOO_LARGE = ("The request is too large", 413, "RESOURCE_EXHAUSTED")
+    HEADERS_TOO_LARGE = ("The request's headers are too large", 431, "RESOURCE_EXHAUSTED")
     REQUEST_TIMEOUT = ("The request did not arrive in time", 408, "DEADLINE_EXCEEDED")
     UNAUTHENTICATED = ("A valid API key is needed", 401, "UNAUTHENTICATED")
     NOT_FOUND = ("There is no such path", 404, "NOT_FOUND")

@@ -11,6 +11,7 @@ import bentoml
 
 from bento_service import answers
 from bento_service.departure import announce_before_ending
+from bento_service.protocols.connections import bound_connections
 from bento_service.protocols.declared import Described
 from bento_service.protocols.http import HttpAdapter, HttpApi
 from bento_service.shared_counts import settle_where_to_count
@@ -23,6 +24,8 @@ BAKED_MODEL = "housing_price_artifact"
 """The model in a bento, by its alias in ``bentofile.yaml``."""
 
 HTTP = HttpApi()
+
+bound_connections()
 
 SETTINGS = ServingSettings()
 """Read here, so that a wrong setting fails the start once, before workers are started and restarted."""

@@ -218,7 +218,10 @@ class ServingSettings(Settings):
     )
     max_batch: int = Field(default=500, ge=1, le=10_000, description="Listings that one batch may have.")
     max_request_bytes: int = Field(
-        default=1_000_000, ge=10_000, le=100_000_000, description="Size of a request; a larger one is answered 413."
+        default=1_000_000,
+        ge=10_000,
+        le=100_000_000,
+        description="Size of a batch; a larger one is answered 413. Other requests have 64 KB at most.",
     )
     max_delay: float = Field(
         default=1.0,

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, Message
 
 from bento_service.errors import FieldError, Kind, ServiceError
 from bento_service.protocols.proto.housing.v1 import price_classifier_pb2 as messages
-from bento_service.protocols.surface import Service
+from bento_service.protocols.surface import Service, max_body_bytes
 
 SERVICE = messages.DESCRIPTOR.services_by_name["PriceClassifier"].full_name
 
@@ -87,6 +87,10 @@ def _answering(
             service.require_capacity()
             remaining = _remaining(context)
             service.keys.require(endpoint, _text(metadata.get("authorization")))
+            if len(sent) > (limit := max_body_bytes(service, endpoint)):
+                raise ServiceError(
+                    Kind.TOO_LARGE, f"the request has {len(sent):,} bytes, at most {limit:,} are allowed"
+                )
             try:
                 call = Call(service, _parse(request, sent), remaining, _text(metadata.get(IDEMPOTENCY_KEY)))
                 reply = (await method(call)).SerializeToString()

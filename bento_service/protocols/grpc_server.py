@@ -14,6 +14,9 @@ from bento_service.protocols.surface import Service
 GRACE_SECONDS = 5.0
 """Time for calls in flight to finish: only a batch takes longer, and its client set no deadline."""
 
+HANDSHAKE_SECONDS = 5.0
+"""Time for a connection to begin as one of HTTP/2. Its headers are bounded by grpc, at 16 KB."""
+
 MAX_STREAMS = 100
 """Calls that a connection may have open; its client queues further ones, or sees some UNAVAILABLE."""
 
@@ -55,6 +58,7 @@ class GrpcServer:
         server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", 1),
+                ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_SECONDS * 1_000)),
                 ("grpc.max_receive_message_length", self._service.max_request_bytes),
                 # No compressed requests: they are unpacked before their size is checked, a megabyte to a gigabyte.
                 ("grpc.compression_enabled_algorithms_bitset", 1),

@@ -17,6 +17,7 @@ import orjson
 from bento_service.auth import ALWAYS_OPEN
 from bento_service.errors import FieldError, Kind, ServiceError, no_model, shutting_down
 from bento_service.moments import read_past_moment
+from bento_service.protocols.surface import max_body_bytes
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -203,7 +204,9 @@ async def _answer(
         at = _read_as_of(headers[AS_OF].decode("latin-1"))
     if endpoint == "predict_batch":
         service.classifier.batches.require_room()  # before its body takes memory and time
-    body = b"" if method in ("GET", "HEAD") else await _read_body(headers, receive, service.max_request_bytes)
+    body = b""
+    if method not in ("GET", "HEAD"):
+        body = await _read_body(headers, receive, max_body_bytes(service, endpoint))
     try:
         return await handler(service, Request(headers, body, deadline, at))
     except ServiceError as fault:

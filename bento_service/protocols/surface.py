@@ -9,6 +9,9 @@ from bento_service.classifier import Classifier
 from bento_service.classifier import Models as ModelSource
 from bento_service.metrics import Metrics
 
+MAX_LISTING_BYTES = 65_536
+"""Of a request about one listing: some hundred ads fit in."""
+
 
 class Service(Protocol):
     """A running service.
@@ -25,7 +28,7 @@ class Service(Protocol):
     model_name : str
         The registered model.
     max_request_bytes : int
-        Size of a request, at most.
+        Size of a batch, at most.
     leaving : bool
         Whether the process is about to end: clients should make other connections.
     """
@@ -61,3 +64,9 @@ class Service(Protocol):
 
     def expose_metrics(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
+
+
+def max_body_bytes(service: Service, endpoint: str) -> int:
+    """Return the size that a request to an endpoint may have."""
+    largest = service.max_request_bytes
+    return largest if endpoint == "predict_batch" else min(largest, MAX_LISTING_BYTES)
