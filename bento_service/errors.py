@@ -26,6 +26,8 @@ class Kind(Enum):
     HEADERS_TOO_LARGE = ("The request's headers are too large", 431, "RESOURCE_EXHAUSTED")
     REQUEST_TIMEOUT = ("The request did not arrive in time", 408, "DEADLINE_EXCEEDED")
     UNAUTHENTICATED = ("A valid API key is needed", 401, "UNAUTHENTICATED")
+    FORBIDDEN = ("The API key is not good for this", 403, "PERMISSION_DENIED")
+    RATE_LIMITED = ("The API key has sent too many requests", 429, "RESOURCE_EXHAUSTED")
     NOT_FOUND = ("There is no such path", 404, "NOT_FOUND")
     METHOD_NOT_ALLOWED = ("The path does not support this method", 405, "UNIMPLEMENTED")
     OVERLOADED = ("The service is overloaded", 503, "UNAVAILABLE")

@@ -1,19 +1,24 @@
 """What a worker holds, whichever protocols it is asked by: models, records, and what answers from them."""
 
 import asyncio
+import ipaddress
 import logging
 import sys
 import time
 from pathlib import Path
 
+from bento_service.access import Access
 from bento_service.answers import Health, Models, RegistryState, Tier
-from bento_service.auth import ALWAYS_OPEN, ApiKeys
+from bento_service.auth import NEIGHBOUR, OPEN_TO_NEIGHBOURS, STRANGER, ApiKeys
 from bento_service.classifier import Classifier
+from bento_service.discretion import without_hosts
 from bento_service.health import HealthCheck
+from bento_service.key_file import KeyFile
 from bento_service.loop_lag import LoopLagMonitor
 from bento_service.metrics import Metrics
 from bento_service.models.cascade import ModelCascade
 from bento_service.models.registry import MlflowRegistry
+from bento_service.rate_limits import RateLimits
 from bento_service.records.journal import Journal
 from bento_service.records.predictions import PredictionLog
 from bento_service.records.refusals import FLUSH_SECONDS
@@ -44,22 +49,41 @@ class Runtime:
     settings : ServingSettings
     baked_folder : Path, optional
         Model artifact to fall back on.
+    host : str
+        IP address that the service listens on.
 
     Attributes
     ----------
     leaving : bool
         Whether the process is about to end.
+
+    Raises
+    ------
+    ValueError
+        If the file of keys has a wrong line.
     """
 
-    def __init__(self, settings: ServingSettings, baked_folder: Path | None) -> None:
+    def __init__(self, settings: ServingSettings, baked_folder: Path | None, host: str) -> None:
         folder = settings.market_storage / "serving"
         self._split = TrafficSplit(settings.challenger_share, settings.shadow)
         self._created_at = time.monotonic()
         self.leaving = False
         self.logger = logging.getLogger("housing.service")
         self.metrics = Metrics()
-        self.keys = ApiKeys.from_settings(settings.api_keys, (*settings.open_endpoints, *ALWAYS_OPEN))
         self.model_name = settings.model_name
+        is_local = ipaddress.ip_address(host).is_loopback
+        by_default = OPEN_TO_NEIGHBOURS if is_local else ()
+        is_open = by_default if settings.open_endpoints is None else settings.open_endpoints
+        self._keys = ApiKeys({}, is_open, NEIGHBOUR if is_local else STRANGER)
+        self._key_file = KeyFile(self._keys, settings.api_keys, settings.keys_path)
+        self.access = Access(self._keys, RateLimits(settings.rate_limit))
+        if not (is_local or self._keys or is_open):
+            self.logger.warning(
+                "the service listens on %s and has no keys: it answers nothing until %s has one (`housing keys new`), "
+                "or HOUSING_OPEN_ENDPOINTS says what is open",
+                host,
+                settings.keys_path,
+            )
         self.max_request_bytes = settings.max_request_bytes
         self.models = ModelCascade(
             _registry(settings),
@@ -94,10 +118,12 @@ class Runtime:
     async def start(self) -> None:
         """Load a model, and start to ship records: what both import and compile would delay the first requests."""
         sys.setswitchinterval(_SWITCH_SECONDS)
+        logging.getLogger("housing").setLevel(logging.INFO)  # BentoML shows warnings alone of what is not its own
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log each look-up in the registry
         await asyncio.to_thread(self.models.start)
         await asyncio.to_thread(self._shipper.start, _FIRST_LOOK_SECONDS)
         self._lag.start()
+        self._key_file.start()
         if self.metrics.shared:
             self._states = asyncio.create_task(self._keep_states_current())
         self._flushing = asyncio.create_task(self._flush_refusals())
@@ -105,6 +131,7 @@ class Runtime:
     async def stop(self) -> None:
         """Ship what is recorded to the store; no more requests may come."""
         self._lag.stop()
+        self._key_file.stop()
         if self._states is not None:
             self._states.cancel()
         if self._flushing is not None:
@@ -130,8 +157,13 @@ class Runtime:
         """Return whether there is a model that answers, and the process is to go on."""
         return self.models.snapshot.champion is not None and not self.leaving
 
-    def describe_models(self) -> Models:
+    def describe_models(self, *, hosts: bool) -> Models:
         """Return the versions that answer, with their bands, metrics and fingerprints, and where they came from.
+
+        Parameters
+        ----------
+        hosts : bool
+            Whether hosts may be named, and errors, which name them.
 
         Raises
         ------
@@ -139,17 +171,19 @@ class Runtime:
             If no model could be loaded yet.
         """
         snapshot = self.models.snapshot
+        state = self.models.state()
         return {
             "champion": snapshot.require_champion().describe(),
             "challenger": snapshot.challenger.describe() if snapshot.challenger else None,
             "challenger_share": self._split.challenger_share,
             "shadow": self._split.shadow,
-            "source": self.models.state(),
+            "source": state if hosts else without_hosts(state),
         }
 
-    def check_health(self) -> Health:
-        """Return the state of the model and of each dependency."""
-        return self._health.run()
+    def check_health(self, *, hosts: bool) -> Health:
+        """Return the state of the model and of each dependency; ``hosts`` as for the models."""
+        health = self._health.run()
+        return health if hosts else without_hosts(health)
 
     def expose_metrics(self) -> bytes:
         """Return the metrics in Prometheus' text format."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import bentoml
+import psutil
 
 from bento_service import answers
 from bento_service.departure import announce_before_ending
@@ -47,6 +48,7 @@ Models = Annotated[answers.Models, Described(HTTP, "Models")]
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
     traffic={"timeout": 5},
+    http={"host": str(SETTINGS.host), "port": SETTINGS.port},  # where `bentoml serve` is told nothing else
 )
 class HousingPriceClassifier:
     """Classifies real-estate listings."""
@@ -60,7 +62,7 @@ class HousingPriceClassifier:
         settle_where_to_count(SETTINGS.workers)
         from bento_service.worker import Worker
 
-        self._worker = Worker(SETTINGS, baked_folder())
+        self._worker = Worker(SETTINGS, baked_folder(), listening_host())
         await self._worker.start()
         announce_before_ending(self._worker.runtime.leave, SETTINGS.drain_seconds)
         HTTP.service = self._worker.runtime
@@ -93,6 +95,20 @@ class HousingPriceClassifier:
 
 
 HousingPriceClassifier.add_asgi_middleware(HttpAdapter, api=HTTP)  # type: ignore[attr-defined]
+
+
+def listening_host() -> str:
+    """Return the IP address that this process answers HTTP on, whether a setting or an option of BentoML named it.
+
+    Raises
+    ------
+    RuntimeError
+        If it listens nowhere, or on several addresses: who is let in then is not known.
+    """
+    found = {each.laddr.ip for each in psutil.Process().net_connections("tcp") if each.status == psutil.CONN_LISTEN}
+    if len(found) != 1:
+        raise RuntimeError(f"the service listens on {sorted(found)}: one address was expected")
+    return str(found.pop())
 
 
 def baked_folder() -> Path | None:

@@ -20,6 +20,8 @@ class Worker:
     settings : ServingSettings
     baked_folder : Path, optional
         Model artifact to fall back on.
+    host : str
+        IP address that HTTP listens on: gRPC listens there, too.
 
     Attributes
     ----------
@@ -28,14 +30,14 @@ class Worker:
     Raises
     ------
     ValueError
-        If the local model is of another market than HOUSING_MARKET names.
+        If the local model is of another market than HOUSING_MARKET names, or an API key is wrong.
     """
 
-    def __init__(self, settings: ServingSettings, baked_folder: Path | None) -> None:
+    def __init__(self, settings: ServingSettings, baked_folder: Path | None, host: str) -> None:
         settings = settings_of_model(settings, settings.model_folder or baked_folder)
-        self.runtime = Runtime(settings, baked_folder)
+        self.runtime = Runtime(settings, baked_folder, host)
         self._log = LogQueue()
-        self._grpc = GrpcServer(self.runtime, settings.grpc_port) if settings.grpc_port else None
+        self._grpc = GrpcServer(self.runtime, host, settings.grpc_port) if settings.grpc_port else None
 
     async def start(self) -> None:
         """Load a model, then start to answer.

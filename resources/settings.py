@@ -3,10 +3,11 @@
 import os
 import re
 from datetime import date
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, IPvAnyAddress, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from resources.signatures import read_key
@@ -28,7 +29,12 @@ READ_ELSEWHERE = {"HOUSING_REAL_DATA", "HOUSING_KILL_SEED", "HOUSING_FUZZ_EXAMPL
 _SHARED = frozenset({"market", "storage", "tracking_uri", "monitoring_start", "monitoring_window_days"})
 """Settings that all markets of a workspace share: there is no form of them for one market."""
 
-_KEY_ENTRY = re.compile(r"[^:,\s]+:[0-9a-f]{64}")
+_SCOPE = "(?:predict|feedback|replay|admin)"
+
+KEY_ENTRY = re.compile(rf"([^:,#\s]+):([0-9a-f]{{64}})(?::({_SCOPE}(?:\+{_SCOPE})*)(?::([0-9]+(?:\.[0-9]+)?))?)?")
+"""An API key of the service as it is configured: name, SHA-256, scopes, requests a second."""
+
+KEY_FORM = "name:sha256, name:sha256:scope+scope or name:sha256:scope+scope:requests_a_second"
 
 
 class Settings(BaseSettings):
@@ -191,7 +197,7 @@ class Settings(BaseSettings):
         return self.prediction_store or f"sqlite:///{self.market_storage / 'predictions.db'}"
 
 
-Endpoint = Literal["predict", "predict_batch", "feedback", "model", "health", "replay"]
+Endpoint = Literal["predict", "predict_batch", "feedback", "model", "health", "metrics", "replay"]
 """What the service answers, over HTTP and gRPC, under the names that settings and metrics use."""
 
 
@@ -200,6 +206,11 @@ class ServingSettings(Settings):
 
     model_config = SettingsConfigDict(hide_input_in_errors=True)  # a wrong entry of the keys may be a key
 
+    host: IPvAnyAddress = Field(
+        default=IPv4Address("127.0.0.1"),
+        description="Address that the service listens on. 0.0.0.0: every one of the machine; a key is then needed for "
+        "what HOUSING_OPEN_ENDPOINTS does not name.",
+    )
     port: int = Field(default=3100, ge=1, le=65_535, description="HTTP port of the service.")
     grpc_port: int = Field(default=3101, ge=0, le=65_535, description="gRPC port of the service; 0 switches it off.")
     workers: int = Field(
@@ -211,10 +222,24 @@ class ServingSettings(Settings):
 
     api_keys: Annotated[list[str], NoDecode] = Field(
         default=[],
-        description="Valid keys as name:sha256, separated by commas; `housing keys new NAME` makes one.",
+        description="Valid keys as name:sha256 or name:sha256:scopes, separated by commas.",
     )
-    open_endpoints: Annotated[list[Endpoint], NoDecode] = Field(
-        default=["predict", "model", "health"], description="What is answered without a key, separated by commas."
+    keys_file: Path | None = Field(
+        default=None,
+        description="File of further keys, one a line, that is read again when it changes. Unset: `keys` below "
+        "HOUSING_STORAGE, which `housing keys` writes.",
+    )
+    open_endpoints: Annotated[list[Endpoint] | None, NoDecode] = Field(
+        default=None,
+        description="What is answered without a key, separated by commas, or `none`. Unset: predict, model, health and "
+        "metrics where the service listens on its own machine alone, nothing elsewhere.",
+    )
+    rate_limit: float = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Requests a second that one key may send, and all clients without one; each listing of a batch "
+        "counts. 0: no limit.",
     )
     max_batch: int = Field(default=500, ge=1, le=10_000, description="Listings that one batch may have.")
     max_request_bytes: int = Field(
@@ -276,6 +301,11 @@ class ServingSettings(Settings):
     log_share: float = Field(default=0.01, ge=0, le=1, description="Share of the predictions that are logged.")
     log_personal: bool = Field(default=False, description="Whether the log shows what the market declares personal.")
 
+    @property
+    def keys_path(self) -> Path:
+        """Where the file of keys is."""
+        return self.keys_file or self.market_storage / "keys"
+
     @field_validator("trusted_signers")
     @classmethod
     def _expect_public_keys(cls, keys: list[str]) -> list[str]:
@@ -286,12 +316,14 @@ class ServingSettings(Settings):
     @field_validator("api_keys", "open_endpoints", "trusted_signers", mode="before")
     @classmethod
     def _split_list(cls, text: object) -> object:
+        if text == "none":
+            return []
         return [each.strip() for each in text.split(",") if each.strip()] if isinstance(text, str) else text
 
     @field_validator("api_keys")
     @classmethod
     def _know_the_form_of_keys(cls, entries: list[str]) -> list[str]:
-        wrong = [position for position, entry in enumerate(entries, start=1) if not _KEY_ENTRY.fullmatch(entry)]
+        wrong = [position for position, entry in enumerate(entries, start=1) if not KEY_ENTRY.fullmatch(entry)]
         if wrong:  # the entry itself is not shown: it may be a key
-            raise ValueError(f"entry {wrong[0]} is not name:sha256; `housing keys new NAME` makes one")
+            raise ValueError(f"entry {wrong[0]} is not {KEY_FORM}; `housing keys new NAME` makes one")
         return entries

@@ -14,10 +14,12 @@ from starlette.applications import Starlette
 
 from benchmarks.serving.constant import ANSWER
 from benchmarks.serving.listing import Listing
+from bento_service.access import Access
 from bento_service.auth import ApiKeys
 from bento_service.errors import ServiceError
 from bento_service.memory import freeze_loaded_objects
 from bento_service.protocols.http import HttpAdapter, HttpApi, problem
+from bento_service.rate_limits import RateLimits
 from bento_service.service import HousingPriceClassifier
 from resources.settings import ServingSettings
 
@@ -25,10 +27,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-def read_keys() -> ApiKeys:
-    """Return the keys that the service would let in."""
+def read_access() -> Access:
+    """Return whom the service would let in."""
     settings = ServingSettings()
-    return ApiKeys.from_settings(settings.api_keys, (*settings.open_endpoints, "ready"))
+    return Access(ApiKeys.from_settings(settings.api_keys, settings.open_endpoints or ()), RateLimits(0))
 
 
 class KeyCheck:
@@ -36,14 +38,15 @@ class KeyCheck:
 
     def __init__(self, app: "ASGIApp"):
         self.app = app
-        self._keys = read_keys()
+        self._access = read_access()
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Check a request."""
         if scope["type"] == "http" and scope["path"] == "/predict":
             found = dict(scope["headers"]).get(b"authorization")
             try:
-                self._keys.require("predict", None if found is None else found.decode("latin-1"))
+                shown = None if found is None else found.decode("latin-1")
+                self._access.require("predict", self._access.identify(shown))
             except ServiceError as fault:
                 refusal = problem(fault)
                 await send({"type": "http.response.start", "status": int(refusal.status), "headers": []})
@@ -110,8 +113,8 @@ class ConstantRuntime:
 
     def __init__(self) -> None:
         self.logger = logging.getLogger("nothing")
-        self.keys = read_keys()
         self.model_name = "nothing"
+        self.access = read_access()
         self.max_request_bytes = ServingSettings().max_request_bytes
         self.leaving = False
         self.metrics = UncountedMetrics()

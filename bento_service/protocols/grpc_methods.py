@@ -15,6 +15,8 @@ import orjson
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import DecodeError, Message
 
+from bento_service import request_ids
+from bento_service.auth import Client
 from bento_service.errors import FieldError, Kind, ServiceError
 from bento_service.protocols.proto.housing.v1 import price_classifier_pb2 as messages
 from bento_service.protocols.surface import Service, max_body_bytes
@@ -41,6 +43,7 @@ class Call(NamedTuple):
 
     service: Service
     request: Any
+    client: Client
     remaining: float | None
     """Seconds until the client's deadline; None if it set none."""
     idempotency_key: str | None
@@ -82,17 +85,19 @@ def _answering(
         started = time.perf_counter()
         status, fault, reply = "CANCELLED", None, b""
         metadata = dict(context.invocation_metadata() or ())
+        client = service.access.identify(_text(metadata.get("authorization")))
+        request_id = request_ids.request_id(_text(metadata.get(request_ids.HEADER)))
         try:
             require_open()
             service.require_capacity()
             remaining = _remaining(context)
-            service.keys.require(endpoint, _text(metadata.get("authorization")))
+            service.access.require(endpoint, client)
             if len(sent) > (limit := max_body_bytes(service, endpoint)):
                 raise ServiceError(
                     Kind.TOO_LARGE, f"the request has {len(sent):,} bytes, at most {limit:,} are allowed"
                 )
             try:
-                call = Call(service, _parse(request, sent), remaining, _text(metadata.get(IDEMPOTENCY_KEY)))
+                call = Call(service, _parse(request, sent), client, remaining, _text(metadata.get(IDEMPOTENCY_KEY)))
                 reply = (await method(call)).SerializeToString()
             except ServiceError as refused:
                 service.classifier.count_refusal(endpoint, "grpc", refused)
@@ -101,14 +106,18 @@ def _answering(
         except ServiceError as raised:
             fault = raised
         except Exception:
-            service.logger.exception("%s failed", endpoint)
+            service.logger.exception("%s failed, request %s", endpoint, request_id)
             fault = ServiceError(Kind.INTERNAL, "the failure is in the service's log")
         finally:
             if fault is not None:
                 status = fault.kind.grpc_status
             service.metrics.count_request(endpoint, "grpc", status, time.perf_counter() - started)
+            service.access.audit(client, endpoint, "grpc", request_id, fault)
+        told = ((request_ids.HEADER, request_id),)
         if fault is not None:
-            await context.abort(grpc.StatusCode[status], fault.detail[:MAX_STATUS_CHARACTERS], _trailers(fault))
+            trailers = (*told, *_trailers(fault))
+            await context.abort(grpc.StatusCode[status], fault.detail[:MAX_STATUS_CHARACTERS], trailers)
+        context.set_trailing_metadata(told)
         return reply
 
     return answer
@@ -170,6 +179,7 @@ async def _predict(call: Call) -> messages.Answer:
 async def _predict_batch(call: Call) -> messages.PredictBatchResponse:
     deadline = None if call.remaining is None else time.monotonic() + call.remaining
     listings = [_read_cells(listing, f"listings[{row}].") for row, listing in enumerate(call.request.listings)]
+    call.service.access.owe(call.client, len(listings) - 1)
     answers = await call.service.classifier.predict_batch(
         listings, call.key, "grpc", deadline, idempotency_key=call.idempotency_key
     )
@@ -202,7 +212,7 @@ async def _send_feedback(call: Call) -> messages.SendFeedbackResponse:
 
 
 async def _get_model(call: Call) -> messages.GetModelResponse:
-    described = orjson.loads(orjson.dumps(call.service.describe_models()))
+    described = orjson.loads(orjson.dumps(call.service.describe_models(hosts=call.client.is_admin)))
     return ParseDict(described, messages.GetModelResponse(), ignore_unknown_fields=True)
 
 

@@ -35,12 +35,15 @@ class GrpcServer:
     ----------
     service : Service
         Answers the calls.
+    host : str
+        IP address to listen on.
     port : int
         Shared by all workers of the service.
     """
 
-    def __init__(self, service: Service, port: int) -> None:
+    def __init__(self, service: Service, host: str, port: int) -> None:
         self._service = service
+        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._port = port
         self._health = health.aio.HealthServicer()
         self._gate = DrainGate()
@@ -71,7 +74,7 @@ class GrpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         try:
-            bound = server.add_insecure_port(f"[::]:{self._port}")
+            bound = server.add_insecure_port(self._address)
         except RuntimeError:
             bound = 0
         if bound != self._port:

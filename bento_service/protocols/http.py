@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from bento_service.auth import ALWAYS_OPEN
+from bento_service import request_ids
+from bento_service.auth import ALWAYS_OPEN, Client
 from bento_service.errors import FieldError, Kind, ServiceError, no_model, shutting_down
 from bento_service.moments import read_past_moment
 from bento_service.protocols.surface import max_body_bytes
@@ -47,6 +48,11 @@ BODY_SECONDS = 4.0
 ANSWER_SECONDS = 4.5
 """Time from a request's arrival to its answer: less than BentoML's own limit, whose error body has another shape."""
 
+NEVER_TURNED_AWAY = frozenset({*ALWAYS_OPEN, "metrics"})
+"""What is answered under overload, too: refusing a probe would take the replica out when it is needed most."""
+
+_REQUEST_ID = request_ids.HEADER.encode()
+
 _KINDS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED, 503: Kind.OVERLOADED, 504: Kind.DEADLINE_EXCEEDED}
 
 
@@ -64,6 +70,7 @@ class Request(NamedTuple):
 
     headers: Mapping[bytes, bytes]
     body: bytes
+    client: Client
     deadline: float
     """Of the monotonic clock, in seconds, after which the answer would be too late."""
     at: datetime | None = None
@@ -72,14 +79,12 @@ class Request(NamedTuple):
     @property
     def key(self) -> str | None:
         """The request key."""
-        found = self.headers.get(REQUEST_KEY)
-        return None if found is None else found.decode("latin-1")
+        return _text(self.headers, REQUEST_KEY)
 
     @property
     def idempotency_key(self) -> str | None:
         """What a request and its retries have in common."""
-        found = self.headers.get(IDEMPOTENCY_KEY)
-        return None if found is None else found.decode("latin-1")
+        return _text(self.headers, IDEMPOTENCY_KEY)
 
     def json(self) -> Any:
         """Return the parsed body.
@@ -148,25 +153,36 @@ class HttpAdapter:
             return
         started = time.perf_counter()
         endpoint, handlers = route
+        headers = dict(scope["headers"])
+        client = service.access.identify(_text(headers, b"authorization"))
+        request_id = request_ids.request_id(_text(headers, _REQUEST_ID))
+        fault = None
         try:
-            reply = await _answer(service, endpoint, handlers, scope, receive)
-        except ServiceError as fault:
-            reply = problem(fault, scope["path"])
+            reply = await _answer(service, endpoint, handlers, client, headers, scope, receive)
+        except ServiceError as raised:
+            fault = raised
         except Exception:
-            service.logger.exception("%s %s failed", scope["method"], scope["path"])
-            reply = problem(ServiceError(Kind.INTERNAL, "the failure is in the service's log"), scope["path"])
+            service.logger.exception("%s %s failed, request %s", scope["method"], scope["path"], request_id)
+            fault = ServiceError(Kind.INTERNAL, "the failure is in the service's log")
+        if fault is not None:
+            reply = problem(fault, scope["path"])
         service.metrics.count_request(endpoint, "http", str(reply.status), time.perf_counter() - started)
+        service.access.audit(client, "replay" if AS_OF in headers else endpoint, "http", request_id, fault)
         if service.leaving:
             reply = reply._replace(headers=(*reply.headers, CLOSE))
-        await _send(reply, send)
+        await _send(reply, send, request_id)
 
     async def _pass_on(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Let BentoML answer, and replace the bodies of its errors."""
         held: list[Message] = []
+        request_id = request_ids.request_id(_text(dict(scope["headers"]), _REQUEST_ID))
 
         async def reshape(message: "Message") -> None:
             if message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST:
                 held.append(message)
+            elif message["type"] == "http.response.start":
+                named = (_REQUEST_ID, request_id.encode())
+                await send({**message, "headers": [*message["headers"], named]})
             elif not held:
                 await send(message)
             elif not message.get("more_body"):
@@ -175,13 +191,19 @@ class HttpAdapter:
                 fault = ServiceError(kind, f"{scope['method']} {scope['path'][:200]}: {HTTPStatus(status).phrase}")
                 reply = problem(fault, scope["path"])
                 kept = [pair for pair in held[0]["headers"] if pair[0].lower() == b"allow"]
-                await _send(reply._replace(status=status, headers=(*reply.headers, *kept)), send)
+                await _send(reply._replace(status=status, headers=(*reply.headers, *kept)), send, request_id)
 
         await self.app(scope, receive, reshape)
 
 
 async def _answer(
-    service: "Service", endpoint: str, handlers: Mapping[str, Handler], scope: "Scope", receive: "Receive"
+    service: "Service",
+    endpoint: str,
+    handlers: Mapping[str, Handler],
+    client: Client,
+    headers: Mapping[bytes, bytes],
+    scope: "Scope",
+    receive: "Receive",
 ) -> Reply:
     deadline = time.monotonic() + ANSWER_SECONDS
     method = scope["method"]
@@ -192,15 +214,13 @@ async def _answer(
             return Reply(HTTPStatus.NO_CONTENT, b"", headers=((b"allow", allowed.encode()),))
         reply = problem(ServiceError(Kind.METHOD_NOT_ALLOWED, f"{scope['path']} supports {allowed}"), scope["path"])
         return reply._replace(headers=((b"allow", allowed.encode()),))
-    headers = dict(scope["headers"])
-    if endpoint not in ALWAYS_OPEN:  # refusing a probe would take the replica out when it is needed most
+    if endpoint not in NEVER_TURNED_AWAY:
         service.require_capacity()
-    authorization = headers.get(b"authorization")
-    shown = None if authorization is None else authorization.decode("latin-1")
-    service.keys.require(endpoint, shown)
+    if endpoint not in ALWAYS_OPEN:
+        service.access.require(endpoint, client)
     at = None
     if AS_OF in headers:
-        service.keys.require("replay", shown)
+        service.access.require("replay", client)
         at = _read_as_of(headers[AS_OF].decode("latin-1"))
     if endpoint == "predict_batch":
         service.classifier.batches.require_room()  # before its body takes memory and time
@@ -208,10 +228,15 @@ async def _answer(
     if method not in ("GET", "HEAD"):
         body = await _read_body(headers, receive, max_body_bytes(service, endpoint))
     try:
-        return await handler(service, Request(headers, body, deadline, at))
+        return await handler(service, Request(headers, body, client, deadline, at))
     except ServiceError as fault:
         service.classifier.count_refusal(endpoint, "http", fault, at)
         raise
+
+
+def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
+    found = headers.get(name)
+    return None if found is None else found.decode("latin-1")
 
 
 def _read_as_of(text: str) -> datetime:
@@ -244,8 +269,9 @@ async def _read_body(headers: Mapping[bytes, bytes], receive: "Receive", limit: 
     return b"".join(parts)
 
 
-async def _send(reply: Reply, send: "Send") -> None:
+async def _send(reply: Reply, send: "Send", request_id: str) -> None:
     headers = [
+        (_REQUEST_ID, request_id.encode()),
         (b"content-type", reply.content_type),
         (b"content-length", str(len(reply.body)).encode()),
         *reply.headers,
@@ -275,6 +301,8 @@ async def _predict_batch(service: "Service", request: Request) -> Reply:
     body = request.json()
     if not isinstance(body, dict) or set(body) != {"listings"}:
         raise ServiceError(Kind.INVALID, 'a batch is an object of the form {"listings": [...]}')
+    if isinstance(body["listings"], list):
+        service.access.owe(request.client, len(body["listings"]) - 1)
     try:
         answers = await service.classifier.predict_batch(
             body["listings"], request.key, "http", request.deadline, request.at, request.idempotency_key
@@ -294,11 +322,11 @@ async def _feedback(service: "Service", request: Request) -> Reply:
 
 
 async def _model(service: "Service", request: Request) -> Reply:
-    return Reply(HTTPStatus.OK, orjson.dumps(service.describe_models()))
+    return Reply(HTTPStatus.OK, orjson.dumps(service.describe_models(hosts=request.client.is_admin)))
 
 
 async def _health(service: "Service", request: Request) -> Reply:
-    health = service.check_health()
+    health = service.check_health(hosts=request.client.is_admin)
     status = HTTPStatus.SERVICE_UNAVAILABLE if health["status"] == "failing" else HTTPStatus.OK
     return Reply(status, orjson.dumps(health))
 
@@ -313,7 +341,7 @@ async def _openapi(service: "Service", request: Request) -> Reply:
     from bento_service.protocols.openapi import describe
 
     described = describe(
-        service.models.snapshot, service.classifier.max_batch, service.keys.open_endpoints, service.model_name
+        service.models.snapshot, service.classifier.max_batch, service.access.open_endpoints, service.model_name
     )
     return Reply(HTTPStatus.OK, orjson.dumps(described))
 

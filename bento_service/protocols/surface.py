@@ -3,8 +3,8 @@
 import logging
 from typing import Protocol
 
+from bento_service.access import Access
 from bento_service.answers import Health, Models
-from bento_service.auth import ApiKeys
 from bento_service.classifier import Classifier
 from bento_service.classifier import Models as ModelSource
 from bento_service.metrics import Metrics
@@ -20,7 +20,7 @@ class Service(Protocol):
     ----------
     logger : logging.Logger
         For failures of our own.
-    keys : ApiKeys
+    access : Access
     metrics : Metrics
     classifier : Classifier
     models : Models
@@ -36,7 +36,7 @@ class Service(Protocol):
     @property
     def logger(self) -> logging.Logger: ...  # noqa: D102
     @property
-    def keys(self) -> ApiKeys: ...  # noqa: D102
+    def access(self) -> Access: ...  # noqa: D102
     @property
     def metrics(self) -> Metrics: ...  # noqa: D102
     @property
@@ -56,11 +56,11 @@ class Service(Protocol):
     def is_ready(self) -> bool:
         """Return whether there is a model that answers, and the process is to go on."""
 
-    def describe_models(self) -> Models:
-        """Return the versions that answer."""
+    def describe_models(self, *, hosts: bool) -> Models:
+        """Return the versions that answer; with ``hosts``, also where they come from and what failed there."""
 
-    def check_health(self) -> Health:
-        """Return the state of the model and of each dependency."""
+    def check_health(self, *, hosts: bool) -> Health:
+        """Return the state of the model and of each dependency; ``hosts`` as above."""
 
     def expose_metrics(self) -> bytes:
         """Return the metrics in Prometheus' text format."""

@@ -52,7 +52,7 @@ def serve(mlflow_port: MlflowPort = 5000) -> None:
     with _Servers() as servers:
         environment["MLFLOW_TRACKING_URI"] = servers.start_mlflow(settings.mlflow_uri, mlflow_port, environment)
         service = "bento_service.service:HousingPriceClassifier"
-        options = {"--port": settings.port, "--timeout-keep-alive": KEEP_ALIVE_SECONDS}
+        options = {"--host": settings.host, "--port": settings.port, "--timeout-keep-alive": KEEP_ALIVE_SECONDS}
         servers.start(
             ["bentoml", "serve", service, *(str(each) for pair in options.items() for each in pair)], environment
         )

@@ -60,7 +60,12 @@ class Service:
 
 @contextmanager
 def serving(
-    storage: Path, environment: Mapping[str, str], *, wait: bool = True, arguments: tuple[str, ...] = ()
+    storage: Path,
+    environment: Mapping[str, str],
+    *,
+    wait: bool = True,
+    host: str = "127.0.0.1",
+    arguments: tuple[str, ...] = (),
 ) -> Iterator[Service]:
     """Serve below a storage folder, with settings of the environment."""
     port, grpc_port = free_port(), free_port()
@@ -71,7 +76,7 @@ def serving(
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "bentoml", "serve", "bento_service.service:HousingPriceClassifier"),
-                *("--port", str(port), "--host", "127.0.0.1", *arguments),
+                *("--port", str(port), "--host", host, *arguments),
             ],
             cwd=PROJECT,
             env={

@@ -191,7 +191,7 @@ def test_a_service_is_of_the_market_whose_model_is_baked_in(tmp_path: Path, monk
 
     monkeypatch.setenv("HOUSING_MARKET", "istanbul")
     with pytest.raises(ValueError, match=f"HOUSING_MARKET is 'istanbul', .* expected HOUSING_MARKET={PARCELS.name}"):
-        Worker(ServingSettings(), folder)
+        Worker(ServingSettings(), folder, "127.0.0.1")
 
 
 def test_versions_with_ever_new_categories_add_no_labels_without_end() -> None:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def running(storage: Path, **settings: Any) -> AsyncIterator[Runtime]:
-    runtime = Runtime(ServingSettings(storage=storage, **settings), None)
+    runtime = Runtime(ServingSettings(storage=storage, **settings), None, "127.0.0.1")
     await runtime.start()
     try:
         yield runtime
@@ -64,7 +64,7 @@ def test_whoever_asks_for_health_again_and_again_does_not_make_the_model_work(
 
     def look(runtime: Runtime) -> list[str]:
         replays.clear()  # loading replays them, too
-        return [runtime.check_health()["golden_rows"] for _ in range(5)]
+        return [runtime.check_health(hosts=True)["golden_rows"] for _ in range(5)]
 
     assert ask(tmp_path, look, model_folder=saved) == ["as evaluated"] * 5
     assert len(replays) == 1

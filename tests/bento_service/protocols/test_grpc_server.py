@@ -43,7 +43,7 @@ class LoopedWorker:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
-        self.worker = Worker(settings, None)
+        self.worker = Worker(settings, None, "127.0.0.1")
         self.runtime = self.worker.runtime
         self.stopped = False
 
@@ -290,7 +290,7 @@ def test_a_port_that_another_process_has_is_named(saved: Path, tmp_path: Path) -
 def test_workers_share_the_port(saved: Path, tmp_path: Path) -> None:
     port = free_port()
     with working(tmp_path, model_folder=saved, grpc_port=0) as worker:
-        servers = [GrpcServer(worker.runtime, port) for _ in range(2)]
+        servers = [GrpcServer(worker.runtime, "127.0.0.1", port) for _ in range(2)]
         for server in servers:
             worker.run(server.start())
         for server in servers:  # whichever is left answers
