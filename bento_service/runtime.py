@@ -27,8 +27,12 @@ from bento_service.records.stored import StoredPredictions
 from bento_service.split import TrafficSplit
 from resources.settings import ServingSettings
 
-_DRAIN_SECONDS = 10.0
+_DRAIN_SECONDS = 2.0
+"""What is not in the store by then stays in the journal until the next start: all of a service's end must fit into
+the ten seconds that container engines give."""
+
 _SHADOW_SECONDS = 1.0
+
 _SWITCH_SECONDS = 0.0005
 """How long the thread that ships records may keep the interpreter lock while a request waits for it: Python's default,
 5 ms, would delay request after request."""

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from bento_service.auth import new_key
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.market import Market
 from housing_assets.listings.samples import load_sample
@@ -27,6 +29,7 @@ IMAGE = "housing_price_classifier_under_test"
 VERSION = "v7-0123456789ab"
 TRAINING_STACK = {"dagster", "mlflow", "scikit-learn", "imbalanced-learn", "pandas", "scipy", "pyarrow", "uv", "pip"}
 START_SECONDS = 60
+HOME = {"district": "kadikoy", "GrossSquareMeters": "110 m2"}
 WORKER = "_bentoml_impl.worker.service"
 
 pytestmark = pytest.mark.acceptance
@@ -54,7 +57,7 @@ def image(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     Registration(7, True, "first version").save(baked)
     build_bento(baked, VERSION, {"model_version": "7"}, storage / "bentoml")
     made = subprocess.run(
-        ["make", "-o", "setup", "container", f"HOUSING_STORAGE={storage}", f"IMAGE={IMAGE}"],
+        ["make", "-o", "setup", "container", f"HOUSING_STORAGE={storage}", f"IMAGE={IMAGE}", *base_image()],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -63,6 +66,13 @@ def image(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     assert made.returncode == 0, made.stdout + made.stderr
     yield f"{IMAGE}:latest"
     docker("image", "rm", f"{IMAGE}:latest", f"{IMAGE}:{VERSION}")
+
+
+def base_image() -> list[str]:
+    """Return what ``make`` is told where no registry is reached: the base image was made here, without a digest."""
+    shown = ["docker", "image", "inspect", "--format", "{{len .RepoDigests}}", "python:3.11-slim"]
+    found = subprocess.run(shown, capture_output=True, text=True, check=False).stdout.strip()
+    return ["BASE_IMAGE=python:3.11-slim"] if found == "0" else []
 
 
 class Container(NamedTuple):
@@ -103,9 +113,11 @@ class Container(NamedTuple):
         return int(self.run("python", "-c", program).splitlines()[0])
 
 
-def start(image: str, *options: str) -> Container:
+def start(image: str, *options: str, is_open: bool = True) -> Container:
     port, grpc_port = free_port(), free_port()
     ports = ["--env", f"HOUSING_PORT={port}", "--env", f"HOUSING_GRPC_PORT={grpc_port}"]
+    if is_open:
+        ports += ["--env", "HOUSING_OPEN_ENDPOINTS=predict,model,health,metrics"]
     started = time.monotonic()
     hardened = ["--network", "host", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]
     name = docker("run", "--detach", *hardened, *ports, *options, image)
@@ -193,7 +205,7 @@ def test_the_container_holds_no_training_stack_and_no_compiler(container: Contai
 
 
 def test_nothing_is_compiled_when_the_container_starts(container: Container, artifact: ModelArtifact) -> None:
-    predict(container.url, {"district": "kadikoy", "GrossSquareMeters": "110 m2"})
+    predict(container.url, HOME)
 
     made, used = (
         sorted(container.run("find", folder, "-name", "*.nbc", "-printf", "%P %T@\n").splitlines())
@@ -211,18 +223,43 @@ def test_a_killed_worker_is_replaced(container: Container) -> None:
     while container.worker() == killed or not container.is_ready():
         assert time.monotonic() < deadline, logs(container.name)
         time.sleep(0.1)
-    assert predict(container.url, {"district": "kadikoy", "GrossSquareMeters": "110 m2"})["tier"] == "baked"
+    assert predict(container.url, HOME)["tier"] == "baked"
 
 
-def test_a_stopped_container_ends_in_time_and_well(image: str) -> None:
-    running = start(image)
+def test_a_stopped_container_ends_well_within_the_ten_seconds_that_engines_give(image: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:  # a store that takes connections and never speaks
+        store = f"postgresql://service@127.0.0.1:{hanging.getsockname()[1]}/predictions"
+        running = start(image, "--env", f"HOUSING_PREDICTION_STORE={store}")
+        try:
+            predict(running.url, HOME)
+            address = ("127.0.0.1", int(running.url.rpartition(":")[2]))
+            with socket.create_connection(address) as slow:
+                slow.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+                begun = time.monotonic()
+                docker("stop", running.name)
+            assert time.monotonic() - begun < 10
+            assert running.inspect("{{.State.ExitCode}}") == "0", logs(running.name)
+        finally:
+            remove(running)
+
+
+def test_a_container_is_closed_until_a_key_is_put_on_its_volume(image: str, tmp_path: Path) -> None:
+    running = start(image, is_open=False)
+    key, entry = new_key("mobile", ["predict"])
+    authorized = {"authorization": f"Bearer {key}"}
+
+    def status() -> int:
+        return httpx.post(f"{running.url}/predict", json=HOME, headers=authorized).status_code
+
     try:
-        predict(running.url, {"district": "kadikoy", "GrossSquareMeters": "110 m2"})
-        begun = time.monotonic()
-        docker("stop", "--time", "30", running.name)
-
-        assert time.monotonic() - begun < 15
-        assert running.inspect("{{.State.ExitCode}}") == "0"
+        assert status() == 401
+        command = ["docker", "exec", "--interactive", running.name, "sh", "-c", "cat > /data/keys"]
+        subprocess.run(command, input=f"{entry}\n", text=True, check=True)
+        deadline = time.monotonic() + 10
+        while status() != 200:
+            assert time.monotonic() < deadline, logs(running.name)
+            time.sleep(0.1)
+        assert httpx.post(f"{running.url}/predict", json=HOME).status_code == 401
     finally:
         remove(running)
 
@@ -233,7 +270,7 @@ def test_the_records_of_a_container_outlive_it_on_its_volume(image: str) -> None
     try:
         for _ in range(2):
             running = start(image, "--volume", f"{volume}:/data")
-            predict(running.url, {"district": "kadikoy", "GrossSquareMeters": "110 m2"})
+            predict(running.url, HOME)
             docker("stop", running.name)
             docker("rm", running.name)
         counting = "import sqlite3; print(sqlite3.connect('/data/predictions.db').execute(%r).fetchone()[0])"

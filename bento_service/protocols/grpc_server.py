@@ -11,7 +11,7 @@ from bento_service.errors import shutting_down
 from bento_service.protocols.grpc_methods import SERVICE, handlers
 from bento_service.protocols.surface import Service
 
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 1.0
 """Time for calls in flight to finish: only a batch takes longer, and its client set no deadline."""
 
 HANDSHAKE_SECONDS = 5.0
@@ -25,7 +25,7 @@ MAX_WAITING = 3_000
 
 _READINESS_SECONDS = 0.2
 _QUIET_SECONDS = 0.1
-_LONGEST_DRAIN_SECONDS = 2.0
+_LONGEST_DRAIN_SECONDS = 1.0
 
 
 class GrpcServer:
