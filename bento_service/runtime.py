@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from opentelemetry.trace import NoOpTracerProvider, TracerProvider
+
 from bento_service.access import Access
 from bento_service.answers import Health, Models, RegistryState, Tier
 from bento_service.auth import NEIGHBOUR, OPEN_TO_NEIGHBOURS, STRANGER, ApiKeys
@@ -25,9 +27,10 @@ from bento_service.records.refusals import FLUSH_SECONDS
 from bento_service.records.shipping import Shipper
 from bento_service.records.stored import StoredPredictions
 from bento_service.split import TrafficSplit
+from bento_service.tracing import Tracing
 from resources.settings import ServingSettings
 
-_DRAIN_SECONDS = 2.0
+_DRAIN_SECONDS = 1.5
 """What is not in the store by then stays in the journal until the next start: all of a service's end must fit into
 the ten seconds that container engines give."""
 
@@ -55,6 +58,8 @@ class Runtime:
         Model artifact to fall back on.
     host : str
         IP address that the service listens on.
+    tracer_provider : TracerProvider, optional
+        Of what exports traces.
 
     Attributes
     ----------
@@ -67,7 +72,13 @@ class Runtime:
         If the file of keys has a wrong line.
     """
 
-    def __init__(self, settings: ServingSettings, baked_folder: Path | None, host: str) -> None:
+    def __init__(
+        self,
+        settings: ServingSettings,
+        baked_folder: Path | None,
+        host: str,
+        tracer_provider: TracerProvider | None = None,
+    ) -> None:
         folder = settings.market_storage / "serving"
         self._split = TrafficSplit(settings.challenger_share, settings.shadow)
         self._created_at = time.monotonic()
@@ -75,6 +86,7 @@ class Runtime:
         self.logger = logging.getLogger("housing.service")
         self.metrics = Metrics()
         self.model_name = settings.model_name
+        self.tracing = Tracing(tracer_provider or NoOpTracerProvider())
         is_local = ipaddress.ip_address(host).is_loopback
         by_default = OPEN_TO_NEIGHBOURS if is_local else ()
         is_open = by_default if settings.open_endpoints is None else settings.open_endpoints

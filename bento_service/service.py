@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import bentoml
 import psutil
+from bentoml._internal.configuration.containers import BentoMLContainer
 
 from bento_service import answers
 from bento_service.departure import announce_before_ending
@@ -42,8 +43,8 @@ Models = Annotated[answers.Models, Described(HTTP, "Models")]
 @bentoml.service(
     name="housing_price_classifier",
     workers=SETTINGS.workers,
-    # Our own metrics have bounded labels and also cover gRPC; an access log and a trace of every request cost more than
-    # the request itself.
+    # Our own metrics have bounded labels and also cover gRPC; an access log and a look at every request by what traces
+    # them cost more than the request itself. What a caller samples is traced by the adapters.
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
@@ -62,7 +63,7 @@ class HousingPriceClassifier:
         settle_where_to_count(SETTINGS.workers)
         from bento_service.worker import Worker
 
-        self._worker = Worker(SETTINGS, baked_folder(), listening_host())
+        self._worker = Worker(SETTINGS, baked_folder(), listening_host(), BentoMLContainer.tracer_provider.get())
         await self._worker.start()
         announce_before_ending(self._worker.runtime.leave, SETTINGS.drain_seconds)
         HTTP.service = self._worker.runtime

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from opentelemetry.trace import TracerProvider
+
 from bento_service.log_queue import LogQueue
 from bento_service.memory import freeze_loaded_objects, return_large_blocks
 from bento_service.models.baked import market_name
@@ -22,6 +24,8 @@ class Worker:
         Model artifact to fall back on.
     host : str
         IP address that HTTP listens on: gRPC listens there, too.
+    tracer_provider : TracerProvider, optional
+        Of what exports traces.
 
     Attributes
     ----------
@@ -33,9 +37,15 @@ class Worker:
         If the local model is of another market than HOUSING_MARKET names, or an API key is wrong.
     """
 
-    def __init__(self, settings: ServingSettings, baked_folder: Path | None, host: str) -> None:
+    def __init__(
+        self,
+        settings: ServingSettings,
+        baked_folder: Path | None,
+        host: str,
+        tracer_provider: TracerProvider | None = None,
+    ) -> None:
         settings = settings_of_model(settings, settings.model_folder or baked_folder)
-        self.runtime = Runtime(settings, baked_folder, host)
+        self.runtime = Runtime(settings, baked_folder, host, tracer_provider)
         self._log = LogQueue()
         self._grpc = GrpcServer(self.runtime, host, settings.grpc_port) if settings.grpc_port else None
 

@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import bentoml
+from opentelemetry.trace import NoOpTracerProvider
 from pydantic import BaseModel
 from starlette.applications import Starlette
 
@@ -21,6 +22,7 @@ from bento_service.memory import freeze_loaded_objects
 from bento_service.protocols.http import HttpAdapter, HttpApi, problem
 from bento_service.rate_limits import RateLimits
 from bento_service.service import HousingPriceClassifier
+from bento_service.tracing import Tracing
 from resources.settings import ServingSettings
 
 if TYPE_CHECKING:
@@ -118,6 +120,7 @@ class ConstantRuntime:
         self.max_request_bytes = ServingSettings().max_request_bytes
         self.leaving = False
         self.metrics = UncountedMetrics()
+        self.tracing = Tracing(NoOpTracerProvider())
         self.classifier = ConstantClassifier()
 
     def require_capacity(self) -> None:

@@ -15,11 +15,12 @@ import orjson
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import DecodeError, Message
 
-from bento_service import request_ids
+from bento_service import request_ids, tracing
 from bento_service.auth import Client
 from bento_service.errors import FieldError, Kind, ServiceError
+from bento_service.protocols.body_sizes import max_body_bytes
 from bento_service.protocols.proto.housing.v1 import price_classifier_pb2 as messages
-from bento_service.protocols.surface import Service, max_body_bytes
+from bento_service.protocols.surface import Service
 
 SERVICE = messages.DESCRIPTOR.services_by_name["PriceClassifier"].full_name
 
@@ -87,6 +88,12 @@ def _answering(
         metadata = dict(context.invocation_metadata() or ())
         client = service.access.identify(_text(metadata.get("authorization")))
         request_id = request_ids.request_id(_text(metadata.get(request_ids.HEADER)))
+        request_ids.current.set(request_id)
+        span = None
+        if (traceparent := _text(metadata.get(tracing.TRACEPARENT))) is not None:
+            named = {"rpc.system.name": "grpc", "rpc.method": f"{SERVICE}/{endpoint}"}
+            state = _text(metadata.get(tracing.TRACESTATE))
+            span = service.tracing.begin(endpoint, traceparent, state, named | {"housing.request_id": request_id})
         try:
             require_open()
             service.require_capacity()
@@ -113,6 +120,8 @@ def _answering(
                 status = fault.kind.grpc_status
             service.metrics.count_request(endpoint, "grpc", status, time.perf_counter() - started)
             service.access.audit(client, endpoint, "grpc", request_id, fault)
+            if span is not None:
+                tracing.end(span, status, failed=fault is not None and fault.kind.http_status >= 500)
         told = ((request_ids.HEADER, request_id),)
         if fault is not None:
             trailers = (*told, *_trailers(fault))

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from bento_service import request_ids
+from bento_service import request_ids, tracing
 from bento_service.auth import ALWAYS_OPEN, Client
 from bento_service.errors import FieldError, Kind, ServiceError, no_model, shutting_down
 from bento_service.moments import read_past_moment
-from bento_service.protocols.surface import max_body_bytes
+from bento_service.protocols.body_sizes import max_body_bytes
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from bento_service.answers import BatchAnswer
@@ -52,6 +53,7 @@ NEVER_TURNED_AWAY = frozenset({*ALWAYS_OPEN, "metrics"})
 """What is answered under overload, too: refusing a probe would take the replica out when it is needed most."""
 
 _REQUEST_ID = request_ids.HEADER.encode()
+_TRACEPARENT = tracing.TRACEPARENT.encode()
 
 _KINDS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED, 503: Kind.OVERLOADED, 504: Kind.DEADLINE_EXCEEDED}
 
@@ -156,6 +158,9 @@ class HttpAdapter:
         headers = dict(scope["headers"])
         client = service.access.identify(_text(headers, b"authorization"))
         request_id = request_ids.request_id(_text(headers, _REQUEST_ID))
+        request_ids.current.set(request_id)
+        traceparent = headers.get(_TRACEPARENT)
+        span = None if traceparent is None else _continue_trace(service, endpoint, scope, headers, request_id)
         fault = None
         try:
             reply = await _answer(service, endpoint, handlers, client, headers, scope, receive)
@@ -167,6 +172,8 @@ class HttpAdapter:
         if fault is not None:
             reply = problem(fault, scope["path"])
         service.metrics.count_request(endpoint, "http", str(reply.status), time.perf_counter() - started)
+        if span is not None:
+            tracing.end(span, int(reply.status), failed=reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
         service.access.audit(client, "replay" if AS_OF in headers else endpoint, "http", request_id, fault)
         if service.leaving:
             reply = reply._replace(headers=(*reply.headers, CLOSE))
@@ -232,6 +239,19 @@ async def _answer(
     except ServiceError as fault:
         service.classifier.count_refusal(endpoint, "http", fault, at)
         raise
+
+
+def _continue_trace(
+    service: "Service", endpoint: str, scope: "Scope", headers: Mapping[bytes, bytes], request_id: str
+) -> "Span | None":
+    attributes = {
+        "http.request.method": scope["method"],
+        "http.route": scope["path"],
+        "url.scheme": scope["scheme"],
+        "housing.request_id": request_id,
+    }
+    state = _text(headers, tracing.TRACESTATE.encode())
+    return service.tracing.begin(endpoint, headers[_TRACEPARENT].decode("latin-1"), state, attributes)
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:

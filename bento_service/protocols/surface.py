@@ -8,9 +8,7 @@ from bento_service.answers import Health, Models
 from bento_service.classifier import Classifier
 from bento_service.classifier import Models as ModelSource
 from bento_service.metrics import Metrics
-
-MAX_LISTING_BYTES = 65_536
-"""Of a request about one listing: some hundred ads fit in."""
+from bento_service.tracing import Tracing
 
 
 class Service(Protocol):
@@ -22,6 +20,7 @@ class Service(Protocol):
         For failures of our own.
     access : Access
     metrics : Metrics
+    tracing : Tracing
     classifier : Classifier
     models : Models
         Its snapshot names the market that is described.
@@ -37,6 +36,9 @@ class Service(Protocol):
     def logger(self) -> logging.Logger: ...  # noqa: D102
     @property
     def access(self) -> Access: ...  # noqa: D102
+    @property
+    def tracing(self) -> Tracing: ...  # noqa: D102
+
     @property
     def metrics(self) -> Metrics: ...  # noqa: D102
     @property
@@ -64,9 +66,3 @@ class Service(Protocol):
 
     def expose_metrics(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
-
-
-def max_body_bytes(service: Service, endpoint: str) -> int:
-    """Return the size that a request to an endpoint may have."""
-    largest = service.max_request_bytes
-    return largest if endpoint == "predict_batch" else min(largest, MAX_LISTING_BYTES)

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from bento_service import request_ids
 from bento_service.models.snapshot import ServedModel
 from bento_service.moments import format_moment
 from housing_assets.inference.prediction import Prediction
@@ -49,6 +50,7 @@ def answer_record(
         "prediction_id": prediction_id,
         "predicted_at": format_moment(at),
         "protocol": protocol,
+        "request_id": request_ids.current.get(),
         "request_key": key,
         "listing": _without_target(served, cells),
         **_outcome(served, prediction, "answer"),

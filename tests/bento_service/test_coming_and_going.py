@@ -29,7 +29,7 @@ ANSWER_AND_SHIP = """if True:
     from resources.settings import ServingSettings
 
     async def run(storage, folder):
-        runtime = Runtime(ServingSettings(storage=Path(storage), model_folder=Path(folder)), None)
+        runtime = Runtime(ServingSettings(storage=Path(storage), model_folder=Path(folder)), None, "127.0.0.1")
         await runtime.start()
         before = set(sys.modules)
         for _ in range(200):

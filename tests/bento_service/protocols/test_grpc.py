@@ -21,6 +21,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bento_service.protocols.body_sizes import MAX_LISTING_BYTES
 from bento_service.protocols.grpc_methods import METHODS, SERVICE
 from bento_service.protocols.grpc_server import HANDSHAKE_SECONDS
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import (
@@ -30,7 +31,6 @@ from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import (
     SendFeedbackRequest,
 )
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
-from bento_service.protocols.surface import MAX_LISTING_BYTES
 from housing_assets.inference.market import Market
 from housing_assets.markets.istanbul import MARKET
 from tests.bento_service.ads import sample_ads
