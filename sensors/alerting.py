@@ -31,6 +31,9 @@ _GRACE = timedelta(seconds=5)
 
 _MOST_DECISIONS = 200
 
+_WILL_RETRY = "dagster/will_retry"
+"""Tag by which Dagster says that its daemon runs a failed run again."""
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -107,7 +110,8 @@ def _failed_runs(instance: dg.DagsterInstance, watched: Watched, since: datetime
             continue
         trigger = run.tags.get(TRIGGER)
         why = f", launched by {trigger}," if trigger else ""
-        text = f"{watched.market}: run {run.run_id}{why} failed{_where(instance, run.run_id)}."
+        again = " It is run again." if run.tags.get(_WILL_RETRY) == "true" else ""
+        text = f"{watched.market}: run {run.run_id}{why} failed{_where(instance, run.run_id)}.{again}"
         yield Alert(f"run:{run.run_id}", "run", text, ended)
 
 

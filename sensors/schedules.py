@@ -5,6 +5,10 @@ import dagster as dg
 from resources.dagster_internals import UnresolvedPartitionedAssetScheduleDefinition
 from sensors.training_runs import MARKET, TRIGGER, runs_in_flight, selected_assets
 
+RUN_AGAIN = {"dagster/max_retries": "3", "dagster/retry_strategy": "FROM_FAILURE"}
+"""Tags of runs that the daemon runs again when they fail (``run_retries`` of dagster.yaml): with the tries of each
+step, a night gets over an outage of half an hour."""
+
 WEEKLY = "weekly_schedule"
 """Value of the tag ``housing/trigger`` on the runs of the weekly schedule."""
 
@@ -29,7 +33,7 @@ def daily_monitoring_schedule(
         "daily_monitoring",
         monitoring,
         description="Profiles, judges and reports one day of production.",
-        tags={TRIGGER: "daily_schedule", MARKET: market},
+        tags={TRIGGER: "daily_schedule", MARKET: market, **RUN_AGAIN},
     )
     return dg.build_schedule_from_partitioned_job(
         job,

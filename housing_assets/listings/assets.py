@@ -12,6 +12,7 @@ from housing_assets.lineage_page import MASKED, sample_rows, table_schema
 from resources.listing_source import ListingSource
 from resources.model_registry import LINEAGE_CONTRACT, ModelRegistry
 from resources.prediction_store import PredictionStore
+from resources.retries import retried
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ class LabelledListingsConfig(dg.Config):
 
 
 @dg.asset(group_name=GROUP, kinds={"pandas", "parquet"})
+@retried
 def raw_listings(
     context: dg.AssetExecutionContext,
     config: RawListingsConfig,
@@ -85,6 +87,7 @@ def raw_listings(
 
 # It reads nothing of raw_listings: it comes after them so that whoever trains on new ones takes what was learned along.
 @dg.asset(group_name=GROUP, kinds={"sqlalchemy", "parquet"}, deps=["prediction_store", "raw_listings"])
+@retried
 def labelled_listings(
     context: dg.AssetExecutionContext,
     config: LabelledListingsConfig,

@@ -25,6 +25,7 @@ from housing_assets.monitoring.runs import (
 )
 from resources.model_registry import ModelRegistry
 from resources.prediction_store import PredictionStore, read_listings
+from resources.retries import retried
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -65,6 +66,7 @@ def reference_profile(
 @dg.asset(
     group_name=GROUP, partitions_def=DAYS.partitions(), kinds={"sqlalchemy", "parquet"}, deps=["prediction_store"]
 )
+@retried
 def production_predictions(
     context: dg.AssetExecutionContext, predictions: PredictionStore, market: dg.ResourceParam[Market]
 ) -> Any:
@@ -213,6 +215,7 @@ def feature_validation_report(
 @dg.asset(
     group_name=GROUP, partitions_def=DAYS.partitions(), kinds={"sqlalchemy", "parquet"}, deps=["prediction_store"]
 )
+@retried
 def production_labels(context: dg.AssetExecutionContext, config: LabelsConfig, predictions: PredictionStore) -> Any:
     """Answers and shadow predictions whose true price or category was known by the end of the day."""
     from housing_assets.monitoring.production.frames import Frames
@@ -232,6 +235,7 @@ def production_labels(context: dg.AssetExecutionContext, config: LabelsConfig, p
     dagster_type=dg.Any,
     check_specs=checks.specs("performance_report"),
 )
+@retried
 def performance_report(
     context: dg.AssetExecutionContext,
     config: PerformanceConfig,

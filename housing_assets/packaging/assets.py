@@ -14,6 +14,7 @@ from housing_assets.training.assets import FINE_TUNED_FROM, FOREST_LINE, FOREST_
 from resources.bento_store import BentoStore
 from resources.mlflow_tracking import MlflowTracking
 from resources.model_registry import DECISION, PRODUCTION, PROMOTED, ModelRegistry
+from resources.retries import retried
 from resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class BentoConfig(dg.Config):
 
 
 @dg.asset(group_name="registry", kinds={"mlflow"})
+@retried
 def registered_model(
     context: dg.AssetExecutionContext,
     config: PromotionConfig,

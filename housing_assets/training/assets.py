@@ -10,6 +10,7 @@ from housing_assets.lineage_page import picture, table
 from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
 from resources.checkpoints import Checkpoints
 from resources.mlflow_tracking import MlflowTracking
+from resources.retries import retried
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -116,6 +117,7 @@ def balanced_training_set(
 
 
 @dg.asset(group_name=GROUP, kinds={"scikitlearn", "mlflow"})
+@retried
 def price_forest(
     context: dg.AssetExecutionContext,
     config: ForestConfig,
@@ -199,6 +201,7 @@ def price_forest(
         )
     ],
 )
+@retried
 def model_evaluation(
     context: dg.AssetExecutionContext,
     config: EvaluationConfig,

@@ -1,0 +1,83 @@
+"""Steps are tried again while what they talk to is away, and not when another try would end the same way."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from resources import retries
+from resources.ports import free_port
+from resources.retries import retried
+
+PORT = free_port()
+TRIES: list[int] = []
+
+
+def knock(context: dg.AssetExecutionContext) -> int:
+    TRIES.append(context.retry_number)
+    socket.create_connection(("127.0.0.1", PORT), timeout=2).close()
+    return len(TRIES)
+
+
+@dg.asset
+@retried
+def patient(context: dg.AssetExecutionContext) -> int:
+    """Knock at a server."""
+    return knock(context)
+
+
+@dg.asset
+@retried
+def streaming(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """Knock at a server."""
+    yield dg.MaterializeResult(metadata={"tries": knock(context)})
+
+
+@dg.asset
+@retried
+def mistaken(context: dg.AssetExecutionContext) -> None:
+    """Fail for good."""
+    TRIES.append(context.retry_number)
+    raise ValueError("3 rows have no district")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "DELAYS", (0.5, 0.5, 0.5, 0.5))
+    TRIES.clear()
+
+
+@pytest.mark.parametrize("asset", [patient, streaming], ids=["value", "stream"])
+def test_a_step_is_tried_again_until_the_server_is_back(asset: dg.AssetsDefinition) -> None:
+    with socket.socket() as server:
+
+        def come_back() -> None:
+            while len(TRIES) < 2:
+                time.sleep(0.05)
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(("127.0.0.1", PORT))
+            server.listen()
+
+        coming = threading.Thread(target=come_back)
+        coming.start()
+        result = dg.materialize([asset])
+        coming.join()
+    assert result.success
+    assert list(range(len(TRIES))) == TRIES
+    assert len(TRIES) > 1
+
+
+def test_a_server_that_stays_away_fails_the_step_as_it_is() -> None:
+    result = dg.materialize([patient], raise_on_error=False)
+    assert not result.success
+    assert TRIES == [0, 1, 2, 3, 4]
+    (failure,) = result.get_step_failure_events()
+    assert "ConnectionRefusedError" in str(failure.step_failure_data.error)
+
+
+def test_what_is_wrong_is_not_tried_again() -> None:
+    assert not dg.materialize([mistaken], raise_on_error=False).success
+    assert TRIES == [0]
