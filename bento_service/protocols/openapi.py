@@ -13,7 +13,7 @@ from bento_service.protocols.openapi_schemas import Schema, ref, schemas
 from bento_service.record_ids import new_id
 
 _JSON, _PROBLEM = "application/json", "application/problem+json"
-_COMMON = (Kind.UNAUTHENTICATED, Kind.OVERLOADED, Kind.INTERNAL)
+_COMMON = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.RATE_LIMITED, Kind.OVERLOADED, Kind.INTERNAL)
 _WITH_BODY = (*_COMMON, Kind.INVALID, Kind.TOO_LARGE, Kind.UNSUPPORTED_MEDIA_TYPE, Kind.REQUEST_TIMEOUT, Kind.NO_MODEL)
 _PROBE = (Kind.NO_MODEL, Kind.SHUTTING_DOWN, Kind.INTERNAL)
 _MOMENT = "2026-03-01T12:00:00+03:00"

@@ -1,8 +1,10 @@
 """What the service depends on, in forms that can be broken on purpose, and looks at how the service takes it."""
 
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -68,6 +70,33 @@ def postgresql(folder: Path) -> Iterator[str]:
     ) as process:
         assert process.stdout is not None
         yield process.stdout.readline().decode().strip()
+
+
+@contextmanager
+def flooded_with_headers(service: Service, connections: int) -> Iterator[None]:
+    """Send headers without end on several connections, each made anew when the service closes it."""
+    stopping = threading.Event()
+
+    def flood() -> None:
+        while not stopping.is_set():
+            with (
+                suppress(OSError),
+                socket.create_connection(("127.0.0.1", service.port), timeout=5) as connection,
+            ):
+                connection.sendall(b"GET /readyz HTTP/1.1\r\nhost: x\r\nx: ")
+                while not stopping.is_set():
+                    connection.sendall(b"a" * 65_536)
+            stopping.wait(0.05)
+
+    threads = [threading.Thread(target=flood) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()
 
 
 def workers(service: Service) -> list[psutil.Process]:

@@ -34,7 +34,7 @@ ANSWER_AND_SHIP = """if True:
         before = set(sys.modules)
         for _ in range(200):
             runtime.classifier.predict({home!r}, None, "http")
-        while runtime.check_health()["prediction_store"]["shipped"] < 200:
+        while runtime.check_health(hosts=True)["prediction_store"]["shipped"] < 200:
             await asyncio.sleep(0.05)
         print(*sorted(set(sys.modules) - before))
         await runtime.stop()

@@ -23,6 +23,7 @@ from resources.settings import MODEL_NAME
 from tests.bento_service.ads import sample_ads
 from tests.bento_service.breaking import (
     filled,
+    flooded_with_headers,
     health,
     journal_bytes,
     kill,
@@ -209,6 +210,18 @@ def test_a_service_that_starts_without_its_registry_answers_at_once_and_follows_
     outcome = trials.judge(f"registry hangs at the start ({tier}), then answers", load, store)
     assert outcome.answered_by == f"{tier} baked, production 1"
     assert_undisturbed(outcome)
+
+
+def test_a_flood_of_headers_holds_no_answer_up_and_takes_no_memory(trials: Trials, tmp_path: Path) -> None:
+    store = new_sqlite(tmp_path)
+    with serving(tmp_path, trials.settings()) as service, trials.load(service) as load:
+        load.keep_on(CALM)
+        before = sum(each.memory_info().rss for each in workers(service))
+        with flooded_with_headers(service, connections=20):
+            load.keep_on(5 * CALM)
+            assert sum(each.memory_info().rss for each in workers(service)) - before < 20 << 20
+        load.keep_on(CALM)
+    assert_undisturbed(trials.judge("headers without end on 20 connections", load, store))
 
 
 def test_promotions_and_rollbacks_are_followed_under_load(trials: Trials, tmp_path: Path) -> None:
