@@ -134,7 +134,6 @@ class Runtime:
     async def start(self) -> None:
         """Load a model, and start to ship records: what both import and compile would delay the first requests."""
         sys.setswitchinterval(_SWITCH_SECONDS)
-        logging.getLogger("housing").setLevel(logging.INFO)  # BentoML shows warnings alone of what is not its own
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log each look-up in the registry
         await asyncio.to_thread(self.models.start)
         await asyncio.to_thread(self._shipper.start, _FIRST_LOOK_SECONDS)
