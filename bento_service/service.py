@@ -86,7 +86,7 @@ class HousingPriceClassifier:
     @bentoml.api
     async def model(self) -> Models:
         """Return which versions answer: bands, metrics, fingerprints and sources."""
-        return HTTP.require().describe_models()
+        return HTTP.require().describe_models(hosts=False)
 
     @bentoml.on_shutdown
     async def stop(self) -> None:

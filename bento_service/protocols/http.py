@@ -397,6 +397,7 @@ async def _infer(service: "Service", request: Request) -> Reply:
     from bento_service.protocols.inference_protocol import read_request, write_response
 
     asked = read_request(request.json(), service.models.snapshot)
+    service.access.owe(request.client, len(asked.listings) - 1)
     answers = await service.classifier.predict_batch(
         asked.listings, request.key, "http", request.deadline, request.at, request.idempotency_key, whole=True
     )
