@@ -103,6 +103,18 @@ class Thresholds(BaseModel):
         lt=1,
         description="Smallest share of the answers that the days before let expect.",
     )
+    broken_min_rows: int = Field(
+        default=50, ge=30, description="Rows of a day from which on signs of a broken feed are looked for."
+    )
+    broken_missing_share: float = Field(
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="Share of the rows, beyond the reference's, in which a value goes missing: the feed is broken.",
+    )
+    repeated_share: float = Field(
+        default=0.5, gt=0, lt=1, description="Share of a day's rows that may repeat another; more is a broken feed."
+    )
     severe_factor: float = Field(default=2.0, ge=1, description="A finding is severe from this many times its limit.")
 
     @model_validator(mode="after")

@@ -52,7 +52,7 @@ def measure(
             continue
         of_reference, design_effect = reference.texts[name], window.design_effect(name)
         counts = common_counts(of_reference, text)
-        cells = commonest_cells(counts, of_reference.missing, text.missing)
+        cells = commonest_cells(counts, of_reference.missing, text.missing).present()
         yield from _stability(name, cells, limits, design_effect)
         yield from _measure_text(name, counts, limits, design_effect, named=name not in personal)
     for name in window.missing:
@@ -128,7 +128,7 @@ def _measure_number(
 ) -> Iterator[Measurement]:
     from scipy.stats import wasserstein_distance
 
-    yield from _stability(name, decile_cells(reference, window), limits, design_effect)
+    yield from _stability(name, decile_cells(reference, window).present(), limits, design_effect)
     if not reference.present or not window.present:
         return
     distance = two_sample.kolmogorov_smirnov(reference.counts, window.counts / design_effect)
@@ -229,7 +229,7 @@ def _measure_predictions(
 
 
 def _stability(name: str, cells: Cells, limits: Thresholds, design_effect: float) -> Iterator[Measurement]:
-    if np.count_nonzero(cells.reference + cells.window) < 2:
+    if not cells.reference.any() or not cells.window.any() or np.count_nonzero(cells.reference + cells.window) < 2:
         return
     stability = two_sample.population_stability(cells.reference, cells.window / design_effect)
     yield Measurement(

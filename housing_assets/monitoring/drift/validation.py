@@ -68,17 +68,22 @@ class ValidationReport:
         """Whether there are enough high issues to fail the check, or one number's shift is severe by itself."""
         factor = self.thresholds.severe_factor
         shifts = [issue.finding for issue in self.issues if issue.finding.statistic == "median_shift"]
-        return self.counts_toward_retraining or any(one.effect >= factor * (one.alert or 0.0) for one in shifts)
+        return self.n_high >= self.thresholds.high_issues or any(one.effect >= factor * (one.alert or 0.0) for one in shifts)
 
     @property
     def counts_toward_retraining(self) -> bool:
-        """Whether there are enough high issues for the window to count toward retraining."""
+        """Whether enough of the high issues can be mended by retraining, as values that went missing cannot."""
+        return self._n_mendable >= self.thresholds.high_issues
         return self.n_high >= self.thresholds.high_issues
 
     @property
     def severe(self) -> bool:
         """Whether there are so many high issues that no second window is waited for."""
-        return self.n_high >= self.thresholds.severe_factor * self.thresholds.high_issues
+        return self._n_mendable >= self.thresholds.severe_factor * self.thresholds.high_issues
+
+    @property
+    def _n_mendable(self) -> int:
+        return sum(issue.grade is Grade.HIGH and issue.finding.statistic != "missing" for issue in self.issues)
 
 
 def validate_features(

@@ -1,9 +1,10 @@
-"""Summary of a number's values: a fine histogram, how many are missing, and exact sums.
+"""Summary of a number's values: a fine histogram, their magnitudes, how many are missing, and exact sums.
 
 Everything is counted in whole numbers, so that profiles merge exactly, in any order and from any split.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -18,6 +19,9 @@ STEPS_PER_UNIT = 256
 
 LARGEST = 1e11
 """Values beyond it count as it in the sums."""
+
+PER_DECADE = 128
+"""Magnitudes that a decade is divided into: values of one of them differ by 1.8 % at most."""
 
 _ROWS_AT_ONCE = 2**16
 _LOW_BITS = 23  # LARGEST has 45 bits in steps: two parts whose products, summed over _ROWS_AT_ONCE, stay below 2**63
@@ -36,6 +40,9 @@ class NumberProfile:
     missing : int
     total, squares : int
         Sum of the values in steps, and of their squares.
+    magnitudes : mapping of int to int
+        Values other than 0 by ⌊log₁₀ |value| · PER_DECADE⌋: a factor on all of them is a shift of these, also beyond
+        the reference's range, where the bins tell nothing apart.
     """
 
     edges: np.ndarray
@@ -43,6 +50,7 @@ class NumberProfile:
     missing: int
     total: int
     squares: int
+    magnitudes: Mapping[int, int]
 
     @classmethod
     def of(cls, numbers: np.ndarray, edges: np.ndarray) -> Self:
@@ -57,6 +65,7 @@ class NumberProfile:
         """
         counts = np.zeros(len(edges) + 1, dtype=np.int64)
         present = total = squares = 0
+        magnitudes: Counter[int] = Counter()
         for start in range(0, len(numbers), _ROWS_AT_ONCE):
             found = numbers[start : start + _ROWS_AT_ONCE]
             found = found[~np.isnan(found)]
@@ -64,9 +73,10 @@ class NumberProfile:
             steps = np.rint(np.clip(found, -LARGEST, LARGEST) * STEPS_PER_UNIT).astype(np.int64)
             high, low = steps >> _LOW_BITS, steps & (2**_LOW_BITS - 1)
             present += len(found)
+            magnitudes.update(_magnitudes(found, np.ones(len(found), dtype=np.int64)))
             total += int(steps.sum())
             squares += (int(high @ high) << 2 * _LOW_BITS) + (int(high @ low) << _LOW_BITS + 1) + int(low @ low)
-        return cls(edges, counts, len(numbers) - present, total, squares)
+        return cls(edges, counts, len(numbers) - present, total, squares, dict(magnitudes))
 
     def merge(self, other: Self) -> Self:
         """Return the summary of both, whose edges must be the same (``require_comparable`` sees to it)."""
@@ -76,6 +86,7 @@ class NumberProfile:
             self.missing + other.missing,
             self.total + other.total,
             self.squares + other.squares,
+            dict(Counter(self.magnitudes) + Counter(other.magnitudes)),
         )
 
     @property
@@ -99,7 +110,7 @@ class NumberProfile:
     @property
     def positions(self) -> np.ndarray:
         """Where each bin's values stand: its lower edge, which the reference had a value at; float64."""
-        return np.concatenate([self.edges[:1], self.edges]) if len(self.edges) else np.zeros(1)
+        return _positions(self.edges)
 
     def quantile(self, share: float) -> float:
         """Return the value below or at which a share of the values lies, to within its bin; 0 where there are none."""
@@ -114,18 +125,35 @@ class NumberProfile:
             "missing": self.missing,
             "total": self.total,
             "squares": self.squares,
+            "magnitudes": sorted(self.magnitudes.items()),
         }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """Read back what ``to_dict`` returned."""
+        """Read back what ``to_dict`` returned; without magnitudes, they follow from the bins, to within one of them."""
+        edges, counts = np.array(stored["edges"], dtype=np.float64), np.array(stored["counts"], dtype=np.int64)
+        known = stored.get("magnitudes")
         return cls(
-            np.array(stored["edges"], dtype=np.float64),
-            np.array(stored["counts"], dtype=np.int64),
+            edges,
+            counts,
             int(stored["missing"]),
             int(stored["total"]),
             int(stored["squares"]),
+            _magnitudes(_positions(edges), counts) if known is None else {int(one): int(many) for one, many in known},
         )
+
+
+def _positions(edges: np.ndarray) -> np.ndarray:
+    return np.concatenate([edges[:1], edges]) if len(edges) else np.zeros(1)
+
+
+def _magnitudes(values: np.ndarray, counts: np.ndarray) -> dict[int, int]:
+    """Count values other than 0 by magnitude."""
+    filled = (values != 0) & (counts > 0)
+    found = np.floor(np.log10(np.abs(values[filled])) * PER_DECADE).astype(np.int64)
+    bins, codes = np.unique(found, return_inverse=True)
+    summed = np.bincount(codes, counts[filled], len(bins)).astype(np.int64)
+    return dict(zip(bins.tolist(), summed.tolist(), strict=True))
 
 
 def learn_edges(numbers: np.ndarray) -> np.ndarray:

@@ -18,16 +18,19 @@ from housing_assets.monitoring.profiles.blocks import BlockCounts, require_block
 from housing_assets.monitoring.profiles.numbers import NumberProfile, learn_edges
 from housing_assets.monitoring.profiles.predictions import PredictionProfile
 from housing_assets.monitoring.profiles.refused import ProfileRefused, require_same_categories
+from housing_assets.monitoring.profiles.rows import RowProfile
 from housing_assets.monitoring.profiles.texts import TextProfile
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 3
-"""Schema 1 did not name the predicted categories, schema 2 did not know which requests came together."""
+SCHEMA = 4
+"""Schema 1 did not name the predicted categories, schema 2 did not know which requests came together, schema 3 had neither
+magnitudes nor whole rows."""
 
 OF_REFERENCES = 2
-"""Oldest schema in which a reference can still be read: its rows are listings, and no requests."""
+"""Oldest schema in which a reference can still be read: its rows are listings, and no requests, and its magnitudes follow
+from its bins. Those of a day do not, for they end where the reference does."""
 
 PROFILED = (*FEATURE_NUMBERS, *TEXTS, Role.CLOCK)
 """Roles of the values that are summarized: not keys, which are no features, and not what is predicted."""
@@ -54,6 +57,8 @@ class Profile:
     lags : mapping of str to NumberProfile
         Days from each clock to ``as_of``.
     predictions : PredictionProfile
+    listings : RowProfile
+        How many different listings there are; of a reference of an older schema, none.
     blocks : BlockCounts or None
         None where each row stands for itself, as the listings of a reference do.
     """
@@ -63,6 +68,7 @@ class Profile:
     texts: Mapping[str, TextProfile]
     lags: Mapping[str, NumberProfile]
     predictions: PredictionProfile
+    listings: RowProfile
     blocks: BlockCounts | None = None
 
     @classmethod
@@ -104,6 +110,7 @@ class Profile:
                 for value in _in(listings, market, Role.CLOCK)
             },
             predictions=predictions,
+            listings=RowProfile.of(listings[[value.name for value in _in(listings, market, *PROFILED)]]),
             blocks=blocks,
         )
 
@@ -123,6 +130,7 @@ class Profile:
             texts={name: one.merge(other.texts[name]) for name, one in self.texts.items()},
             lags={name: one.merge(other.lags[name]) for name, one in self.lags.items()},
             predictions=self.predictions.merge(other.predictions),
+            listings=self.listings.merge(other.listings),
             blocks=self.blocks.merge(other.blocks) if self.blocks and other.blocks else None,
         )
 
@@ -134,6 +142,7 @@ class Profile:
             "texts": {name: one.to_dict() for name, one in self.texts.items()},
             "lags": {name: one.to_dict() for name, one in self.lags.items()},
             "predictions": self.predictions.to_dict(),
+            "listings": self.listings.to_list(),
             "blocks": self.blocks and self.blocks.to_dict(),
         }
         body = json.dumps(profile, separators=(",", ":"), sort_keys=True, allow_nan=False)
@@ -192,6 +201,7 @@ class Profile:
             texts={name: TextProfile.from_dict(one) for name, one in profile["texts"].items()},
             lags={name: NumberProfile.from_dict(one) for name, one in profile["lags"].items()},
             predictions=predictions,
+            listings=RowProfile.from_list(profile.get("listings", [])),
             blocks=BlockCounts.from_dict(profile["blocks"]) if profile.get("blocks") else None,
         )
 

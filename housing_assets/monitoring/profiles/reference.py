@@ -11,6 +11,7 @@ import numpy as np
 
 from housing_assets.inference.declaration import Role
 from housing_assets.inference.market import Market
+from housing_assets.monitoring.profiles.numbers import NumberProfile, learn_edges
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 from housing_assets.monitoring.profiles.predictions import PredictionProfile
 from housing_assets.monitoring.profiles.profile import OF_REFERENCES, Profile, reference_edges
@@ -32,10 +33,13 @@ class Reference:
         Of all listings, those trained on and those held out, with the predictions for the latter. Its bins are those
         in which the version's production is counted.
     holdout : Outcomes
+    prices : NumberProfile or None
+        Of all listings, where the target is a price; None of a version that was registered before it was kept.
     """
 
     profile: Profile
     holdout: Outcomes
+    prices: NumberProfile | None = None
 
     @classmethod
     def of(cls, market: Market, listings: "pd.DataFrame", truth: np.ndarray, probabilities: np.ndarray) -> Self:
@@ -57,11 +61,15 @@ class Reference:
         return cls(
             Profile.of(market, listings, predictions, edges, as_of=_newest_day(market, listings)),
             Outcomes.of(market.categories, truth, predicted, probabilities),
+            _prices(listings[market.target_value.name].to_numpy(np.float64)) if market.has_price else None,
         )
 
     def to_json(self) -> str:
         """Return the reference as JSON."""
-        return json.dumps({"profile": self.profile.to_json(), "holdout": self.holdout.to_dict()}, sort_keys=True)
+        stored = {"profile": self.profile.to_json(), "holdout": self.holdout.to_dict()}
+        if self.prices is not None:
+            stored["prices"] = self.prices.to_dict()
+        return json.dumps(stored, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -80,7 +88,9 @@ class Reference:
                     "housing versions upgrade rewrites it"
                 )
             return cls(
-                Profile.from_json(stored["profile"], oldest=OF_REFERENCES), Outcomes.from_dict(stored["holdout"])
+                Profile.from_json(stored["profile"], oldest=OF_REFERENCES),
+                Outcomes.from_dict(stored["holdout"]),
+                NumberProfile.from_dict(stored["prices"]) if "prices" in stored else None,
             )
 
     @classmethod
@@ -121,6 +131,10 @@ def _damage_refused() -> Iterator[None]:
         raise
     except (ValueError, KeyError, TypeError) as fault:
         raise ProfileRefused(f"no reference, or a damaged one: {fault!r}") from None
+
+
+def _prices(prices: np.ndarray) -> NumberProfile:
+    return NumberProfile.of(prices, learn_edges(prices))
 
 
 def _newest_day(market: Market, listings: "pd.DataFrame") -> np.ndarray:

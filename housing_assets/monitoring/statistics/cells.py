@@ -31,6 +31,12 @@ class Cells(NamedTuple):
     reference: np.ndarray
     window: np.ndarray
 
+    def present(self) -> "Cells":
+        """Return the cells of the rows that have a value."""
+        kept = np.array([name != MISSING for name in self.names], dtype=bool)
+        names = tuple(name for name in self.names if name != MISSING)
+        return Cells(names, self.reference[kept], self.window[kept])
+
 
 class Counts(NamedTuple):
     """Counts of the same values, of a text, in two samples."""

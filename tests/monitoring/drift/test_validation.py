@@ -68,9 +68,20 @@ def test_new_categories_are_graver_the_more_rows_they_have(platform: Platform, s
 
 
 def test_two_high_issues_fail_and_count_toward_retraining(platform: Platform) -> None:
+    listings = ads(2_000, 1, new_district_share=0.5)
+    found = report(platform, listings.assign(heating_type=pd.Categorical(["yeni"] * len(listings))))
+    assert found.n_high == 2
+    assert found.failed
+    assert found.counts_toward_retraining
+    assert "2 high and 0 medium issues" in found.summary
+    assert "the check fails" in found.summary
+
+
+def test_two_columns_that_went_missing_fail_and_do_not_count(platform: Platform) -> None:
     found = report(platform, ads(2_000, 1, missing={"HeatingType": 0.6, "BuildingAge": 0.6}))
     assert found.n_high == 2
-    assert found.counts_toward_retraining
+    assert found.failed
+    assert not found.counts_toward_retraining
     assert "2 high and 0 medium issues" in found.summary
     assert "the check fails" in found.summary
 

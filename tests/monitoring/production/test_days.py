@@ -152,7 +152,7 @@ def test_a_stored_day_of_an_older_schema_is_refused(
     platform: Platform, day: list[pd.DataFrame], tmp_path: Path
 ) -> None:
     profile_day(MARKET, day, lambda version: platform.reference).save(tmp_path)
-    (tmp_path / "1.json").write_text((tmp_path / "1.json").read_text().replace('"schema":3', '"schema":2'))
+    (tmp_path / "1.json").write_text((tmp_path / "1.json").read_text().replace('"schema":4', '"schema":3'))
 
-    with pytest.raises(ProfileRefused, match="schema is 2, this version reads 3"):
+    with pytest.raises(ProfileRefused, match="schema is 3, this version reads 4"):
         DayProfiles.load(tmp_path)

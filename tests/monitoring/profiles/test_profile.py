@@ -148,7 +148,7 @@ def test_sums_stay_exact_where_floats_do_not() -> None:
 def test_a_stored_profile_reads_back_the_same(platform: Platform) -> None:
     text = platform.reference.to_json()
     assert Profile.from_json(text).to_json() == text
-    assert json.loads(text)["schema"] == 3
+    assert json.loads(text)["schema"] == 4
     assert len(text) < 500_000
 
 
@@ -167,7 +167,8 @@ def test_texts_that_utf_8_cannot_hold_are_stored() -> None:
         (lambda text: "[1]", "damaged"),
         (lambda text: text.replace('"missing":0', '"missing":1', 1), "checksum"),
         (lambda text: text + " ", "checksum"),
-        (lambda text: text.replace('"schema":3', '"schema":4'), "schema is 4, this version reads 3"),
+        (lambda text: text.replace('"schema":4', '"schema":5'), "schema is 5, this version reads 4"),
+        (lambda text: text.replace('"schema":4', '"schema":3'), "schema is 3, this version reads 4"),
     ],
 )
 def test_a_damaged_profile_is_refused_and_says_why(damage: Callable[[str], str], reason: str) -> None:

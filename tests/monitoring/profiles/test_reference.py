@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 from housing_assets.features.split import held_out
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.markets.istanbul import MARKET
+from housing_assets.monitoring.drift.causes import DECIMAL, Scale, find_scale
 from housing_assets.monitoring.drift.report import Status, judge_drift
+from housing_assets.monitoring.profiles.numbers import PER_DECADE
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.monitoring.profiles.refused import ProfileRefused
 from tests.monitoring.small_platform import Platform, ads
@@ -112,6 +115,28 @@ def test_an_old_reference_of_another_number_of_categories_or_damaged_is_refused(
         Reference.from_old_json(OLD.replace('\\"rows\\":300', '\\"rows\\":301'), OLD_CATEGORIES)
 
 
+def as_of_schema_2(profile: str) -> str:
+    """Give a profile as the release before wrote it, without magnitudes and whole rows."""
+    stored = json.loads(profile)["profile"]
+    del stored["listings"], stored["blocks"]
+    for number in [*stored["numbers"].values(), *stored["lags"].values()]:
+        del number["magnitudes"]
+    body = json.dumps(stored, separators=(",", ":"), sort_keys=True)
+    return f'{{"schema":2,"sha256":"{hashlib.sha256(body.encode()).hexdigest()}","profile":{body}}}'
+
+
+def test_a_reference_without_magnitudes_takes_them_from_its_bins(reference: Reference) -> None:
+    stored = json.loads(reference.to_json())
+    del stored["prices"]
+
+    found = Reference.from_json(json.dumps(stored | {"profile": as_of_schema_2(stored["profile"])}))
+
+    assert found.prices is None
+    areas, exact = (one.profile.numbers["gross_m2"].magnitudes for one in (found, reference))
+    assert sum(areas.values()) == sum(exact.values())
+    assert find_scale(areas, {one + PER_DECADE: many for one, many in exact.items()}, DECIMAL) == Scale(10.0, 1.0, "")
+
+
 def test_a_new_reference_is_no_old_one(reference: Reference) -> None:
-    with pytest.raises(ProfileRefused, match="schema is 3: expected 1"):
+    with pytest.raises(ProfileRefused, match="schema is 4: expected 1"):
         Reference.from_old_json(reference.to_json(), OLD_CATEGORIES)
