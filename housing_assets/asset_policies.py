@@ -12,15 +12,16 @@ OWNER = "team:pricing"
 
 CODE_VERSIONS = {
     "raw_listings": "2",  # with their origin, and without labelled ones
-    "listings": "2",  # joined with labelled listings
+    "labelled_listings": "2",  # with their days, of days that were judged
+    "listings": "3",  # with the days of labelled ones
     "price_bands": "2",  # name their categories
     "crossed_features": "2",  # hold the split
     "hashed_features": "2",  # hold the declaration
-    "reference_profile": "2",  # of any number of categories
+    "reference_profile": "3",  # with magnitudes and prices
     "production_predictions": "3",  # with the keys of their requests
-    "production_profile": "3",  # with the blocks of requests
-    "production_labels": "3",  # with the keys of their requests
-    "registered_model": "2",  # carries the declaration
+    "production_profile": "4",  # with magnitudes
+    "production_labels": "4",  # of days that are not held
+    "registered_model": "3",  # names the days of production that it learned from
 }
 """Those not named are at version 1."""
 

@@ -15,7 +15,7 @@ RESERVED_NAMES = frozenset({
     "balanced_training_set", "price_forest", "model_evaluation", "registered_model", "price_bento",
     "production_predictions", "production_profile", "drift_report", "feature_validation_report", "performance_report",
     "reference_profile", "quarantined_listings", "prediction_store", "production_labels", "traffic_report",
-    "retraining_decisions", "rollback_decisions", "new_listings_decisions",
+    "input_report", "retraining_decisions", "rollback_decisions", "new_listings_decisions",
     "assets", "checkpoints", "bentoml", "mlartifacts", "serving", "dagster", "demo",
     "defs", "features", "training", "packaging", "monitoring",
 })  # fmt: skip

@@ -29,6 +29,9 @@ ROLLED_BACK = "rolled_back"
 DECISION, PROMOTED = "decision", "promoted"
 """Tag of a version: what was decided about it. It says that it is promoted from when it has been in production on."""
 
+LABELLED_DAYS = "labelled_days"
+"""Tag of a version: the days of production that it learned from, or was judged on, as ``write_ranges`` has them."""
+
 LINEAGE_CONTRACT = "price_bands"
 """Tag of a version: its label scheme as JSON. The name is from when there were only price bands."""
 

@@ -4,15 +4,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from math import nan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import dagster as dg
 from pydantic import Field
+
+from resources.day_decisions import DayDecision, Days, read_days, write_decision
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table
+
+Purpose = Literal["judging", "teaching", "looking"]
+"""What labelled predictions are read for."""
 
 
 class Refusals(NamedTuple):
@@ -73,10 +78,51 @@ class PredictionStore(dg.ConfigurableResource):
         query = select(PREDICTIONS).where(_within(columns.predicted_at, start, end), columns.role.in_(roles))
         return self._read(PREDICTIONS, query, ("predicted_at", "prediction_id", "role"))
 
+    def reported_prices(self, start: datetime, end: datetime) -> "np.ndarray":
+        """Read the prices that were reported in an interval: float64 of shape (n_prices,), in no order."""
+        import numpy as np
+        from sqlalchemy import select
+
+        from resources.prediction_tables import FEEDBACK
+
+        price = FEEDBACK.c.price
+        query = select(price).where(_within(FEEDBACK.c.received_at, start, end), price.is_not(None))
+        with self._connect() as connection:
+            if not _is_migrated(connection, FEEDBACK):
+                return np.zeros(0)
+            with connection.begin():
+                return np.array(connection.execute(query).scalars().all(), dtype=np.float64)
+
+    def days(self) -> Days:
+        """Read what was decided on the days of production."""
+        from resources.prediction_tables import DAY_DECISIONS
+
+        with self._connect() as connection:
+            if not _is_migrated(connection, DAY_DECISIONS):
+                return Days()
+            with connection.begin():
+                return read_days(connection)
+
+    def decide(self, decision: DayDecision) -> None:
+        """Add a decision on a day; a store of an older release is brought to this one's form."""
+        from resources.prediction_tables import migrate
+
+        with self._connect() as connection:
+            migrate(connection.engine)
+            with connection.begin():
+                write_decision(connection, decision)
+
     def labels(
-        self, as_of: datetime, *, since: datetime | None = None, role: str = "answer"
+        self,
+        as_of: datetime,
+        *,
+        since: datetime | None = None,
+        role: str = "answer",
+        purpose: Purpose = "judging",
     ) -> "Iterator[pd.DataFrame]":
         """Read the predictions whose true price or category was known at a moment, in the order it was received.
+
+        Those of a day that is held are left out.
 
         Parameters
         ----------
@@ -86,6 +132,9 @@ class PredictionStore(dg.ConfigurableResource):
             Leave out predictions from before.
         role : str
             ``answer``, or ``shadow`` for what a challenger predicted beside it.
+        purpose : str
+            ``judging``; ``teaching``, which also leaves out what no judgement of its day has seen; or ``looking``,
+            which leaves out nothing.
 
         Yields
         ------
@@ -118,7 +167,12 @@ class PredictionStore(dg.ConfigurableResource):
         )
         if since is not None:
             query = query.where(PREDICTIONS.c.predicted_at >= since)
-        return self._read(FEEDBACK, query, ("received_at", "feedback_id"))
+        days = Days() if purpose == "looking" else self.days()
+        for frame in self._read(FEEDBACK, query, ("received_at", "feedback_id")):
+            if purpose == "looking":
+                yield frame
+            else:
+                yield frame[days.may_judge(frame) if purpose == "judging" else days.may_teach(frame)]
 
     def count_predictions(self, start: datetime, end: datetime) -> int:
         """Count the answers of an interval; shadow predictions are none."""

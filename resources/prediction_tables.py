@@ -134,6 +134,17 @@ REFUSALS = Table(
     Index("refusals_by_moment", "refused_at", "refusal_id"),
 )
 
+DAY_DECISIONS = Table(
+    "day_decisions",
+    METADATA,
+    Column("day", Text, primary_key=True, comment="UTC, as ISO 8601"),
+    Column("decided_at", Moment, primary_key=True),
+    Column("state", Text, nullable=False, comment="clean, held or released"),
+    Column("reason", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("causes", Text, nullable=False, comment="what is wrong with the day, as a JSON list"),
+)
+
 _TABLES = {"prediction": PREDICTIONS, "feedback": FEEDBACK, "refusal": REFUSALS}
 """Table of each kind of record."""
 

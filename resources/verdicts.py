@@ -43,6 +43,10 @@ class Verdict:
         The version that the judged one replaced; 0 if there is none, or if the check does not compare with it.
     worse_than_replaced : bool
         Whether the judged version does significantly worse than that one on the same rows.
+    broken : bool
+        Whether the window's day is held because its input is broken, or looks so: nothing found in it counts.
+    cause : str
+        Why, in a sentence.
     """
 
     partition: str
@@ -60,6 +64,8 @@ class Verdict:
     q: float = 1.0
     replaced_version: int = 0
     worse_than_replaced: bool = False
+    broken: bool = False
+    cause: str = ""
 
     def to_metadata(self) -> dict[str, Any]:
         """Return the verdict as metadata of an ``AssetCheckResult``; numbers of numpy's become Python's own."""
@@ -79,6 +85,8 @@ class Verdict:
             "q": float(self.q),
             "worse_than_replaced": bool(self.worse_than_replaced),
             "replaced_version": _version_text(self.replaced_version),
+            "broken": bool(self.broken),
+            "cause": self.cause,
         }
 
     @classmethod
@@ -118,6 +126,8 @@ class Verdict:
             q=_number(stored, "q", 1.0),
             replaced_version=_version(stored, "replaced_version"),
             worse_than_replaced=_flag(stored, "worse_than_replaced", False),
+            broken=_flag(stored, "broken", False),
+            cause=_text(stored, "cause"),
         )
 
 

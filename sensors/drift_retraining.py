@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from resources.decision_log import DecisionLogs, Log
+from resources.decision_log import Decision, DecisionLogs, Log
+from resources.prediction_store import PredictionStore
 from sensors.clock import Clock, utc_now
 from sensors.cursor import DecisionCursor
 from sensors.judgements import read_history
@@ -17,6 +18,13 @@ FAILED_CHECKS = "failed_drift_checks"
 """Value of the tag ``housing/trigger`` on the runs that this sensor launches."""
 
 
+OUT_OF_REACH = Decision(
+    "prediction store out of reach",
+    "Nothing is decided: the prediction store (HOUSING_PREDICTION_STORE) cannot say which days are held.",
+    needs_person=True,
+)
+
+
 def retraining_sensor(
     *,
     checks: Sequence[dg.AssetCheckKey],
@@ -27,7 +35,7 @@ def retraining_sensor(
     interval_seconds: int = 30,
     clock: Clock = utc_now,
 ) -> dg.SensorDefinition:
-    """Return the sensor ``retrain_on_failed_drift_checks``.
+    """Return the sensor ``retrain_on_failed_drift_checks``; it needs the resource ``predictions``.
 
     Parameters
     ----------
@@ -54,11 +62,14 @@ def retraining_sensor(
         minimum_interval_seconds=interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
-    def retrain_on_failed_drift_checks(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def retrain_on_failed_drift_checks(
+        context: dg.SensorEvaluationContext, predictions: dg.ResourceParam[PredictionStore]
+    ) -> dg.SensorResult:
         now = clock()
         history = read_history(context.instance, checks, now)
         runs = read_training_runs(context, training, FAILED_CHECKS, now)
-        decision, windows = decide(history, runs, now, rule)
+        held = _held_days(predictions)
+        decision, windows = (OUT_OF_REACH, []) if held is None else decide(history, runs, now, rule, held)
         known = DecisionCursor.read(context.cursor)
         last = known.decision if known else logs.last_fingerprint(context.instance, Log.RETRAINING)
         tags = {TRIGGER: FAILED_CHECKS, MARKET: market, **provenance(decision, windows)}
@@ -70,3 +81,13 @@ def retraining_sensor(
         )
 
     return retrain_on_failed_drift_checks
+
+
+def _held_days(predictions: PredictionStore) -> set[str] | None:
+    """Return the days that are held, None where the prediction store cannot say."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return {day.isoformat() for day in predictions.days().held}
+    except SQLAlchemyError:
+        return None

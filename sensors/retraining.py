@@ -5,7 +5,7 @@ started after it has succeeded, whoever launched that.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -81,7 +81,9 @@ class Window:
         }
 
 
-def decide(history: History, runs: TrainingRuns, now: datetime, rule: RetrainingRule) -> tuple[Decision, list[Window]]:
+def decide(
+    history: History, runs: TrainingRuns, now: datetime, rule: RetrainingRule, held: Collection[str] = ()
+) -> tuple[Decision, list[Window]]:
     """Return whether to retrain, with the windows that call for it.
 
     Parameters
@@ -91,6 +93,8 @@ def decide(history: History, runs: TrainingRuns, now: datetime, rule: Retraining
     runs : TrainingRuns
     now : datetime
     rule : RetrainingRule
+    held : collection of str
+        Days that are held: nothing found in them counts, whenever it was found.
 
     Returns
     -------
@@ -99,13 +103,15 @@ def decide(history: History, runs: TrainingRuns, now: datetime, rule: Retraining
     windows : list of Window
         The unresolved ones, oldest first.
     """
-    sufficient = [one for one in newest_of_each_window(history.judgements) if not one.verdict.insufficient]
+    newest = newest_of_each_window(history.judgements)
+    sufficient = [one for one in newest if not one.verdict.insufficient and one.window not in held]
     days = sorted({one.window for one in sufficient})
     resolved = _resolved_windows(history.judgements, runs.trained_at)
     unresolved = _unresolved_windows(sufficient, resolved, rule.windows_seen)
     evidence = {
         "windows_judged": days[-rule.windows_seen :],
         "windows_resolved": sorted(resolved & set(days[-rule.windows_seen :])),
+        "windows_held": sorted({one.window for one in newest} & set(held)),
         "windows_unresolved": [window.as_evidence() for window in unresolved],
         "unreadable_evaluations": list(history.unreadable),
     }

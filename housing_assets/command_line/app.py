@@ -18,6 +18,7 @@ from housing_assets.command_line.settings import settings_app
 from housing_assets.command_line.summary import summary
 from housing_assets.command_line.traffic import traffic
 from housing_assets.command_line.versions import rollback, versions_app
+from housing_assets.command_line.windows import windows_app
 
 app = typer.Typer(
     name="housing",
@@ -31,6 +32,7 @@ app = typer.Typer(
 for command in (materialize, judge, serve, dev, summary, rollback, decisions, sample, traffic, erase):
     app.command()(command)
 app.add_typer(versions_app, name="versions")
+app.add_typer(windows_app, name="windows")
 app.add_typer(market_app, name="market")
 app.add_typer(keys_app, name="keys")
 app.add_typer(settings_app, name="settings")

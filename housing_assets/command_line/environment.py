@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from resources.model_registry import ModelRegistry
+    from resources.prediction_store import PredictionStore
     from resources.settings import ServingSettings, Settings
 
 S = TypeVar("S", bound="Settings")
@@ -57,6 +58,13 @@ def registry_of(settings: "Settings") -> "ModelRegistry":
     from resources.model_registry import ModelRegistry
 
     return ModelRegistry(tracking_uri=settings.mlflow_uri, model_name=settings.model_name)
+
+
+def prediction_store_of(settings: "Settings") -> "PredictionStore":
+    """Return the market's prediction store."""
+    from resources.prediction_store import PredictionStore
+
+    return PredictionStore(url=settings.prediction_store_url)
 
 
 def environment_of(settings: "Settings") -> dict[str, str]:

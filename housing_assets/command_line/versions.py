@@ -5,13 +5,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from housing_assets.command_line.environment import read_settings, registry_of
+from housing_assets.command_line.environment import prediction_store_of, read_settings, registry_of
 from housing_assets.command_line.faults import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import date
+
+    from resources.day_decisions import DayDecision
     from resources.model_registry import ModelRegistry, Version
 
-SHOWN_TAGS = ("lineage", "data_fingerprint", "fine_tuned_from", "git_commit", "decision", "reason", "rolled_back")
+SHOWN_TAGS = (
+    "lineage",
+    "data_fingerprint",
+    "labelled_days",
+    "fine_tuned_from",
+    "git_commit",
+    "decision",
+    "reason",
+    "rolled_back",
+)
 
 versions_app = typer.Typer(invoke_without_command=True)
 
@@ -24,8 +37,9 @@ def versions(context: typer.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    registry = registry_of(read_settings())
-    told = [_describe(registry, version) for version in registry.versions()]
+    settings = read_settings()
+    registry, held = registry_of(settings), prediction_store_of(settings).days().held
+    told = [_describe(registry, version, held) for version in registry.versions()]
     print("\n\n".join(told) or "no version is registered yet: make materialize")
 
 
@@ -83,11 +97,22 @@ def rollback(
     print(f"production: version {old.number} -> version {new.number}")
 
 
-def _describe(registry: "ModelRegistry", version: "Version") -> str:
+def learned_held_days(version: "Version", held: "Collection[date]") -> "list[date]":
+    """Return the held days that a version learned from, or was judged on."""
+    from resources.day_decisions import read_ranges
+    from resources.model_registry import LABELLED_DAYS
+
+    return sorted(read_ranges(version.tags.get(LABELLED_DAYS, "")) & set(held))
+
+
+def _describe(registry: "ModelRegistry", version: "Version", held: "Mapping[date, DayDecision]") -> str:
     logged = registry.client().get_run(version.run_id).data
     told = {name: version.tags[name] for name in SHOWN_TAGS if name in version.tags}
     told["parameters"] = ", ".join(f"{name}={value}" for name, value in sorted(logged.params.items()))
     told["metrics"] = ", ".join(f"{name}={value:.4f}" for name, value in sorted(logged.metrics.items()))
     told["mlflow run"] = version.run_id
+    learned = learned_held_days(version, held)
+    if learned:
+        told["learned held days"] = "; ".join(f"{day}: {held[day].reason}" for day in learned)
     lines = [f"version {version.number}  {', '.join(version.aliases)}".rstrip()]
     return "\n".join([*lines, *(f"  {name:<17} {value}" for name, value in told.items() if value)])

@@ -19,7 +19,7 @@ from housing_assets.inference.rules import Choice
 if TYPE_CHECKING:
     from housing_assets.inference.market import Market
 
-RESERVED = frozenset({"row", "origin", "synthetic", "held_out"}) | {
+RESERVED = frozenset({"row", "origin", "asked_on", "reported_on", "synthetic", "held_out"}) | {
     "prediction_id", "predicted_at", "tier", "model_version", "price_category", "probabilities"
 }  # fmt: skip
 """Columns that the platform itself puts beside the values of a listing, or of an answered request."""

@@ -9,6 +9,7 @@ from pydantic import Field
 from housing_assets.inference.declaration import DeclarationError
 from housing_assets.inference.market import Market
 from housing_assets.lineage_page import MASKED, sample_rows, table_schema
+from resources.day_decisions import Days
 from resources.listing_source import ListingSource
 from resources.model_registry import LINEAGE_CONTRACT, ModelRegistry
 from resources.prediction_store import PredictionStore
@@ -95,18 +96,23 @@ def labelled_listings(
     registry: ModelRegistry,
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult[DataFrame]:
-    """Answered requests whose truth came back, typed like every listing: what production teaches the next version."""
+    """Answered requests whose truth came back, typed like every listing: what production teaches the next version.
+
+    Those of days that are held, or that were not judged yet, are left out.
+    """
     from sqlalchemy.exc import SQLAlchemyError
 
     from housing_assets.listings.labelled import type_labelled
+    from housing_assets.listings.origins import ASKED_ON
     from resources.prediction_store import read_listings
 
-    now = datetime.now(UTC)
+    now, days = datetime.now(UTC), Days()
     names = [column.raw for column in market.columns]
     try:
+        days = predictions.days() if config.days else days
         labelled = type_labelled(
             market,
-            predictions.labels(now, since=now - timedelta(days=config.days)) if config.days else (),
+            predictions.labels(now, since=now - timedelta(days=config.days), purpose="teaching") if config.days else (),
             lambda frame: read_listings(frame, names),
             _kinds_of_versions(registry),
         )
@@ -117,12 +123,16 @@ def labelled_listings(
             f"{reason}; days: 0 in labelled_listings' config does without"
         ) from fault
     context.log.info(f"{len(labelled.listings):,} labelled listings, {labelled.unusable:,} could not be used")
+    asked = sorted({day.date().isoformat() for day in labelled.listings[ASKED_ON]})
+    held = sorted(day.isoformat() for day in days.held)
     return dg.MaterializeResult(
         value=labelled.listings,
         metadata={
             "dagster/row_count": len(labelled.listings),
             "unusable": labelled.unusable,
             "copies": labelled.copies,
+            "days": dg.MetadataValue.json(asked),
+            "held_days": dg.MetadataValue.json(held),
             "sample": sample_rows(labelled.listings, market.personal_names),
         },
     )

@@ -7,7 +7,7 @@ import pandera.pandas as pa
 from housing_assets.inference.declaration import Value
 from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import ROW
-from housing_assets.listings.origins import ORIGIN, ORIGINS
+from housing_assets.listings.origins import ORIGIN, ORIGINS, WHEN
 
 MAX_FAILURE_CASES = 20
 """Rows of the failure table in the lineage page; the count beside it tells how many there are."""
@@ -18,6 +18,7 @@ def listings_schema(market: Market) -> pa.DataFrameSchema:
     columns = {
         ROW: pa.Column(np.int64, pa.Check.ge(0), unique=True),
         ORIGIN: pa.Column(pd.CategoricalDtype, pa.Check.isin(ORIGINS)),
+        **{name: pa.Column("datetime64[s]", nullable=True, required=False) for name in WHEN},
     }
     for column in market.columns:
         for position, value in enumerate(column.values):

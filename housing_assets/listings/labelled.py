@@ -8,7 +8,7 @@ import pandas as pd
 
 from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import ROW, clean
-from housing_assets.listings.origins import ORIGIN, ORIGINS, PRODUCTION, SOURCE, SYNTHETIC
+from housing_assets.listings.origins import ORIGIN, ORIGINS, PRODUCTION, SOURCE, SYNTHETIC, WHEN
 
 TAUGHT_BY_SYNTHETIC = "synthetic"
 """Column of labelled listings: whether the version that answered was trained on synthetic rows."""
@@ -19,8 +19,8 @@ class Labelled(NamedTuple):
 
     Attributes
     ----------
-    listings : DataFrame of shape (n_listings, 3 + n_values)
-        ``row``, the typed values, ``origin``, and ``synthetic``.
+    listings : DataFrame of shape (n_listings, 5 + n_values)
+        ``row``, the typed values, ``origin``, the days on which it was asked for and reported, and ``synthetic``.
     unusable : int
         Rows with a cell that the market's rules refuse, as they may after a declaration has changed.
     copies : int
@@ -52,6 +52,7 @@ def type_labelled(
     """
     parts: list[pd.DataFrame] = []
     flags: list[np.ndarray] = []
+    days: list[pd.DataFrame] = []
     for frame in stored:
         kinds = [is_synthetic(str(version)) for version in frame["model_version"]]
         known = np.array([kind is not None for kind in kinds], dtype=bool)
@@ -60,15 +61,19 @@ def type_labelled(
             truth = kept["price" if market.has_price else "true_category"].astype(object)
             parts.append(read_cells(kept).assign(**{market.target_column.raw: truth}))
             flags.append(np.array(kinds, dtype=object)[known].astype(bool))
+            moments = zip(WHEN, ("predicted_at", "received_at"), strict=True)
+            days.append(pd.DataFrame({name: _day_of(kept[moment]) for name, moment in moments}))
     names = [column.raw for column in market.columns]
     raw = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names, dtype=object)
     cleaned = clean(market, raw)
     synthetic = np.concatenate(flags) if flags else np.zeros(0, dtype=bool)
+    when = pd.concat(days, ignore_index=True) if days else _no_days(0)
     listings = cleaned.listings.assign(
+        **when.iloc[cleaned.listings[ROW]].reset_index(drop=True),
         **{
             ORIGIN: _origin(PRODUCTION, len(cleaned.listings)),
             TAUGHT_BY_SYNTHETIC: synthetic[cleaned.listings[ROW].to_numpy()],
-        }
+        },
     )
     return Labelled(listings, len(cleaned.quarantined), len(cleaned.duplicates))
 
@@ -78,8 +83,9 @@ class Joined(NamedTuple):
 
     Attributes
     ----------
-    listings : DataFrame of shape (n_listings, 2 + n_values)
-        ``row``, the typed values and ``origin``; rows of labelled listings are numbered behind those of the source.
+    listings : DataFrame of shape (n_listings, 4 + n_values)
+        ``row``, the typed values, ``origin``, and the days on which labelled ones were asked for and reported, which
+        are numbered behind those of the source.
     of_another_kind : int
         Labelled rows left out because a version answered them that was trained on synthetic rows, where these are
         real, or the other way round: requests of a demonstration must not end up among real ads.
@@ -110,15 +116,25 @@ def join_labelled(
         Whether they are those of the market's generator.
     """
     names = [value.name for value in market.values()]
-    sourced = listings.assign(**{ORIGIN: _origin(SYNTHETIC if synthetic else SOURCE, len(listings))})
+    sourced = listings.assign(
+        **{ORIGIN: _origin(SYNTHETIC if synthetic else SOURCE, len(listings))}, **_no_days(len(listings))
+    )
     alike = labelled[labelled[TAUGHT_BY_SYNTHETIC] == synthetic]
     known = set(pd.util.hash_pandas_object(listings[names], index=False)) if len(alike) else set()
     new = ~pd.util.hash_pandas_object(alike[names], index=False).isin(known).to_numpy()
-    added = alike.loc[new, [ROW, *names, ORIGIN]]
+    added = alike.loc[new, [ROW, *names, ORIGIN, *WHEN]]
     if len(added):
         added = added.assign(**{ROW: added[ROW] + n_rows})
         sourced = pd.DataFrame({name: _concatenate(sourced[name], added[name]) for name in sourced})
     return Joined(sourced, len(labelled) - len(alike), len(alike) - len(added))
+
+
+def _no_days(n_rows: int) -> pd.DataFrame:
+    return pd.DataFrame({name: np.full(n_rows, "NaT", dtype="datetime64[s]") for name in WHEN})
+
+
+def _day_of(moments: pd.Series) -> np.ndarray:
+    return moments.dt.tz_localize(None).dt.floor("D").to_numpy().astype("datetime64[s]")
 
 
 def _origin(origin: str, n_rows: int) -> "pd.Categorical[str]":

@@ -4,3 +4,6 @@ ORIGIN = "origin"
 
 SOURCE, SYNTHETIC, PRODUCTION = ORIGINS = ("source", "synthetic", "production")
 """Your listings, those of the market's generator, and answered requests whose truth came back."""
+
+ASKED_ON, REPORTED_ON = WHEN = ("asked_on", "reported_on")
+"""Columns of every listing: the days of production on which a labelled one was asked for, and its truth came back."""

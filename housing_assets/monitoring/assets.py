@@ -16,8 +16,10 @@ from housing_assets.inference.market import Market
 from housing_assets.monitoring import checks
 from housing_assets.monitoring.options import DAYS, LabelsConfig, PerformanceConfig, ReportConfig
 from housing_assets.monitoring.runs import (
+    learned_days,
     log_troubles,
     merge_window,
+    read_days,
     report_context,
     service_context,
     store_is_readable,
@@ -143,15 +145,76 @@ def production_profile(
 @dg.asset(
     group_name=GROUP,
     partitions_def=DAYS.partitions(),
+    kinds={"python", "sqlalchemy"},
+    ins={
+        "production_profile": dg.AssetIn(
+            partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-DAYS.judged_again)
+        )
+    },
+    deps=["prediction_store"],
+    dagster_type=dg.Any,  # beside check specs, Dagster refuses the type
+    check_specs=checks.specs("input_report"),
+)
+def input_report(
+    context: dg.AssetExecutionContext,
+    config: ReportConfig,
+    production_profile: Any,
+    predictions: PredictionStore,
+    registry: ModelRegistry,
+    market: dg.ResourceParam[Market],
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Whether the day's input is broken, and why: a broken day is held out of every training and every judging."""
+    from housing_assets.monitoring.documents import Documents, as_json
+    from housing_assets.monitoring.drift.input_report import decide_day, judge_input, release_days
+    from housing_assets.monitoring.drift.presentation import input_metadata
+    from housing_assets.monitoring.production.days import DayProfiles
+    from housing_assets.monitoring.production.references import References
+    from housing_assets.monitoring.production.windows import open_window
+
+    limits, references = config.thresholds(), References(registry)
+    own = date.fromisoformat(context.partition_key)
+    alone = isinstance(production_profile, DayProfiles)
+    profiles = {own: production_profile} if alone else {date.fromisoformat(k): v for k, v in production_profile.items()}
+    start, end = context.partition_time_window
+    with store_is_readable():
+        days, prices = predictions.days(), predictions.reported_prices(start, end)
+    window = open_window(profiles[own], references, limits.broken_min_rows)
+    report = judge_input(market, window, prices, limits)
+    production = references.production
+    reference = references.of(production.number) if production else None
+    decided = [decide_day(own, report, days)]
+    if production and reference:
+        decided += release_days(market, profiles, reference, production.number, days, limits)
+    with store_is_readable():
+        for decision in decided:
+            if decision not in days.decisions:
+                predictions.decide(decision)
+                context.log.info(f"{decision.day} is {decision.state}: {decision.reason}")
+        days = predictions.days()
+    log_troubles(context, references)
+    about = report_context(context, window.version, days, in_production=True)
+    learned = sorted(learned_days(production) & days.held.keys()) if production else []
+    return dg.MaterializeResult(
+        value=Documents({"input_report.json": as_json(report)}),
+        metadata=input_metadata(report, days.newest[own], days),
+        check_results=checks.input_results(report, learned, about),
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    partitions_def=DAYS.partitions(),
     kinds={"python"},
     ins={"production_profile": _WINDOW},
-    dagster_type=dg.Any,  # beside check specs, Dagster refuses the type
+    deps=["input_report"],
+    dagster_type=dg.Any,
     check_specs=checks.specs("drift_report"),
 )
 def drift_report(
     context: dg.AssetExecutionContext,
     config: ReportConfig,
     production_profile: Any,
+    predictions: PredictionStore,
     registry: ModelRegistry,
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -161,13 +224,14 @@ def drift_report(
     from housing_assets.monitoring.drift.worst_columns import compare_worst_columns
 
     limits = config.thresholds()
-    window = window_of(context, production_profile, registry, limits.min_rows)
+    days = read_days(predictions)
+    window = window_of(context, production_profile, registry, days, limits.min_rows)
     report = window.judge(
         partial(judge_drift, thresholds=limits, personal=market.personal_names),
         partial(DriftReport.skipped, thresholds=limits),
     )
     context.log.info(report.summary)
-    about = report_context(context, window.version, in_production=window.in_production)
+    about = report_context(context, window.version, days, in_production=window.in_production)
     results = checks.drift_results(report, about)
     reference = window.reference.profile if window.reference else None
     columns = compare_worst_columns(report, reference, window.profile, market.personal_names)
@@ -183,6 +247,7 @@ def drift_report(
     partitions_def=DAYS.partitions(),
     kinds={"python"},
     ins={"production_profile": _WINDOW},
+    deps=["input_report"],
     dagster_type=dg.Any,
     check_specs=checks.specs("feature_validation_report"),
 )
@@ -190,6 +255,7 @@ def feature_validation_report(
     context: dg.AssetExecutionContext,
     config: ReportConfig,
     production_profile: Any,
+    predictions: PredictionStore,
     registry: ModelRegistry,
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -199,12 +265,13 @@ def feature_validation_report(
     from housing_assets.monitoring.drift.validation import ValidationReport, validate_features
 
     limits = config.thresholds()
-    window = window_of(context, production_profile, registry, limits.min_rows)
+    days = read_days(predictions)
+    window = window_of(context, production_profile, registry, days, limits.min_rows)
     report = window.judge(
         partial(validate_features, market, thresholds=limits), partial(ValidationReport.skipped, thresholds=limits)
     )
     context.log.info(report.summary)
-    about = report_context(context, window.version, in_production=window.in_production)
+    about = report_context(context, window.version, days, in_production=window.in_production)
     return dg.MaterializeResult(
         value=Documents({"feature_validation_report.json": as_json(report)}),
         metadata=validation_metadata(report, about),
@@ -213,11 +280,14 @@ def feature_validation_report(
 
 
 @dg.asset(
-    group_name=GROUP, partitions_def=DAYS.partitions(), kinds={"sqlalchemy", "parquet"}, deps=["prediction_store"]
+    group_name=GROUP,
+    partitions_def=DAYS.partitions(),
+    kinds={"sqlalchemy", "parquet"},
+    deps=["prediction_store", "input_report"],
 )
 @retried
 def production_labels(context: dg.AssetExecutionContext, config: LabelsConfig, predictions: PredictionStore) -> Any:
-    """Answers and shadow predictions whose true price or category was known by the end of the day."""
+    """Answers and shadow predictions whose true price or category was known by the end of the day, of days not held."""
     from housing_assets.monitoring.production.frames import Frames
     from housing_assets.monitoring.production.labelled import read_labelled
 
@@ -241,6 +311,7 @@ def performance_report(
     config: PerformanceConfig,
     production_labels: Frames,
     production_profile: Any,
+    predictions: PredictionStore,
     registry: ModelRegistry,
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -250,16 +321,17 @@ def performance_report(
     from housing_assets.monitoring.production.references import References
     from housing_assets.monitoring.profiles.refused import ProfileRefused
 
-    references = References(registry)
+    references, days = References(registry), read_days(predictions)
     judge = PerformanceJudge(market, registry, references, config, context.log.warning)
     day = date.fromisoformat(context.partition_key)
+    window = merge_window(context, production_profile, days)
     try:
-        performance = judge.judge(production_labels, merge_window(production_profile), day)
+        performance = judge.judge(production_labels, window, day)
     except ProfileRefused as refusal:
         raise dg.Failure(f"{refusal}: materialize production_labels of {day} again") from refusal
     log_troubles(context, references)
     context.log.info(performance.summary)
-    about = report_context(context, performance.version, in_production=bool(performance.version))
+    about = report_context(context, performance.version, days, in_production=bool(performance.version))
     return dg.MaterializeResult(
         value=documents(performance),
         metadata=metadata(performance),

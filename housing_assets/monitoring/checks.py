@@ -4,14 +4,17 @@ Every evaluation carries a ``Verdict`` as its metadata, whatever it found: senso
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from resources.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from housing_assets.monitoring.drift.findings import Finding
+    from housing_assets.monitoring.drift.input_report import InputReport
     from housing_assets.monitoring.drift.report import DriftReport
     from housing_assets.monitoring.drift.validation import ValidationReport
     from housing_assets.monitoring.performance.report import Performance
@@ -47,8 +50,15 @@ REFUSALS_CHECK, TRAFFIC_CHECK = "refusals_within_limit", "traffic_held"
 ALERTING_REPORTS = frozenset({"traffic_report"})
 """Reports whose failures are told of and never lead to a retraining, nor count as a judged window."""
 
+
+INPUT_CHECK, LEARNED_CHECK = "input_not_broken", "no_held_day_learned"
+
 _DESCRIPTIONS = {
     "drift_report": {name: description for name, (_, description) in DRIFT_CHECKS.items()},
+    "input_report": {
+        INPUT_CHECK: "No sign of a broken feed: values are in their units, present, and vary; rows do not repeat.",
+        LEARNED_CHECK: "The version in production learned from no day that is held, and was not judged on one.",
+    },
     "feature_validation_report": {
         FEATURES_CHECK: "Fewer than two features have a serious issue (a shifted median, new categories, missing "
         "values), and no median has moved severely."
@@ -68,6 +78,24 @@ def specs(asset: str) -> list[dg.AssetCheckSpec]:
     return [
         dg.AssetCheckSpec(name, asset=asset, description=description)
         for name, description in _DESCRIPTIONS[asset].items()
+    ]
+
+
+def input_results(
+    report: "InputReport", learned: "Sequence[date]", context: "ReportContext"
+) -> list[dg.AssetCheckResult]:
+    """Return the checks of a day's input.
+
+    Parameters
+    ----------
+    report : InputReport
+    learned : sequence of date
+        Held days that the version in production learned from.
+    context : ReportContext
+    """
+    return [
+        _guarded(INPUT_CHECK, context, lambda: _input_result(report, context)),
+        _guarded(LEARNED_CHECK, context, lambda: _learned_result(learned, context)),
     ]
 
 
@@ -107,6 +135,34 @@ def traffic_results(report: "TrafficReport", context: "ReportContext") -> list[d
     ]
 
 
+def _input_result(report: "InputReport", context: "ReportContext") -> dg.AssetCheckResult:
+    verdict = Verdict(
+        **_about(context),
+        insufficient=report.insufficient,
+        counts_toward_retraining=False,
+        severe=False,
+        summary=report.summary,
+        columns=tuple(dict.fromkeys(one.column for one in report.causes if one.column)),
+        value=float(len(report.causes)),
+    )
+    return _result(INPUT_CHECK, verdict, passed=not context.held, needs_person=True)
+
+
+def _learned_result(learned: "Sequence[date]", context: "ReportContext") -> dg.AssetCheckResult:
+    days = ", ".join(day.isoformat() for day in learned)
+    verdict = Verdict(
+        **_about(context) | {"broken": False, "cause": ""},
+        insufficient=False,
+        counts_toward_retraining=False,
+        severe=False,
+        summary=f"The version in production learned from {days}, held since: housing rollback takes it back."
+        if learned
+        else "The version in production learned from no day that is held.",
+        value=float(len(learned)),
+    )
+    return _result(LEARNED_CHECK, verdict, passed=not learned, needs_person=True)
+
+
 def _drift_result(
     name: str, statistics: Sequence[str], report: "DriftReport", context: "ReportContext"
 ) -> dg.AssetCheckResult:
@@ -115,10 +171,7 @@ def _drift_result(
     counts = _calls_for_action(context, report.insufficient) and any(one.counts_toward_retraining for one in material)
     worst = findings[0] if findings else None
     verdict = Verdict(
-        partition=context.partition,
-        report_id=context.report_id,
-        model_version=context.version,
-        in_production=context.in_production,
+        **_about(context),
         insufficient=report.insufficient,
         counts_toward_retraining=counts,
         severe=counts and any(one.is_severe(report.thresholds.severe_factor) for one in material),
@@ -136,10 +189,7 @@ def _validation_result(report: "ValidationReport", context: "ReportContext") -> 
     counts = _calls_for_action(context, report.insufficient) and report.counts_toward_retraining
     findings = [issue.finding for issue in report.issues]
     verdict = Verdict(
-        partition=context.partition,
-        report_id=context.report_id,
-        model_version=context.version,
-        in_production=context.in_production,
+        **_about(context),
         insufficient=report.insufficient,
         counts_toward_retraining=counts,
         severe=counts and report.severe,
@@ -159,10 +209,7 @@ def _performance_result(
     report = performance.report
     counts = _calls_for_action(context, report.insufficient) and report.failed
     verdict = Verdict(
-        partition=context.partition,
-        report_id=context.report_id,
-        model_version=context.version,
-        in_production=context.in_production,
+        **_about(context),
         insufficient=report.insufficient,
         counts_toward_retraining=counts,
         severe=counts and report.drop >= limits.severe_factor * limits.performance_drop,
@@ -211,21 +258,39 @@ def _traffic_result(report: "TrafficReport", context: "ReportContext") -> dg.Ass
 
 def _calls_for_action(context: "ReportContext", insufficient: bool) -> bool:
     """Return whether what a report found may set off a retraining at all."""
-    return context.in_production and not insufficient
+    return context.in_production and not insufficient and not context.held
 
 
-def _result(name: str, verdict: Verdict, *, passed: bool, findings: "Sequence[Finding]" = ()) -> dg.AssetCheckResult:
+def _about(context: "ReportContext") -> dict[str, Any]:
+    return {
+        "partition": context.partition,
+        "report_id": context.report_id,
+        "model_version": context.version,
+        "in_production": context.in_production,
+        "broken": bool(context.held),
+        "cause": context.held,
+    }
+
+
+def _result(
+    name: str, verdict: Verdict, *, passed: bool, findings: "Sequence[Finding]" = (), needs_person: bool = False
+) -> dg.AssetCheckResult:
     metadata = verdict.to_metadata()
     if findings:
         from housing_assets.monitoring.drift.presentation import findings_table
 
         metadata["findings"] = findings_table(findings)
-    acts = verdict.counts_toward_retraining or verdict.worse_than_replaced
+    held = (
+        f" The day is held, and nothing found in it counts: {verdict.cause}."
+        if verdict.cause and not (passed or needs_person)
+        else ""
+    )
+    acts = verdict.counts_toward_retraining or verdict.worse_than_replaced or needs_person
     return dg.AssetCheckResult(
         check_name=name,
         passed=passed,
         severity=dg.AssetCheckSeverity.ERROR if acts else dg.AssetCheckSeverity.WARN,
-        description=verdict.summary,
+        description=f"{verdict.summary}{held}",
         metadata=metadata,
     )
 
@@ -236,10 +301,7 @@ def _guarded(name: str, context: "ReportContext", evaluate: Callable[[], dg.Asse
         return evaluate()
     except Exception as fault:
         verdict = Verdict(
-            partition=context.partition,
-            report_id=context.report_id,
-            model_version=context.version,
-            in_production=context.in_production,
+            **_about(context),
             insufficient=False,
             counts_toward_retraining=False,
             severe=False,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Self
+from typing import ClassVar, Self
 
 import dagster as dg
 from pydantic import Field
@@ -25,6 +25,8 @@ class MonitoredDays:
 
     start: date = date(2026, 1, 1)
     window: int = 1
+    judged_again: ClassVar[int] = 7
+    """Days for which one that is held is looked at again, each night."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

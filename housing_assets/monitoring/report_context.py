@@ -18,6 +18,8 @@ class ReportContext:
         That was judged; 0 if none was.
     in_production : bool
         Whether it still is: what was found of a version that was replaced is history, and calls for nothing.
+    held : str
+        Why the day is held, empty where it is not: what was found in it calls for no retraining.
     """
 
     partition: str
@@ -25,3 +27,4 @@ class ReportContext:
     report_id: str
     version: int
     in_production: bool
+    held: str = ""

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.model_registry import ModelRegistry
+from resources.day_decisions import Days, read_ranges
+from resources.model_registry import LABELLED_DAYS, ModelRegistry, Version
+from resources.prediction_store import PredictionStore
 
 if TYPE_CHECKING:
     from housing_assets.monitoring.production.days import DayProfiles
@@ -15,10 +18,17 @@ if TYPE_CHECKING:
     from housing_assets.monitoring.report_context import ReportContext
 
 
+def read_days(predictions: PredictionStore) -> Days:
+    """Return what was decided on the days of production."""
+    with store_is_readable():
+        return predictions.days()
+
+
 def window_of(
     context: dg.AssetExecutionContext,
     profiles: "DayProfiles | Mapping[str, DayProfiles]",
     registry: ModelRegistry,
+    days: Days,
     min_rows: int,
 ) -> "Window":
     """Return the window of a run's partition; why a version cannot be judged is logged."""
@@ -26,32 +36,49 @@ def window_of(
     from housing_assets.monitoring.production.windows import open_window
 
     references = References(registry)
-    window = open_window(merge_window(profiles), references, min_rows)
+    window = open_window(merge_window(context, profiles, days), references, min_rows)
     log_troubles(context, references)
     return window
 
 
-def merge_window(profiles: "DayProfiles | Mapping[str, DayProfiles]") -> "DayProfiles":
-    """Return the profiles of a window: of one day, or of those of several that are stored."""
+def merge_window(
+    context: dg.AssetExecutionContext, profiles: "DayProfiles | Mapping[str, DayProfiles]", days: Days
+) -> "DayProfiles":
+    """Return the profiles of a window: of those of its days that are stored and not held; of a held day, it alone."""
     from housing_assets.monitoring.production.days import DayProfiles, merge_days
     from housing_assets.monitoring.profiles.refused import ProfileRefused
 
     try:
-        return profiles if isinstance(profiles, DayProfiles) else merge_days(profiles.values())
+        if isinstance(profiles, DayProfiles):
+            return profiles
+        return merge_days(profiles[day] for day in window_days(context, days) if day in profiles)
     except ProfileRefused as refusal:
         raise dg.Failure(f"{refusal}: materialize production_profile of these days again") from refusal
 
 
-def report_context(context: dg.AssetExecutionContext, version: int, *, in_production: bool) -> "ReportContext":
+def window_days(context: dg.AssetExecutionContext, days: Days) -> tuple[str, ...]:
+    """Return the days that a window is judged by: those that are held are left out, but for its own."""
+    own = context.partition_key
+    if date.fromisoformat(own) in days.held:
+        return (own,)
+    found = sorted(context.asset_partition_keys_for_input("production_profile"))
+    return tuple(day for day in found if date.fromisoformat(day) not in days.held)
+
+
+def report_context(
+    context: dg.AssetExecutionContext, version: int, days: Days, *, in_production: bool
+) -> "ReportContext":
     """Return what a report of this run is about."""
     from housing_assets.monitoring.report_context import ReportContext
 
+    held = days.held.get(date.fromisoformat(context.partition_key))
     return ReportContext(
         partition=context.partition_key,
-        days=tuple(sorted(context.asset_partition_keys_for_input("production_profile"))),
+        days=window_days(context, days),
         report_id=f"{context.asset_key.to_user_string()}/{context.partition_key}/{context.run.run_id}",
         version=version,
         in_production=in_production,
+        held=held.reason if held else "",
     )
 
 
@@ -66,6 +93,11 @@ def service_context(context: dg.AssetExecutionContext) -> "ReportContext":
         version=0,
         in_production=True,
     )
+
+
+def learned_days(version: Version) -> set[date]:
+    """Return the days of production that a version learned from, or was judged on."""
+    return read_ranges(version.tags.get(LABELLED_DAYS, ""))
 
 
 def log_troubles(context: dg.AssetExecutionContext, references: "References") -> None:

@@ -13,7 +13,7 @@ from housing_assets.inference.market import Market
 from housing_assets.training.assets import FINE_TUNED_FROM, FOREST_LINE, FOREST_TAG
 from resources.bento_store import BentoStore
 from resources.mlflow_tracking import MlflowTracking
-from resources.model_registry import DECISION, PRODUCTION, PROMOTED, ModelRegistry
+from resources.model_registry import DECISION, LABELLED_DAYS, PRODUCTION, PROMOTED, ModelRegistry
 from resources.retries import retried
 from resources.settings import Settings
 
@@ -86,7 +86,7 @@ def registered_model(
     """A version of the registered model, promoted if it is no worse than the champion on the same listings."""
     import pandas as pd
 
-    from housing_assets.listings.origins import ORIGIN
+    from housing_assets.listings.origins import ORIGIN, WHEN
     from housing_assets.listings.origins import PRODUCTION as FROM_PRODUCTION
     from housing_assets.packaging.assembly import assemble
     from housing_assets.packaging.promotion import decide_promotion
@@ -99,6 +99,7 @@ def registered_model(
         requirements,
     )
     from housing_assets.training.promotion import PromotionRule
+    from resources.day_decisions import write_ranges
 
     try:
         model_evaluation.require_passed()
@@ -132,6 +133,7 @@ def registered_model(
         **made_from,
         "dagster_run_id": context.run.run_id,
         "macro_f1": f"{model_evaluation.metrics['macro_f1']:.4f}",
+        LABELLED_DAYS: write_ranges(day.date() for name in WHEN for day in crossed_features[name].dropna().unique()),
         DECISION: "to be promoted" if decision.promoted else "not promoted",
         "reason": decision.reason,
         **decision.tags,

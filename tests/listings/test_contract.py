@@ -106,7 +106,13 @@ def test_all_violations_are_found_at_once(listings):
 
 def test_every_declared_value_is_in_it():
     schema = listings_schema(MARKET)
-    assert list(schema.columns) == ["row", "origin", *(value.name for value in MARKET.values())]
+    assert list(schema.columns) == [
+        "row",
+        "origin",
+        "asked_on",
+        "reported_on",
+        *(value.name for value in MARKET.values()),
+    ]
     for column in MARKET.columns:
         for value in column.values:
             declared = schema.columns[value.name]

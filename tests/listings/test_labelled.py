@@ -1,5 +1,6 @@
 """Answered requests whose truth came back become listings: typed by the rules of every row, and behind those."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import clean
 from housing_assets.listings.contract import failure_cases, listings_schema
 from housing_assets.listings.labelled import Joined, Labelled, join_labelled, type_labelled
+from housing_assets.listings.origins import WHEN
 from housing_assets.markets.istanbul import MARKET
 from tests.listings.ads import PLAIN_AD, ad, frame
 from tests.other_markets import THREE_GRADES, drawn_sales
 
 KINDS = {"1": True, "2": False}
 """Whether a version was trained on synthetic rows; any other is not registered."""
+
+ASKED, REPORTED = datetime(2026, 3, 1, 23, 59, tzinfo=UTC), datetime(2026, 3, 9, 0, 1, tzinfo=UTC)
 
 N_ROWS = 10
 """Rows that the source of these tests has in all."""
@@ -28,6 +32,8 @@ def answered(*requests: tuple[dict[str, Any], Any], version: int = 2, truth: str
             "model_version": [version] * len(requests),
             "sent": [cells for cells, _ in requests],
             truth: [found for _, found in requests],
+            "predicted_at": pd.Series([ASKED] * len(requests), dtype="datetime64[us, UTC]"),
+            "received_at": pd.Series([REPORTED] * len(requests), dtype="datetime64[us, UTC]"),
         }
     )
 
@@ -55,6 +61,12 @@ def joined(listings: pd.DataFrame, taught: Labelled, *, synthetic: bool = False)
 
 
 # Typing
+
+
+def test_a_labelled_row_says_when_it_was_asked_for_and_reported_and_a_row_of_the_source_does_not() -> None:
+    found = joined(sourced(ad()), labelled(answered((home(district="sile"), 3_100_000.0)))).listings
+    assert found["asked_on"].astype(str).tolist() == ["NaT", "2026-03-01"]
+    assert found["reported_on"].astype(str).tolist() == ["NaT", "2026-03-09"]
 
 
 def test_a_request_is_typed_by_the_rules_of_every_row_with_the_price_that_came_back() -> None:
@@ -119,7 +131,9 @@ def test_the_kind_stays_with_its_row_when_rows_between_are_left_out() -> None:
 def test_no_answered_request_makes_listings_without_rows_that_have_every_column() -> None:
     for nothing in (labelled(), labelled(answered((home(), 9e5), version=3)), labelled(answered())):
         assert nothing.listings.empty
-        assert {"row", "origin", "synthetic", *(value.name for value in MARKET.values())} == set(nothing.listings)
+        assert {"row", "origin", *WHEN, "synthetic", *(value.name for value in MARKET.values())} == set(
+            nothing.listings
+        )
 
 
 def test_the_truth_of_a_market_without_prices_is_the_class_that_came_back() -> None:
@@ -188,5 +202,5 @@ def test_a_labelled_row_that_the_source_has_already_is_left_out_and_one_with_ano
 def test_nothing_labelled_leaves_the_listings_as_they_are() -> None:
     listings = sourced(ad(), ad(district="adalar"))
     found = joined(listings, labelled()).listings
-    pd.testing.assert_frame_equal(found.drop(columns="origin"), listings)
+    pd.testing.assert_frame_equal(found.drop(columns=["origin", *WHEN]), listings)
     assert found["origin"].cat.categories.tolist() == ["source", "synthetic", "production"]

@@ -24,6 +24,8 @@ from tests.monitoring.watched import Watched, failed, told
 ROOT = Path(__file__).parents[2]
 
 CHECKS = {
+    "input_not_broken",
+    "no_held_day_learned",
     "psi_within_limit",
     "prediction_drift_within_limit",
     "no_unseen_categories",
@@ -32,6 +34,9 @@ CHECKS = {
     "features_valid",
     "performance_held",
 }
+
+UNWINDOWED = {"performance_held", "no_held_day_learned"}
+"""Checks that do not need requests of the day."""
 
 KEYS = {
     "partition": str,
@@ -49,6 +54,8 @@ KEYS = {
     "in_production": bool,
     "worse_than_replaced": bool,
     "replaced_version": str,
+    "broken": bool,
+    "cause": str,
 }
 """Metadata that every evaluation has, and its type: sensors read it."""
 
@@ -57,16 +64,25 @@ ORDINARY, QUIET, UNREGISTERED = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3
 SHIFTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "one district": ({"only_district": "kadikoy"}, {"psi_within_limit", "prediction_drift_within_limit"}),
     "unseen districts": ({"new_district_share": 0.5}, {"psi_within_limit", "no_unseen_categories"}),
-    "a unit error": ({"gross_area_factor": 10}, {"psi_within_limit"}),
-    "missing": ({"missing": {"HeatingType": 0.6}}, {"psi_within_limit", "missing_values_within_limit"}),
+}
+"""What is done to a day of 2,000 requests as the world may do it, and the checks that must fail."""
+
+BROKEN: dict[str, tuple[dict[str, Any], set[str], str]] = {
+    "a unit error": (
+        {"gross_area_factor": 10},
+        {"psi_within_limit"},
+        "gross_m2 looks multiplied by 10: divided by it, its distribution is the reference's",
+    ),
+    "missing": ({"missing": {"HeatingType": 0.6}}, {"missing_values_within_limit"}, "heating_type is missing in "),
     "missing twice": (
         {"missing": {"HeatingType": 0.6, "BuildStatus": 0.6}},
-        {"psi_within_limit", "missing_values_within_limit", "features_valid"},
+        {"missing_values_within_limit", "features_valid"},
+        "heating_type is missing in ",
     ),
 }
-"""What is done to a day of 2,000 requests, and the checks that must fail."""
+"""What a broken feed does to it, the checks that must fail, and the cause."""
 
-SHIFTED = {name: date(2026, 4, 1) + timedelta(days=40 * row) for row, name in enumerate(SHIFTS)}
+DAYS = {name: date(2026, 4, 1) + timedelta(days=40 * row) for row, name in enumerate([*SHIFTS, *BROKEN])}
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +99,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstan
     platform.answer(artifact, ORDINARY, 2_000, seed=11, labelled=True)
     platform.answer(artifact, UNREGISTERED, 300, seed=12, version=99)
     platform.answer(artifact, UNREGISTERED, 300, seed=13, tier="rule")
-    for seed, (name, (shift, _)) in enumerate(SHIFTS.items()):
-        platform.answer(artifact, SHIFTED[name], 2_000, seed=20 + seed, **shift)
+    for seed, (name, (shift, *_)) in enumerate([*SHIFTS.items(), *BROKEN.items()]):
+        platform.answer(artifact, DAYS[name], 2_000, seed=20 + seed, **shift)
     return platform
 
 
@@ -103,8 +119,30 @@ def test_an_ordinary_day_passes_every_check(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("name", SHIFTS)
+def test_a_changed_world_is_not_taken_for_a_broken_feed(watched: Watched, name: str) -> None:
+    evaluations = watched.judge(DAYS[name])
+
+    assert evaluations["input_not_broken"].passed
+    assert not any(told(one, "broken") for one in evaluations.values())
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_day_alerts_with_its_cause_and_never_counts_toward_retraining(watched: Watched, name: str) -> None:
+    evaluations = watched.judge(DAYS[name])
+
+    assert failed(evaluations) >= BROKEN[name][1] | {"input_not_broken"}
+    intact = evaluations["input_not_broken"]
+    assert intact.severity == dg.AssetCheckSeverity.ERROR
+    assert BROKEN[name][2] in told(intact, "verdict")
+    for one in evaluations.values():
+        assert not told(one, "counts_toward_retraining")
+        assert not told(one, "severe")
+    assert all(BROKEN[name][2] in told(evaluations[check], "cause") for check in BROKEN[name][1])
+
+
+@pytest.mark.parametrize("name", SHIFTS)
 def test_a_shifted_day_fails_the_right_checks_and_calls_for_retraining(watched: Watched, name: str) -> None:
-    evaluations = watched.judge(SHIFTED[name])
+    evaluations = watched.judge(DAYS[name])
 
     assert failed(evaluations) >= SHIFTS[name][1]
     stability = evaluations["psi_within_limit"]
@@ -118,7 +156,7 @@ def test_a_shifted_day_fails_the_right_checks_and_calls_for_retraining(watched: 
     assert {one.severity for one in alerting} == {dg.AssetCheckSeverity.WARN}
 
 
-@pytest.mark.parametrize("day", [ORDINARY, QUIET, SHIFTED["missing"]], ids=["ordinary", "quiet", "shifted"])
+@pytest.mark.parametrize("day", [ORDINARY, QUIET, DAYS["missing"]], ids=["ordinary", "quiet", "shifted"])
 def test_the_metadata_of_a_check_keeps_its_keys_and_types_whatever_it_found(watched: Watched, day: date) -> None:
     for name, evaluation in watched.judge(day).items():
         found = {key: type(told(evaluation, key)) for key in KEYS}
@@ -133,7 +171,7 @@ def test_a_day_without_traffic_is_insufficient_and_fails_nothing(watched: Watche
     evaluations = watched.judge(QUIET)
 
     assert failed(evaluations) == set()
-    assert all(told(one, "insufficient") for name, one in evaluations.items() if name != "performance_held")
+    assert all(told(one, "insufficient") for name, one in evaluations.items() if name not in UNWINDOWED)
     assert told(evaluations["psi_within_limit"], "verdict") == "Not judged: version 1 answered nothing."
 
 
@@ -162,10 +200,11 @@ def test_a_day_that_is_materialized_again_is_the_same(watched: Watched) -> None:
 
 
 def test_thresholds_are_those_of_the_run(watched: Watched) -> None:
-    day = SHIFTED["a unit error"]
+    day = DAYS["a unit error"]
 
     assert "psi_within_limit" not in failed(watched.judge(day, psi_alert=50.0, ks_alert=1.0))
-    assert all(told(one, "insufficient") for one in watched.judge(day, min_rows=100_000).values())
+    few = watched.judge(day, min_rows=100_000, broken_min_rows=100_000)
+    assert all(told(one, "insufficient") for name, one in few.items() if name != "no_held_day_learned")
 
 
 def test_a_threshold_out_of_bounds_is_refused_before_the_run(watched: Watched) -> None:
@@ -175,7 +214,7 @@ def test_a_threshold_out_of_bounds_is_refused_before_the_run(watched: Watched) -
 
 
 def test_the_lineage_page_shows_verdict_pictures_and_the_way_to_the_page(watched: Watched) -> None:
-    result = watched.materialize(SHIFTED["unseen districts"])
+    result = watched.materialize(DAYS["unseen districts"])
 
     (shown,) = result.asset_materializations_for_node("drift_report")
     assert "district" in str(shown.metadata["summary"].value)
@@ -186,9 +225,9 @@ def test_the_lineage_page_shows_verdict_pictures_and_the_way_to_the_page(watched
 
 
 def test_no_address_is_shown_of_a_day(watched: Watched) -> None:
-    result = watched.materialize(SHIFTED["unseen districts"])
+    result = watched.materialize(DAYS["unseen districts"])
 
-    page = (watched.value("drift_report", SHIFTED["unseen districts"]) / "drift_report_page.html").read_text()
+    page = (watched.value("drift_report", DAYS["unseen districts"]) / "drift_report_page.html").read_text()
     (report,) = result.asset_materializations_for_node("drift_report")
     assert "Anasayfa" not in page
     assert "Anasayfa" not in str(report.metadata["findings"].value)
@@ -314,7 +353,8 @@ def test_without_a_version_in_production_nothing_is_judged_and_nothing_fails(fre
     evaluations = fresh.judge(date(2026, 6, 1))
 
     assert failed(evaluations) == set()
-    assert {told(one, "verdict") for one in evaluations.values()} == {"Not judged: no version is in production."}
+    judged = [one for name, one in evaluations.items() if name != "no_held_day_learned"]
+    assert {told(one, "verdict") for one in judged} == {"Not judged: no version is in production."}
 
 
 def test_a_version_without_a_reference_is_not_judged_and_named(fresh: Watched, artifact: ModelArtifact) -> None:

@@ -24,9 +24,11 @@ from housing_assets.markets.istanbul import MARKET
 from housing_assets.packaging import batch
 from housing_assets.packaging.promotion import BEST, TESTS, decide_promotion
 from housing_assets.training.promotion import MIN_FRESH, Decision, PromotionRule
+from resources.day_decisions import DayDecision, State
+from resources.prediction_store import PredictionStore
 from resources.settings import Settings
 from tests.monitoring.small_platform import ads
-from tests.monitoring.watched import Watched
+from tests.monitoring.watched import Watched, failed
 
 YESTERDAY: date = (datetime.now(UTC) - timedelta(days=1)).date()
 
@@ -61,6 +63,8 @@ def test_labelled_requests_stand_behind_the_newest_listings(platform: Watched, a
     platform.promote(as_synthetic(artifact))
     answered = platform.answer(artifact, YESTERDAY, 200, seed=1, labelled=True)
     platform.answer(artifact, YESTERDAY, 100, seed=2)
+    assert read(platform)[1] == 0  # nobody has looked at the day yet
+    platform.judge(YESTERDAY)
 
     listings, labelled = read(platform)
 
@@ -69,12 +73,35 @@ def test_labelled_requests_stand_behind_the_newest_listings(platform: Watched, a
     assert (listings["row"] >= 500).sum() == labelled
 
 
+def test_rows_of_a_broken_day_teach_only_when_a_person_has_released_it(
+    platform: Watched, artifact: ModelArtifact
+) -> None:
+    platform.promote(as_synthetic(artifact))
+    platform.answer(artifact, YESTERDAY - timedelta(days=1), 200, seed=1, labelled=True)
+    broken = platform.answer(artifact, YESTERDAY, 200, seed=2, labelled=True, gross_area_factor=10)
+    platform.judge(YESTERDAY - timedelta(days=1))
+    assert "input_not_broken" in failed(platform.judge(YESTERDAY))
+
+    listings, labelled = read(platform)
+    assert 180 < labelled <= 200
+    assert set(listings["asked_on"].dropna().dt.date) == {YESTERDAY - timedelta(days=1)}
+
+    store = PredictionStore(url=platform.settings.prediction_store_url)
+    store.decide(
+        DayDecision(YESTERDAY, State.RELEASED, "it is so", "ayse", causes=store.days().newest[YESTERDAY].causes)
+    )
+    assert read(platform)[1] > labelled + broken - 30
+    platform.judge(YESTERDAY)  # a person's decision stands
+    assert store.days().newest[YESTERDAY].state is State.RELEASED
+
+
 @pytest.mark.parametrize(("days", "wanted"), [(0, False), (30, False), (90, True)])
 def test_only_requests_of_late_are_learned_from(
     platform: Watched, artifact: ModelArtifact, days: int, wanted: bool
 ) -> None:
     platform.promote(as_synthetic(artifact))
     platform.answer(artifact, YESTERDAY - timedelta(days=60), 50, seed=1, labelled=True)
+    platform.judge(YESTERDAY - timedelta(days=60))
 
     assert (read(platform, days=days)[1] > 0) is wanted
 
@@ -93,10 +120,12 @@ def test_requests_of_a_demonstration_do_not_end_up_among_real_ads(
     load_sample(MARKET).draw(300, seed=9).to_csv(source, index=False)
     platform.promote(as_synthetic(artifact))
     platform.answer(artifact, YESTERDAY, 50, seed=1, labelled=True)
+    platform.judge(YESTERDAY)
 
     _, of_demonstration = read(platform, source=source)
     real = platform.promote(as_real(artifact))
     platform.answer(artifact, YESTERDAY, 60, seed=2, labelled=True, version=real.number)
+    platform.judge(YESTERDAY)
     _, of_both = read(platform, source=source)
 
     assert of_demonstration == 0

@@ -24,6 +24,7 @@ from tests.resources.registered import new_run
 DAILY_ASSETS = [
     monitoring.production_predictions,
     monitoring.production_profile,
+    monitoring.input_report,
     monitoring.drift_report,
     monitoring.feature_validation_report,
     monitoring.production_labels,

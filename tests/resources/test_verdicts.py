@@ -89,6 +89,8 @@ def test_the_keys_and_their_types_never_change() -> None:
         "q": float,
         "worse_than_replaced": bool,
         "replaced_version": str,
+        "broken": bool,
+        "cause": str,
     }
 
 

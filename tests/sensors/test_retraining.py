@@ -163,3 +163,15 @@ def test_a_successful_training_resolves_all_that_was_judged_before(pattern: str)
 def test_more_windows_than_are_looked_at_are_refused() -> None:
     with pytest.raises(ValueError, match="windows_needed is 6 of 5 windows"):
         RetrainingRule(windows_needed=6)
+
+
+def test_what_was_found_in_a_held_window_does_not_count_whenever_it_was_found() -> None:
+    history = History(judgements("xx"))
+    days = sorted({one.window for one in history.judgements})
+    assert decide(history, TrainingRuns(), NOW, RULE)[0].outcome == "retrain"
+
+    decision, windows = decide(history, TrainingRuns(), NOW, RULE, held=days[-1:])
+
+    assert decision.outcome == "too few windows"
+    assert [window.name for window in windows] == days[:-1]
+    assert decision.evidence["windows_held"] == days[-1:]

@@ -12,6 +12,7 @@ from resources.alerts import AlertLog
 from resources.dagster_internals import RUN_KEY_TAG
 from resources.decision_log import Decision, DecisionLogs, Log
 from resources.object_store import ObjectStore
+from resources.prediction_store import PredictionStore
 from resources.verdicts import Verdict
 from sensors.clock import utc_now
 from sensors.drift_retraining import FAILED_CHECKS, retraining_sensor
@@ -84,8 +85,12 @@ class TinyMarket:
         """Let one of the sensors look, and record what it decided, as the daemon does."""
         sensors = self.sensors()
         assets = [*self.assets(), *DecisionLogs(self.prefix).assets()]
-        repository = dg.Definitions(assets, sensors=[*sensors.values()]).get_repository_def()
-        context = dg.build_sensor_context(instance=instance, repository_def=repository, cursor=cursor)
+        store = PredictionStore(url=f"sqlite:///{self.folder / 'predictions.db'}")
+        repository = dg.Definitions(
+            assets, sensors=[*sensors.values()], resources={"predictions": store}
+        ).get_repository_def()
+        given = {"predictions": store} if sensor == "retraining" else {}
+        context = dg.build_sensor_context(instance=instance, repository_def=repository, cursor=cursor, resources=given)
         result = sensors[sensor](context)
         assert isinstance(result, dg.SensorResult)
         for event in result.asset_events:

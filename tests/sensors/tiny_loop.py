@@ -6,6 +6,7 @@ from resources.alerts import AlertLog
 from resources.decision_log import DecisionLogs
 from resources.model_registry import ModelRegistry
 from resources.object_store import ObjectStore
+from resources.prediction_store import PredictionStore
 from sensors.drift_retraining import retraining_sensor
 from sensors.failure_alerts import alert_sensor
 from sensors.new_listings import new_listings_sensor
@@ -54,6 +55,9 @@ defs = dg.Definitions(
         daily_monitoring_schedule(monitoring=MONITORING, market=MARKET),
         weekly_retraining_schedule(training=TRAINING, market=MARKET),
     ],
-    resources={"registry": ModelRegistry(tracking_uri=f"sqlite:///{folder() / 'mlflow.db'}")},
+    resources={
+        "registry": ModelRegistry(tracking_uri=f"sqlite:///{folder() / 'mlflow.db'}"),
+        "predictions": PredictionStore(url=f"sqlite:///{folder() / 'predictions.db'}"),
+    },
     executor=dg.in_process_executor,
 )

@@ -68,6 +68,11 @@ class Sign(StrEnum):
     STOPPED = "stopped clock"
 
 
+OF_CLIENTS = (Sign.MISSING, Sign.ABSENT)
+"""Signs that a client may give for good, because it does not send a column: a person who has released a day of one has
+released those that follow. What is in the wrong unit is looked at each time."""
+
+
 @dataclass(frozen=True)
 class Cause:
     """A sign that the input is broken.
@@ -102,7 +107,7 @@ def find_causes(
         Whose declared units say which numbers may be in feet.
     reference : Profile
     day : Profile
-        Over the same bins, of one day: clocks go on from day to day.
+        Of one day, for clocks go on from day to day; its bins may be others.
     limits : Thresholds
     moved : collection of str
         Columns whose distribution has changed. Values that go missing, or are the same in every row, are those of
@@ -251,9 +256,7 @@ def _standing_still(reference: Profile, day: Profile, limits: Thresholds) -> Ite
     """Yield the columns with a single value that the reference's rows do not have in common."""
     for name, number in day.numbers.items():
         if number.present >= limits.broken_min_rows and not number.deviation:
-            share = float((reference.numbers[name].counts * (number.counts > 0)).sum()) / max(
-                reference.numbers[name].present, 1
-            )
+            share = _share_of(number, reference.numbers[name])
             if not _could_be(share, number.present):
                 yield name, f"{name} is {number.mean:,.6g} in every row, in {share:.0%} of them before"
     for name, text in day.texts.items():
@@ -267,6 +270,14 @@ def _standing_still(reference: Profile, day: Profile, limits: Thresholds) -> Ite
 def _find_stopped(name: str, reference: NumberProfile, lag: NumberProfile, limits: Thresholds) -> Iterator[Cause]:
     if lag.present >= limits.broken_min_rows and not lag.deviation and lag.mean > 1 and reference.deviation:
         yield Cause(name, Sign.STOPPED, f"{name} is the same day in every row, {lag.mean:,.0f} days ago")
+
+
+def _share_of(still: NumberProfile, reference: NumberProfile) -> float:
+    """Return the share of the reference's values that are of the magnitude of a number with a single value."""
+    if still.magnitudes:
+        (magnitude,) = still.magnitudes
+        return reference.magnitudes.get(magnitude, 0) / max(reference.present, 1)
+    return 1 - sum(reference.magnitudes.values()) / max(reference.present, 1)
 
 
 def _could_be(share: float, rows: int) -> bool:

@@ -7,12 +7,14 @@ from housing_assets.lineage_page import picture, table
 from housing_assets.monitoring.documents import Documents, as_json
 from housing_assets.monitoring.drift import plots
 from housing_assets.monitoring.drift.findings import Finding
+from housing_assets.monitoring.drift.input_report import InputReport
 from housing_assets.monitoring.drift.page import CheckOutcome, render_page
 from housing_assets.monitoring.drift.report import DriftReport
 from housing_assets.monitoring.drift.validation import ValidationReport
 from housing_assets.monitoring.production.windows import Window
 from housing_assets.monitoring.report_context import ReportContext
 from housing_assets.monitoring.statistics.cells import Cells
+from resources.day_decisions import DayDecision, Days
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -86,6 +88,28 @@ def drift_metadata(
         "psi_by_column": picture(plots.stability_by_column(report), "PSI by column, with its limits"),
         "worst_columns": picture(plots.compared_columns(columns), "reference and window, column by column"),
         "prediction_mix": picture(mix, "predicted categories in the reference and in the window"),
+    }
+
+
+def input_metadata(report: InputReport, decision: DayDecision, days: Days) -> dict[str, Any]:
+    """Return what the lineage page shows of a day's input.
+
+    Parameters
+    ----------
+    report : InputReport
+    decision : DayDecision
+        In force for the day.
+    days : Days
+    """
+    return {
+        "dagster/row_count": report.rows,
+        "reported_prices": report.prices,
+        "summary": report.summary,
+        "causes": ", ".join(cause.key for cause in report.causes),
+        "state": str(decision.state),
+        "decided_by": decision.by,
+        "reason": decision.reason,
+        "held_days": ", ".join(day.isoformat() for day in sorted(days.held)),
     }
 
 

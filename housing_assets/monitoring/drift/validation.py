@@ -68,7 +68,9 @@ class ValidationReport:
         """Whether there are enough high issues to fail the check, or one number's shift is severe by itself."""
         factor = self.thresholds.severe_factor
         shifts = [issue.finding for issue in self.issues if issue.finding.statistic == "median_shift"]
-        return self.n_high >= self.thresholds.high_issues or any(one.effect >= factor * (one.alert or 0.0) for one in shifts)
+        return self.n_high >= self.thresholds.high_issues or any(
+            one.effect >= factor * (one.alert or 0.0) for one in shifts
+        )
 
     @property
     def counts_toward_retraining(self) -> bool:
