@@ -285,7 +285,7 @@ def _result(
         if verdict.cause and not (passed or needs_person)
         else ""
     )
-    acts = verdict.counts_toward_retraining or verdict.worse_than_replaced or needs_person
+    acts = verdict.counts_toward_retraining or verdict.worse_than_replaced or (needs_person and not passed)
     return dg.AssetCheckResult(
         check_name=name,
         passed=passed,

@@ -70,7 +70,9 @@ def _without_texts(values: "pd.Series") -> Any:
     """Return the hashes of texts, which need not be valid Unicode; numbers and days as they are."""
     import pandas as pd
 
-    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return values.to_numpy().astype("datetime64[s]")  # the unit that is read back from a file is another
+    if pd.api.types.is_numeric_dtype(values):
         return values.to_numpy()
     texts = pd.Categorical(values)
     return np.append(hash_texts("", texts.categories.tolist()), 0)[texts.codes]
