@@ -19,6 +19,7 @@ from housing_assets.listings import checks as listing_checks
 from housing_assets.market_loading import load_market, market_names, require_free_name
 from housing_assets.monitoring import assets as monitoring
 from housing_assets.monitoring import checks as monitoring_checks
+from housing_assets.monitoring.listing_checks import plausibility_check
 from housing_assets.packaging import assets as packaging
 from housing_assets.training import assets as training
 from resources.alerts import AlertLog, Webhook
@@ -89,7 +90,8 @@ def build_defs(
     loaded = apply_policies([asset for asset in found if isinstance(asset, dg.AssetsDefinition)])
     keys = prefixed_keys(loaded, [PREDICTION_STORE], prefix)
     assets = [asset.with_attributes(asset_key_replacements=keys) for asset in loaded] if keys else loaded
-    contract = listing_checks.contract_check(dg.AssetKey([*prefix, "listings"]))
+    cleaned = dg.AssetKey([*prefix, "listings"])
+    before_training = [listing_checks.contract_check(cleaned), plausibility_check(cleaned)]
     specs = apply_policies_to_specs(
         [
             PREDICTION_STORE.replace_attributes(key=dg.AssetKey([*prefix, *PREDICTION_STORE.key.path])),
@@ -100,7 +102,7 @@ def build_defs(
     train = dg.AssetSelection.assets(dg.AssetKey([*prefix, START])).downstream()
     return dg.Definitions(
         assets=[*assets, *specs],
-        asset_checks=[contract],
+        asset_checks=before_training,
         sensors=[
             *mlflow_run_sensors(resources["tracking"]),
             *_loop_sensors(market, settings, daily, train),

@@ -212,6 +212,8 @@ def cleaned_listings(
             metadata={
                 "dagster/row_count": len(listings),
                 "dagster/column_schema": table_schema(listings),
+                "rows_read": len(raw_listings),
+                "quarantined": len(cleaned.quarantined),
                 "duplicates_removed": len(cleaned.duplicates),
                 "labelled_rows": counts["labelled_rows"],
                 "sample": sample_rows(listings, market.personal_names),

@@ -67,7 +67,7 @@ def judge_input(market: Market, window: Window, prices: np.ndarray, limits: Thre
         That were reported on it, for whatever day's requests.
     limits : Thresholds
     """
-    causes = window.judge(lambda reference, day: _causes(market, reference, day, limits), lambda reason: ())
+    causes = window.judge(lambda reference, day: find_signs(market, reference, day, limits), lambda reason: ())
     learned = window.reference.prices if window.reference else None
     if learned is not None:
         reported = NumberProfile.of(prices, learned.edges)
@@ -139,7 +139,14 @@ def release_days(
             yield DayDecision(day, State.RELEASED, reason, PLATFORM, causes=held.causes)
 
 
-def _causes(market: Market, reference: Profile, day: Profile, limits: Thresholds) -> tuple[Cause, ...]:
+def find_signs(market: Market, reference: Profile, day: Profile, limits: Thresholds) -> tuple[Cause, ...]:
+    """Return the signs that rows are of a broken feed, over the bins of what they are held against.
+
+    Raises
+    ------
+    ProfileRefused
+        If they are of other columns, bins or categories.
+    """
     drift = judge_drift(reference, day, limits.model_copy(update={"min_rows": limits.broken_min_rows}))
     moved = {one.column for one in drift.findings if one.counts_toward_retraining} - {PREDICTIONS}
     return find_causes(market, reference, day, limits, moved)

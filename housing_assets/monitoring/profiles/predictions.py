@@ -58,6 +58,11 @@ class PredictionProfile:
             int(np.count_nonzero(~answered)),
         )
 
+    @classmethod
+    def none(cls, categories: tuple[str, ...]) -> Self:
+        """Return the summary of no predictions, the neutral element of ``merge``."""
+        return cls.of(categories, np.zeros(0, dtype=np.int64), np.zeros((0, len(categories))))
+
     def merge(self, other: Self) -> Self:
         """Return the summary of both.
 

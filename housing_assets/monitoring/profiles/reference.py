@@ -59,7 +59,7 @@ class Reference:
         predictions = PredictionProfile.of(market.categories, predicted, probabilities)
         edges = reference_edges(market, listings)
         return cls(
-            Profile.of(market, listings, predictions, edges, as_of=_newest_day(market, listings)),
+            Profile.of(market, listings, predictions, edges, as_of=newest_day(market, listings)),
             Outcomes.of(market.categories, truth, predicted, probabilities),
             _prices(listings[market.target_value.name].to_numpy(np.float64)) if market.has_price else None,
         )
@@ -137,7 +137,7 @@ def _prices(prices: np.ndarray) -> NumberProfile:
     return NumberProfile.of(prices, learn_edges(prices))
 
 
-def _newest_day(market: Market, listings: "pd.DataFrame") -> np.ndarray:
+def newest_day(market: Market, listings: "pd.DataFrame") -> np.ndarray:
     """Return the newest day that the listings name, not a time if none: they were scraped then, or soon after."""
     named = [value.name for value in market.values(Role.CLOCK) if value.name in listings]
     days = [np.zeros(0, "datetime64[D]"), *(listings[name].to_numpy().astype("datetime64[D]") for name in named)]
