@@ -8,10 +8,10 @@ import numpy as np
 
 from housing_assets.inference.market import Market
 from housing_assets.monitoring.drift.causes import OF_CLIENTS, Cause, find_causes, find_price_cause
-from housing_assets.monitoring.drift.measuring import PREDICTIONS
 from housing_assets.monitoring.drift.report import judge_drift
 from housing_assets.monitoring.production.days import DayProfiles
 from housing_assets.monitoring.production.windows import Window, choose_version
+from housing_assets.monitoring.profiles.blocks import PREDICTIONS
 from housing_assets.monitoring.profiles.numbers import NumberProfile
 from housing_assets.monitoring.profiles.profile import Profile
 from housing_assets.monitoring.profiles.reference import Reference
@@ -147,6 +147,8 @@ def find_signs(market: Market, reference: Profile, day: Profile, limits: Thresho
     ProfileRefused
         If they are of other columns, bins or categories.
     """
-    drift = judge_drift(reference, day, limits.model_copy(update={"min_rows": limits.broken_min_rows}))
+    # What has moved excuses a column, so less has to be sure of it than a report does before it finds anything.
+    sensitive = limits.model_copy(update={"min_rows": limits.broken_min_rows, "min_clients": 1.0})
+    drift = judge_drift(reference, day, sensitive)
     moved = {one.column for one in drift.findings if one.counts_toward_retraining} - {PREDICTIONS}
     return find_causes(market, reference, day, limits, moved)

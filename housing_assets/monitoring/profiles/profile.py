@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 4
-"""Schema 1 did not name the predicted categories, schema 2 did not know which requests came together, schema 3 had neither
-magnitudes nor whole rows."""
+"""Schema 1 did not name the predicted categories, schema 2 did not know which requests came together, schema 3 had
+neither magnitudes nor whole rows."""
 
 OF_REFERENCES = 2
-"""Oldest schema in which a reference can still be read: its rows are listings, and no requests, and its magnitudes follow
-from its bins. Those of a day do not, for they end where the reference does."""
+"""Oldest schema in which a reference can still be read: its rows are listings, and no requests, and its magnitudes
+follow from its bins. Those of a day do not, for they end where the reference does."""
 
 PROFILED = (*FEATURE_NUMBERS, *TEXTS, Role.CLOCK)
 """Roles of the values that are summarized: not keys, which are no features, and not what is predicted."""
