@@ -49,7 +49,7 @@ acceptance: setup  ## test the whole platform with its processes: the demonstrat
 fuzz: setup  ## send thousands of generated requests to the service
 	HOUSING_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -m acceptance -s
 
-trials: setup  ## what takes minutes: faults under load with every answer counted, 200 undrifted windows, a month of days
+trials: setup  ## what takes minutes: faults under load with every answer counted, 200 undrifted windows, a month of days, and real ads where HOUSING_REAL_DATA has them
 	$(BIN)/python -m pytest -m trial -s
 
 check: setup  ## format, lint, types, rules of import

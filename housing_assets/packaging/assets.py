@@ -133,7 +133,12 @@ def registered_model(
         **made_from,
         "dagster_run_id": context.run.run_id,
         "macro_f1": f"{model_evaluation.metrics['macro_f1']:.4f}",
-        LABELLED_DAYS: write_ranges(day.date() for name in WHEN for day in crossed_features[name].dropna().unique()),
+        LABELLED_DAYS: write_ranges(
+            day.date()
+            for name in WHEN
+            if name in crossed_features  # listings of an older release do not say
+            for day in crossed_features[name].dropna().unique()
+        ),
         DECISION: "to be promoted" if decision.promoted else "not promoted",
         "reason": decision.reason,
         **decision.tags,
