@@ -154,7 +154,10 @@ def _in_store(wanted: Wanted, store: PredictionStore) -> dict[str, date]:
 def _labelled_since(predictions: Collection[str], store: PredictionStore) -> datetime | None:
     if not predictions:
         return None
-    first = (page.loc[page["prediction_id"].isin(set(predictions)), "received_at"].min() for page in store.labels(_END))
+    first = (
+        page.loc[page["prediction_id"].isin(set(predictions)), "received_at"].min()
+        for page in store.labels(_END, purpose="looking")
+    )
     known = [moment.to_pydatetime() for moment in first if moment == moment]  # NaT differs from itself
     return min(known, default=None)
 

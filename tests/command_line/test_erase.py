@@ -21,8 +21,11 @@ DAY, OTHER_DAY = date(2026, 3, 1), date(2026, 3, 2)
 MARK = "Silinecek Sokak"
 STREET = f"['Anasayfa', 'Satılık Daire', '{MARK} Satılık Daire']"
 LEARNED = ["raw_listings", "labelled_listings", "listings", "quarantined_listings"]
-ALL_DAYS = {"labelled_listings": {"days": 3_650}}
-DAILY = ["production_predictions", "production_profile", "production_labels"]
+ALL_DAYS = {
+    "labelled_listings": {"days": 3_650},
+    "listings_plausible": {"accept": ["rows"], "reason": "a small sample"},
+}
+DAILY = ["production_predictions", "production_profile", "input_report", "production_labels"]
 
 
 @pytest.fixture(scope="module")
