@@ -50,7 +50,7 @@ def as_real(model: ModelArtifact) -> ModelArtifact:
 def read(platform: Watched, *, source: str = "", days: int = 90) -> tuple[pd.DataFrame, int]:
     """Return the listings, and how many of them are labelled requests."""
     names = ["raw_listings", "labelled_listings", "listings"]
-    few = {"accept": ["rows"], "reason": "a small sample"}
+    few = {"accept": ["rows", "input"], "reason": "a small sample, and rows that a person has released"}
     config = {"raw_listings": {"source": source}, "labelled_listings": {"days": days}, "listings_plausible": few}
     result = platform.materialize(None, names, config)
     assert result.success
