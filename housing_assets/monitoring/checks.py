@@ -47,7 +47,7 @@ FEATURES_CHECK, PERFORMANCE_CHECK = "features_valid", "performance_held"
 
 REFUSALS_CHECK, TRAFFIC_CHECK = "refusals_within_limit", "traffic_held"
 
-ALERTING_REPORTS = frozenset({"traffic_report"})
+ALERTING_REPORTS = frozenset({"input_report", "traffic_report"})
 """Reports whose failures are told of and never lead to a retraining, nor count as a judged window."""
 
 
