@@ -38,8 +38,8 @@ demo: .venv/installed  ## the whole story on synthetic ads: train, serve, drift,
 	@$(BIN)/python -m demo --storage $(DEMO)
 	@HOUSING_MARKET= HOUSING_SOURCE= HOUSING_STORAGE=$(DEMO) DAGSTER_HOME=$(DEMO)/dagster $(BIN)/housing summary
 
-# One process more than there are processors: some tests wait for what they have started.
-PYTEST = $(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + 1)) --dist loadfile --no-loadscope-reorder
+# Two processes more than there are processors: many tests wait for what they have started.
+PYTEST = $(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + 2)) --dist loadfile --no-loadscope-reorder
 test: setup  ## run the tests
 	$(PYTEST)
 

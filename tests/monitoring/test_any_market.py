@@ -51,6 +51,7 @@ def answered(market: Market, listings: pd.DataFrame, **how: Any) -> pd.DataFrame
         "role": "answer",
         "tier": "production",
         "model_version": "1",
+        "request_key": [f"client {row}" for row in range(len(listings))],
     }
     stored = as_stored(predict(market, listings, **how), market.categories)
     moments = dict.fromkeys(("predicted_at", "received_at"), "datetime64[us, UTC]")

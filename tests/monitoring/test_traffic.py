@@ -172,7 +172,10 @@ def test_what_alerts_alone_is_no_judged_window_to_the_sensor_that_retrains(watch
     record(watched.settings.prediction_store_url, answered={DAY: 400}, refused=(refusals(2_000),))
     assert not judge(watched)["refusals_within_limit"].passed
     repository = build_defs(MARKET, settings=watched.settings).get_repository_def()
-    context = dg.build_sensor_context(instance=watched.instance, repository_def=repository)
+    predictions = PredictionStore(url=watched.settings.prediction_store_url)
+    context = dg.build_sensor_context(
+        instance=watched.instance, repository_def=repository, resources={"predictions": predictions}
+    )
 
     result = repository.get_sensor_def("retrain_on_failed_drift_checks").evaluate_tick(context)
 

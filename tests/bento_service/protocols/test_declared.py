@@ -121,6 +121,7 @@ def test_the_methods_answer_by_themselves(market: Market, tmp_path: Path, monkey
     model = save(model_of(market), tmp_path / "model")
     settings = ServingSettings(market=market.name, storage=tmp_path, model_folder=model, grpc_port=0)
     monkeypatch.setattr(module, "SETTINGS", settings)
+    monkeypatch.setattr(module, "listening_host", lambda: "127.0.0.1")  # there is no server around it
 
     async def ask() -> tuple[Any, ...]:
         classifier = module.HousingPriceClassifier()  # type: ignore[operator]
