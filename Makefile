@@ -44,7 +44,7 @@ test: setup  ## run the tests
 	$(PYTEST)
 
 acceptance: setup  ## test the whole platform with its processes: the demonstration, the container, what is killed or under load
-	$(PYTEST) -m acceptance
+	$(PYTEST) -m "acceptance and not trial"
 
 fuzz: setup  ## send thousands of generated requests to the service
 	HOUSING_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -m acceptance -s

@@ -12,7 +12,6 @@ import pytest
 from housing_assets.listings.samples import load_sample
 from housing_assets.market_loading import FOLDER, load_market
 from housing_assets.monitoring.profiles.reference import Reference
-from housing_assets.traffic.rows import Changes
 from tests.acceptance.platform import Platform, days_ago, failed, why, write_rows
 
 pytestmark = pytest.mark.acceptance
@@ -71,8 +70,9 @@ def test_the_added_column_is_trained_on_served_and_watched(platform: Platform) -
         home = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
         assert served.predict(home | {"EnergyClass": "A"})["unseen"] == []
         assert served.predict(home | {"EnergyClass": "Z"})["unseen"] == ["energy_class"]
-        source = write_rows(ads(400, seed=2), platform.storage / "yesterday.csv")
-        served.day(source, day, 400, seed=3, label_share=1, changes=Changes(set={"EnergyClass": "D"}))
+        mostly_d = ads(400, seed=2).assign(EnergyClass=[*CLASSES, *["D"] * 16] * 20)
+        source = write_rows(mostly_d, platform.storage / "yesterday.csv")
+        served.day(source, day, 400, seed=3, label_share=1)
 
     checks = platform.judge(day)
     assert set(failed(checks)) == {"psi_within_limit"}

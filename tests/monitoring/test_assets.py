@@ -333,7 +333,7 @@ def test_what_was_found_of_a_replaced_version_is_history_and_calls_for_nothing(
 ) -> None:
     day = date(2026, 6, 1)
     fresh.promote(artifact)
-    fresh.answer(artifact, day, 2_000, seed=4, gross_area_factor=10)
+    fresh.answer(artifact, day, 2_000, seed=4, only_district="kadikoy")
     assert told(fresh.judge(day)["psi_within_limit"], "counts_toward_retraining")
     second = fresh.promote(artifact)
 
