@@ -261,7 +261,6 @@ def test_the_bento_carries_the_version_in_production(
     assert platform.bentos() == [told["tag"].value]
 
 
-@pytest.mark.acceptance
 def test_a_model_that_was_changed_in_the_registry_is_a_failed_check_and_its_bento_is_not_kept(
     platform: Platform, registered: Version, tmp_path: Path
 ) -> None:

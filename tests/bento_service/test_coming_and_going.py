@@ -104,7 +104,7 @@ def test_readiness_turns_off_while_requests_are_still_answered(saved: Path, tmp_
     assert not list(tmp_path.rglob("*.journal"))
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_an_idle_connection_outlives_those_of_clients_and_balancers(saved: Path, tmp_path: Path) -> None:
     keep = ("--timeout-keep-alive", str(KEEP_ALIVE_SECONDS))
     assert f"{keep[0]} {keep[1]} " in (PROJECT / "deploy" / "service" / "start.sh").read_text()

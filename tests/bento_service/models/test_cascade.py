@@ -225,7 +225,7 @@ def test_where_nothing_is_in_production_staging_answers_then_what_is_baked(
 # Following
 
 
-@pytest.mark.acceptance
+@pytest.mark.slow
 def test_promotion_and_rollback_are_followed_while_requests_see_one_version_each(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
 ) -> None:
@@ -557,7 +557,7 @@ def test_another_registrys_version_of_the_same_number_is_not_taken_for_ours(
     assert cascade.snapshot.champion.model.provenance["kind"] == "second"
 
 
-@pytest.mark.acceptance
+@pytest.mark.slow
 def test_workers_that_start_together_share_the_cache(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
 ) -> None:

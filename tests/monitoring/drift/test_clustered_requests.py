@@ -41,7 +41,7 @@ def answers(platform: Platform) -> np.ndarray:
 
 
 @pytest.mark.parametrize("order", ["one after the other", "all at once", "without keys"])
-@pytest.mark.parametrize("n_windows", [1, pytest.param(20, marks=[pytest.mark.acceptance, pytest.mark.trial])])
+@pytest.mark.parametrize("n_windows", [1, pytest.param(20, marks=pytest.mark.trial)])
 def test_of_undrifted_windows_of_clients_at_most_5_percent_count(
     platform: Platform, answers: np.ndarray, n_windows: int, order: str
 ) -> None:

@@ -44,7 +44,7 @@ def judged(reference: Profile, window: pd.DataFrame, edges: dict[str, np.ndarray
     return judge_drift(reference, Profile.of(MARKET, window, predict(window), edges, as_of=AS_OF))
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_of_150_random_splits_at_most_one_counts_toward_retraining(listings: pd.DataFrame) -> None:
     counted, drifted = [], []
     for rows in (200, 500, 2_000):
