@@ -127,7 +127,7 @@ def test_the_workspace_names_markets_of_the_package() -> None:
     assert {entry["module_name"] for entry in entries} == {"housing_assets.definitions"}
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_what_was_declared_is_trained_served_and_answers(folder: Path) -> None:
     port = free_port()
     environment = {

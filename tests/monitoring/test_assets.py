@@ -458,7 +458,7 @@ print(json.dumps(rows))
 """
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
     fresh: Watched, artifact: ModelArtifact
 ) -> None:

@@ -325,7 +325,7 @@ def test_a_run_whose_announcements_a_crash_swallowed_is_seen_all_the_same(loop: 
     assert len(loop.launched()) == 1
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 @pytest.mark.parametrize("cursor", ["", "{", '{"schema_version": 7, "decision": "x"}', '{"decision": 5}', "null"])
 def test_a_lost_or_garbled_cursor_neither_retrains_twice_nor_repeats_itself(loop: Loop, cursor: str) -> None:
     drift(loop, 1, 2)
@@ -364,7 +364,7 @@ def test_an_event_log_that_is_locked_fails_the_tick_and_the_next_one_retrains(
     assert any("locked" in error for error in loop.failed_ticks())
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_backfill_of_old_days_does_not_push_the_newest_windows_out_of_sight(loop: Loop) -> None:
     for day in (1, 2):
         loop.judge(f"2026-05-{day:02}", **{PSI: DRIFTED})

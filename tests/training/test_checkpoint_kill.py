@@ -121,7 +121,7 @@ def kill_after_checkpoints(process: multiprocessing.process.BaseProcess, reports
     return kill_after(process, 0)
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_forest_killed_at_a_random_moment_is_finished_to_the_same_bits_and_loses_at_most_one_interval(
     training: TrainingSet,
     trainer: Trainer,

@@ -12,8 +12,8 @@ from tests.bento_service.hand_built import model_of, save
 from tests.bento_service.serving import KEY, Service, serving
 from tests.other_markets import THREE_GRADES
 
-EXAMPLES = os.environ.get("HOUSING_FUZZ_EXAMPLES", "60")
-"""For each path, in each of several ways: 60 are about five hundred requests; ``make fuzz`` sends more."""
+EXAMPLES = os.environ.get("HOUSING_FUZZ_EXAMPLES", "25")
+"""For each path, in each of several ways: 25 are about two hundred requests; ``make fuzz`` sends more."""
 
 
 def require_answers_as_described(service: Service, folder: Path) -> None:
