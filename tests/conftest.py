@@ -31,6 +31,7 @@ from housing_assets.training.forest import new_forest, splittable
 from housing_assets.training.parameters import ForestParameters
 from housing_assets.training.report import EvaluationReport
 from housing_assets.training.strategies import balance
+from resources import retries
 from resources.settings import READ_ELSEWHERE
 
 PROJECT = Path(__file__).parent.parent
@@ -49,6 +50,14 @@ def _no_waiting_for_the_disk(connection: Any, record: object) -> None:
     """Let SQLite leave it to the system when to write: tests survive no power failure."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_outages_to_end() -> Iterator[None]:
+    """Let steps be tried as often as ever, without the minutes between their tries."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retries, "DELAYS", (0.01,) * len(retries.DELAYS))
+        yield
 
 
 @pytest.fixture(autouse=True)
