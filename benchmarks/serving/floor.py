@@ -19,7 +19,8 @@ from bento_service.access import Access
 from bento_service.auth import ApiKeys
 from bento_service.errors import ServiceError
 from bento_service.memory import freeze_loaded_objects
-from bento_service.protocols.http import HttpAdapter, HttpApi, problem
+from bento_service.protocols.http import HttpAdapter, HttpApi
+from bento_service.protocols.http_messages import problem
 from bento_service.rate_limits import RateLimits
 from bento_service.service import HousingPriceClassifier
 from bento_service.tracing import Tracing

@@ -12,7 +12,7 @@ import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bento_service.errors import Kind, ServiceError
-from bento_service.protocols.http import problem
+from bento_service.protocols.http_messages import problem
 
 MAX_HEAD_BYTES = 32_768
 """Of a request's line and headers, or of its trailers: what nginx takes, too."""

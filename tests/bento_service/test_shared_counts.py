@@ -23,7 +23,7 @@ COUNT_EVERYTHING = """if True:
     from bento_service.answers import Tier
     from bento_service.errors import Kind
     from bento_service.metrics import MAX_CATEGORY_LABELS, STATES, Metrics
-    from bento_service.protocols.http import ROUTES
+    from bento_service.protocols.http_routes import ROUTES
     metrics = Metrics()
     statuses = {{"http": {{"200", "202", "204"}} | {{str(kind.http_status) for kind in Kind}},
                 "grpc": {{"OK", "CANCELLED"}} | {{kind.grpc_status for kind in Kind}}}}

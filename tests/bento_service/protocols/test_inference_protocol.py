@@ -1,5 +1,8 @@
 """The Open Inference Protocol, spoken to the real service."""
 
+import sqlite3
+import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -177,17 +180,24 @@ def test_what_cannot_be_used_is_a_problem_with_the_protocols_error(
     assert [each["field"] for each in problem["errors"]][:1] == ([] if field is None else [field])
 
 
-def test_the_row_that_cannot_be_used_is_named_and_none_is_recorded(http: httpx.Client, model_path: str) -> None:
-    def pending() -> int:
-        health = http.get("/health/deep").json()["prediction_store"]
-        return health["pending_records"] + health["shipped"]
+def test_the_row_that_cannot_be_used_is_named_and_none_is_recorded(
+    http: httpx.Client, service: Service, market: Market, model_path: str
+) -> None:
+    def infer_as(key: str, homes: Sequence[Mapping[str, Any]]) -> httpx.Response:
+        body = {"inputs": by_column(homes)}
+        return http.post(f"{model_path}/infer", json=body, headers={**AUTHORIZED, "Housing-Request-Key": key})
 
-    before = pending()
-    reply = infer(http, model_path, {"inputs": by_column([SMALL_HOME, SMALL_HOME | {"sqft_living": "huge"}])})
+    reply = infer_as("refused", [SMALL_HOME, SMALL_HOME | {"sqft_living": "huge"}])
     assert reply.json()["error"].startswith("listing 2:")
-    assert pending() == before
-    infer(http, model_path, {"inputs": by_column(HOMES)})
-    assert pending() == before + len(HOMES)
+    assert infer_as("taken", HOMES).status_code == 200
+
+    deadline, keys = time.monotonic() + 20, Counter[str]()
+    while not keys["taken"]:  # which was recorded last
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        with sqlite3.connect(service.storage / market.name / "predictions.db") as store:
+            keys = Counter(key for (key,) in store.execute("SELECT request_key FROM predictions"))
+    assert (keys["taken"], keys["refused"]) == (len(HOMES), 0)
 
 
 @pytest.mark.parametrize(
