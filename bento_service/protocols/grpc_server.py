@@ -12,8 +12,8 @@ from bento_service.protocols.grpc_methods import SERVICE, handlers
 from bento_service.protocols.surface import Service
 
 GRACE_SECONDS = 3.0
-"""Time for calls in flight to finish, of which only the largest batches need more than a moment: as much as is left of the
-ten seconds in which a container must end."""
+"""Time for calls in flight to finish, of which only the largest batches need more than a moment: as much as is left of
+the ten seconds in which a container must end."""
 
 HANDSHAKE_SECONDS = 5.0
 """Time for a connection to begin as one of HTTP/2. Its headers are bounded by grpc, at 16 KB."""

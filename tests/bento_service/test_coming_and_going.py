@@ -90,7 +90,7 @@ def test_readiness_turns_off_while_requests_are_still_answered(saved: Path, tmp_
                 for process in workers(service):
                     process.terminate()
             service.process.send_signal(signal.SIGTERM)
-            wait_until(lambda: httpx.get(f"{service.url}/readyz").status_code == 503, 1.5)
+            wait_until(lambda: httpx.get(f"{service.url}/readyz", verify=False).status_code == 503, 1.5)
             refused = httpx.get(f"{service.url}/readyz")
             assert refused.json()["type"].endswith("shutting-down")
             wait_until(lambda: grpc_health(service) == "NOT_SERVING", 1.5)
