@@ -11,6 +11,7 @@ export DAGSTER_DISABLE_TELEMETRY ?= yes
 export BENTOML_DO_NOT_TRACK ?= True
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
+unexport PYTHONDONTWRITEBYTECODE # or every process that is started would compile the platform anew
 
 .PHONY: help setup demo materialize test acceptance fuzz trials check dev serve container base judge versions decisions rollback bench proto audit lock clean
 

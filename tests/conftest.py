@@ -3,9 +3,11 @@
 import os
 import sqlite3
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import alembic.util
 import httpx
 import pandas as pd
 import pytest
@@ -58,6 +60,24 @@ def no_waiting_for_outages_to_end() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(retries, "DELAYS", (0.01,) * len(retries.DELAYS))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def migrations_are_read_once() -> Iterator[None]:
+    """Let Alembic read the file of a migration once: Dagster has it read all of them for each run's event log."""
+    read, read_once = alembic.util.load_python_file, lru_cache(alembic.util.load_python_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alembic.util, "load_python_file", lambda *at: (read if at[1] == "env.py" else read_once)(*at))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def pictures_are_drawn_where_they_are_looked_at(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leave drawing out, which is half of a report's time, except for tests that are marked ``pictures``."""
+    if "pictures" not in request.keywords:
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, buffer, **_: buffer.write(b"not drawn"))
 
 
 @pytest.fixture(autouse=True)

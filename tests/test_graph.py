@@ -261,6 +261,7 @@ def test_the_bento_carries_the_version_in_production(
     assert platform.bentos() == [told["tag"].value]
 
 
+@pytest.mark.acceptance
 def test_a_model_that_was_changed_in_the_registry_is_a_failed_check_and_its_bento_is_not_kept(
     platform: Platform, registered: Version, tmp_path: Path
 ) -> None:
@@ -316,6 +317,7 @@ def refusal(made: str, of: str, stale: str) -> str:
     )
 
 
+@pytest.mark.acceptance
 def test_a_reference_of_another_forest_is_not_registered(platform: Platform, registered: Version) -> None:
     versions = platform.registry.versions()
     stale = [name for name in FROM_TRAINING_ON if name != "reference_profile"]
@@ -368,6 +370,7 @@ def test_a_gate_that_fails_registers_nothing_and_leaves_production_untouched(
     assert platform.registry.versions() == versions
 
 
+@pytest.mark.acceptance
 def test_a_forest_that_was_not_judged_with_these_features_is_not_registered(
     platform: Platform, registered: Version
 ) -> None:
@@ -386,6 +389,7 @@ def test_a_forest_that_was_not_judged_with_these_features_is_not_registered(
     assert run_later(platform, {}, ["hashed_features", *FROM_TRAINING_ON]).result.success
 
 
+@pytest.mark.acceptance
 def test_listings_that_came_after_the_features_are_not_judged_nor_registered_as_what_the_model_was_made_from(
     platform: Platform, registered: Version
 ) -> None:
@@ -406,6 +410,7 @@ def test_listings_that_came_after_the_features_are_not_judged_nor_registered_as_
     assert run_later(platform, {}).result.success
 
 
+@pytest.mark.acceptance
 def test_a_version_whose_promotion_was_broken_off_is_not_recorded_as_promoted(
     platform: Platform, registered: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -426,6 +431,7 @@ def test_a_version_whose_promotion_was_broken_off_is_not_recorded_as_promoted(
     assert run_later(platform, {}, ["registered_model"]).newest.tags["decision"] == "promoted"
 
 
+@pytest.mark.acceptance
 def test_a_forest_is_fine_tuned_on_newer_listings_and_its_version_names_the_one_before(
     platform: Platform, registered: Version
 ) -> None:
@@ -443,6 +449,7 @@ def test_a_forest_is_fine_tuned_on_newer_listings_and_its_version_names_the_one_
     assert "fine_tuned_from" not in parent.tags
 
 
+@pytest.mark.acceptance
 def test_a_forest_is_not_fine_tuned_on_labels_of_other_price_bands(platform: Platform, registered: Version) -> None:
     run = run_later(
         platform.with_rows(ROWS + 60), {"price_bands": {"reband": True}, "price_forest": {"fine_tune": True}}
@@ -468,6 +475,7 @@ def test_a_worse_challenger_is_registered_but_not_promoted_and_says_why(
     assert run.newest.tags["reason"].startswith("may be worse than the champion: macro-F1 differs by -")
 
 
+@pytest.mark.acceptance
 def test_new_bands_start_a_new_lineage_and_say_so(platform: Platform, registered: Version) -> None:
     run = run_later(platform, {"price_bands": {"reband": True}})
 
@@ -497,6 +505,7 @@ def test_a_training_goes_on_though_bands_of_the_same_terms_were_learned_again(
     assert grown["trees_from_checkpoint"].value == grown["trees"].value
 
 
+@pytest.mark.acceptance
 def test_real_ads_are_not_trained_on_bands_of_synthetic_ones(
     platform: Platform, registered: Version, tmp_path: Path
 ) -> None:

@@ -146,6 +146,9 @@ COMMANDS = [
     *[("multiprocess", failure) for failure in (*ALL_KINDS, "killed", "interrupted")],
 ]
 
+OFTEN = [("in_process", "gate"), ("multiprocess", "none"), ("multiprocess", "tracked")]
+"""Those that the acceptance tests launch, besides what is corrected later; trials launch all."""
+
 
 @pytest.fixture(scope="module")
 def by_command(
@@ -164,7 +167,12 @@ def by_command(
 
 @pytest.mark.acceptance
 @pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if command[1] != "killed" and command != ("multiprocess", "downstream")]
+    "command",
+    [
+        pytest.param(command, marks=() if command in OFTEN else pytest.mark.trial)
+        for command in COMMANDS
+        if command[1] != "killed" and command != ("multiprocess", "downstream")
+    ],
 )
 def test_the_mlflow_run_of_a_command_line_ends_as_the_dagster_run(
     by_command: Mapping[tuple[str, str], Future[Ended]], command: tuple[str, str]

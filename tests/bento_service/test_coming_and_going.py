@@ -54,6 +54,7 @@ def test_once_a_worker_is_ready_nothing_is_imported_any_more(saved: Path, tmp_pa
     assert (ended.returncode, ended.stdout.split()) == (0, []), ended.stderr
 
 
+@pytest.mark.acceptance
 def test_once_a_service_is_ready_its_store_is_migrated(saved: Path, tmp_path: Path) -> None:
     with (
         serving(tmp_path, {"HOUSING_MODEL_FOLDER": str(saved)}),
@@ -62,6 +63,7 @@ def test_once_a_service_is_ready_its_store_is_migrated(saved: Path, tmp_path: Pa
         assert store.execute("SELECT count(*) FROM prediction_store_version").fetchone() == (1,)
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 def test_a_store_that_is_locked_delays_the_start_by_seconds_only(saved: Path, tmp_path: Path) -> None:
     new_sqlite(tmp_path)
@@ -76,6 +78,7 @@ def grpc_health(service: Service) -> str:
     return health_pb2.HealthCheckResponse.ServingStatus.Name(found.status)
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["the supervisor", "the group"])
 def test_readiness_turns_off_while_requests_are_still_answered(saved: Path, tmp_path: Path, who: str) -> None:

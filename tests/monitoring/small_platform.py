@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,12 @@ TODAY = date(2022, 3, 4)
 
 def ads(rows: int, seed: int, **shift: Any) -> pd.DataFrame:
     """Give so many clean listings."""
-    listings = clean(MARKET, load_sample(MARKET).draw(int(rows * 1.06) + 60, seed=seed, shift=shift)).listings
+    return _draw(rows, seed, tuple(shift.items())).copy()
+
+
+@lru_cache(maxsize=32)
+def _draw(rows: int, seed: int, shift: tuple[tuple[str, Any], ...]) -> pd.DataFrame:
+    listings = clean(MARKET, load_sample(MARKET).draw(int(rows * 1.06) + 60, seed=seed, shift=dict(shift))).listings
     assert len(listings) >= rows
     return listings[:rows]
 

@@ -189,6 +189,7 @@ def watched_rows(result: dg.ExecuteInProcessResult) -> int:
     return int(read.metadata["dagster/row_count"].value)  # type: ignore[arg-type]
 
 
+@pytest.mark.acceptance
 def test_a_day_that_is_materialized_again_is_the_same(watched: Watched) -> None:
     files = [("production_profile", "1.json"), ("drift_report", "drift_report.json")]
     watched.judge(ORDINARY)
@@ -213,13 +214,14 @@ def test_a_threshold_out_of_bounds_is_refused_before_the_run(watched: Watched) -
     assert not watched.materialize(ORDINARY, ["drift_report"], {"drift_report": {"ks_alert": 3.0}}).success
 
 
+@pytest.mark.pictures
 def test_the_lineage_page_shows_verdict_pictures_and_the_way_to_the_page(watched: Watched) -> None:
     result = watched.materialize(DAYS["unseen districts"])
 
     (shown,) = result.asset_materializations_for_node("drift_report")
     assert "district" in str(shown.metadata["summary"].value)
     for name in ("psi_by_column", "worst_columns", "prediction_mix"):
-        assert "data:image/png;base64," in str(shown.metadata[name].value)
+        assert "data:image/png;base64,iVBOR" in str(shown.metadata[name].value)
     page = Path(str(shown.metadata["drift_report_page"].value))
     assert page.read_text().startswith("<!doctype html>")
 
@@ -253,6 +255,7 @@ def test_prices_that_no_longer_follow_from_listings_are_found_by_the_labels_of_o
     assert report["estimate_without_labels"]["accuracy"] > report["report"]["accuracy"] + 0.1  # it is blind to this
 
 
+@pytest.mark.acceptance
 def test_one_bad_day_is_one_finding(fresh: Watched, artifact: ModelArtifact) -> None:
     """Its rows were the newest labelled ones on each day after it, until enough others had come in."""
     fresh.promote(artifact)

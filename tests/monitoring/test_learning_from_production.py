@@ -114,6 +114,7 @@ def test_an_empty_store_adds_nothing(platform: Watched) -> None:
     assert 400 < len(listings) <= 500
 
 
+@pytest.mark.acceptance
 def test_requests_of_a_demonstration_do_not_end_up_among_real_ads(
     platform: Watched, artifact: ModelArtifact, tmp_path: Path
 ) -> None:

@@ -85,7 +85,9 @@ def champion_of(artifact: ModelArtifact) -> ModelArtifact:
     return replace(artifact, labels=replace(artifact.labels, synthetic=False), reference=reference.to_json())
 
 
-@pytest.mark.parametrize("name", IMPLAUSIBLE)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "unit" else pytest.mark.acceptance) for name in IMPLAUSIBLE]
+)
 def test_implausible_listings_are_refused_against_the_champion_and_accepted_by_name(
     platform: Watched, artifact: ModelArtifact, name: str
 ) -> None:

@@ -265,7 +265,13 @@ def test_a_check_that_crashes_is_no_window_and_is_told_of(loop: Loop) -> None:
 
 
 @pytest.mark.acceptance
-@pytest.mark.parametrize("stage", ["TICK_HELD", "RUN_IDS_RESERVED", "RUN_CREATED", "RUN_LAUNCHED"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "RUN_CREATED",
+        *(pytest.param(s, marks=pytest.mark.trial) for s in ("TICK_HELD", "RUN_IDS_RESERVED", "RUN_LAUNCHED")),
+    ],
+)
 def test_a_daemon_killed_in_the_middle_of_a_tick_launches_one_retraining_when_it_is_back(
     loop: Loop, stage: str
 ) -> None:
@@ -343,6 +349,7 @@ def test_a_lost_or_garbled_cursor_neither_retrains_twice_nor_repeats_itself(loop
     assert loop.outcomes() == ["retrain", "in flight", "nothing found"]
 
 
+@pytest.mark.acceptance
 def test_an_event_log_that_is_locked_fails_the_tick_and_the_next_one_retrains(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

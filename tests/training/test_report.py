@@ -22,6 +22,7 @@ from housing_assets.training.strategies import balance
 from tests.training.conftest import SMALL
 
 CATEGORIES = ("low", "medium", "high")
+pytestmark = pytest.mark.pictures
 PICTURES = {"confusion_matrix", "calibration", "feature_importance"}
 
 

@@ -193,6 +193,7 @@ def test_a_key_of_the_callers_own_and_a_request_key_are_sent(ask: Ask) -> None:
     assert first["authorization"] == f"Bearer {KEY}"
 
 
+@pytest.mark.acceptance
 def test_more_batches_at_once_than_the_service_lets_wait_are_all_answered_in_the_end(
     saved: Path, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ def test_generated_requests_are_answered_as_described(service: Service, tmp_path
     require_answers_as_described(service, tmp_path)
 
 
+@pytest.mark.trial
 @pytest.mark.acceptance
 def test_generated_requests_of_a_market_of_classes_are_answered_as_described(tmp_path: Path) -> None:
     settings = {"HOUSING_MODEL_FOLDER": str(save(model_of(THREE_GRADES), tmp_path / "model"))}

@@ -373,6 +373,7 @@ print(sum(model.predict_one({"district": "kadikoy", "GrossSquareMeters": 110}).p
 """
 
 
+@pytest.mark.acceptance
 def test_the_service_predicts_where_the_training_stack_cannot_be_imported(saved: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", WITHOUT_THE_TRAINING_STACK, str(saved)],
