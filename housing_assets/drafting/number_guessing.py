@@ -18,6 +18,9 @@ MAX_UNITS = 4
 USUAL = 0.01
 """Share of the rows from which on what stands beside the digits is a unit, and not one of other rows' by mistake."""
 
+MAX_UNSAID = 3
+"""Different texts without digits in a column of numbers that are taken for "not said", such as "on request"."""
+
 MAX_BADGES = 3
 """Different texts with digits behind a unit that are taken for badges, such as that of a changed price."""
 
@@ -59,7 +62,7 @@ def guess_number(header: str, rows: pd.Series) -> Number | None:
     commonest = tuple(unit for unit, n_rows in units.most_common(MAX_UNITS) if n_rows >= USUAL * n_filled)
     digits = [match["digits"] for match in written.values()]
     decimals = [mark for mark, form in _DECIMAL.items() if any(form.fullmatch(each) for each in digits)]
-    never = (0.0,) if sounds_like("year", header) and "0" in rows.index else ()
+    never = (*((0.0,) if sounds_like("year", header) and "0" in rows.index else ()), *_unsaid(rows))
     tried = [
         Number(
             units=commonest,
@@ -76,6 +79,14 @@ def guess_number(header: str, rows: pd.Series) -> Number | None:
 def example_of_doubt(texts: Sequence[str]) -> str | None:
     """Return a text such as ``1,250`` that may be thousands or decimals, None if there is none."""
     return next((text for text in texts if _THOUSANDS_OR_DECIMALS.fullmatch(text)), None)
+
+
+def _unsaid(rows: pd.Series) -> tuple[str, ...]:
+    """Return the texts without a digit that many cells of a column of numbers are."""
+    wordy = rows[[not any(map(str.isdigit, text)) for text in rows.index]]
+    by_text = wordy.groupby(wordy.index.str.strip().str.lower()).sum().sort_values(ascending=False, kind="stable")
+    usual = by_text[by_text >= max(USUAL * rows.sum(), 2)]
+    return tuple(usual.index) if len(usual) <= MAX_UNSAID and wordy.sum() < rows.sum() / 2 else ()
 
 
 def _badges(after: Sequence[str], units: Sequence[str]) -> str:

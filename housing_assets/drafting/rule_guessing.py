@@ -27,7 +27,10 @@ _ROOMS = re.compile(r"\d+(?:[.,]5)?\s*\+\s*\d+")
 _ROOMS_ALONE = re.compile(r"\d+\s*\+?\s*(?P<word>[^\d+]+)")
 _RANGE = re.compile(r"(\d+)\s*[-\u2013]\s*(\d+)")
 _FLOOR = re.compile(r"\d+\. (?P<word>\w+)")
-_MONTH = re.compile(r"\d{1,2}\s+(?P<word>[^\W\d]+)\s+\d{4}")
+_MONTH = re.compile(
+    r"\d{1,2}\.?\s+(?:de\s+)?(?P<word>[^\W\d]+)\.?,?\s+(?:de\s+)?\d{4}"
+    r"|(?P<first>[^\W\d]+)\.?\s+\d{1,2}(?:st|nd|rd|th)?,?\s+\d{4}"
+)
 
 _Fits = Callable[[pd.Series], bool]
 
@@ -82,7 +85,7 @@ def _candidates(header: str, rows: pd.Series) -> Iterator[tuple[Rule, _Fits]]:
 def _days(texts: Sequence[str]) -> Iterator[Day]:
     yield Day()
     yield Day(month_first=True)
-    written = {fold(match["word"]) for text in texts if (match := _MONTH.fullmatch(text))}
+    written = {fold(match["word"] or match["first"]) for text in texts if (match := _MONTH.fullmatch(text))}
     if written:
         yield Day(months=max(MONTHS, key=lambda months: len(written & set(months))))
 

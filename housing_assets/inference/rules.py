@@ -26,8 +26,10 @@ from housing_assets.inference.rule_base import Rule, RuleRefused, any_of, compil
 
 _RANGE = re.compile(r"(\d+)\s*[-\u2013]\s*(\d+)")
 _ROOMS = re.compile(r"(\d+(?:[.,]5)?)\s*\+\s*(\d+)")
-_DAY = re.compile(
-    r"(?P<first>\d{1,2})(?:\s+(?P<name>\w+)\s+|(?P<mark>[./])(?P<second>\d{1,2})(?P=mark))(?P<year>\d{4})"
+_DAY = re.compile(r"(?P<first>\d{1,2})(?P<mark>[./])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4})")
+_DAY_OF_MONTH = re.compile(
+    r"(?P<first>\d{1,2})\.?\s+(?:de\s+)?(?P<name>[^\W\d]+)\.?,?\s+(?:de\s+)?(?P<year>\d{4})"
+    r"|(?P<name_first>[^\W\d]+)\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<later_year>\d{4})"
 )
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _ESCAPED = re.compile(r"\\(.)")
@@ -99,15 +101,15 @@ class Number(Rule):
         ``.`` or ``,``; empty where ads write either (see ``cells.read_digits``).
     ignored : str
         Regular expression of what may follow and says nothing of the number, such as the badge after a changed price.
-    missing : tuple of float
-        Numbers that stand for "not said".
+    missing : tuple of float or str
+        Numbers, and texts in lower case, that stand for "not said": ``0``, ``on request``.
     """
 
     units: tuple[str, ...] = ()
     of: str = "plain digits"
     decimal: str = ""
     ignored: str = ""
-    missing: tuple[float, ...] = ()
+    missing: tuple[float | str, ...] = ()
     kind: ClassVar[str] = "number"
 
     def __post_init__(self) -> None:
@@ -124,6 +126,8 @@ class Number(Rule):
         """Return the number."""
         if self.ignored and isinstance(cell, str) and len(cell) <= MAX_CELL_LENGTH:
             cell = compiled(f"(?:{self.ignored})$").sub("", cell.strip())
+        if isinstance(cell, str) and self.missing and cell.strip().lower() in self.missing:
+            return None
         number = read_amount(cell, self.units, self.of, self.decimal)
         return None if number in self.missing else number
 
@@ -249,9 +253,10 @@ class Floor(Rule):
 
 @dataclass(frozen=True)
 class Day(Rule):
-    """A date: ``24 February 2022``, ``24.02.2022``, ``24/02/2022``, ``2022-02-24``, ``20220224T000000``, or a date.
+    """A date: ``24 February 2022``, ``Feb 24, 2022``, ``24.02.2022``, ``2022-02-24``, ``20220224T000000``, or a date.
 
-    The time of day behind an ISO date is dropped.
+    ``24. Februar 2022`` and ``24 de fevereiro de 2022`` are read where the months are named so. The time of day behind
+    an ISO date is dropped.
 
     Parameters
     ----------
@@ -282,19 +287,16 @@ class Day(Rule):
             return None
         try:
             if match := _DAY.fullmatch(text):
-                return self._read(match)
+                first, second, year = int(match["first"]), int(match["second"]), int(match["year"])
+                return date(year, first, second) if self.month_first else date(year, second, first)
+            if match := _DAY_OF_MONTH.fullmatch(text):
+                month = self.months.index(fold(match["name"] or match["name_first"])) + 1
+                return date(int(match["year"] or match["later_year"]), month, int(match["first"] or match["day"]))
             if "W" in text:  # an ISO week, of which Python would take the Monday
                 raise ValueError(text)
             return datetime.fromisoformat(text).date()
         except ValueError:
             raise Unusable("not a day such as '2022-02-24' or '24.02.2022'") from None
-
-    def _read(self, match: "re.Match[str]") -> date:
-        year, first = int(match["year"]), int(match["first"])
-        if match["name"]:
-            return date(year, self.months.index(fold(match["name"])) + 1, first)
-        second = int(match["second"])
-        return date(year, first, second) if self.month_first else date(year, second, first)
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,10 @@ def test_a_brazilian_file(draft: Draft) -> None:
     assert market.segments == ("bairro",)
 
 
+ENGLISH = tuple("jan feb mar apr may jun jul aug sep oct nov dec".split())
+PORTUGUESE = tuple("janeiro fevereiro marco abril maio junho julho agosto setembro outubro novembro dezembro".split())
+
+
 @pytest.mark.parametrize(
     ("header", "cells", "expected"),
     [
@@ -112,6 +116,9 @@ def test_a_brazilian_file(draft: Draft) -> None:
         ("lot", ["1.250", "800", "2.100", "950"], Number()),
         ("listed", ["02/24/2022", "03/01/2022", "12/31/2021", "07/15/2022"], Day(month_first=True)),
         ("listed", ["20140523T000000", "20140601T000000", "20141231T000000", "20140715T000000"], Day()),
+        ("listed", ["Feb 24, 2022", "Mar. 1, 2022", "Dec 31st 2021", "Jul 15, 2022"], Day(months=ENGLISH)),
+        ("listed", ["24 de fevereiro de 2022", "1 de maio de 2022"] * 2, Day(months=PORTUGUESE)),
+        ("size", ["80", "On request", "95", "120"], Number(missing=("on request",))),
         ("rooms", ["3+1", "2+1", "5 rooms", "studio"], Rooms(words=("rooms",), studio=("studio",))),
         ("tel_code", ["555-1234", "555-1234", "555-9876", "555-9876"], Text()),
     ],

@@ -195,6 +195,28 @@ def test_a_month_is_unknown_where_the_market_names_none() -> None:
     assert Day(tuple(english))("13 October 2014") == date(2014, 10, 13)
 
 
+@pytest.mark.parametrize(
+    ("cell", "months"),
+    [
+        ("Oct 13, 2014", "jan feb mar apr may jun jul aug sep oct nov dec"),
+        ("Oct. 13th 2014", "jan feb mar apr may jun jul aug sep oct nov dec"),
+        ("13. Oktober 2014", "januar februar marz april mai juni juli august september oktober november dezember"),
+        ("13 de outubro de 2014", "1 2 3 4 5 6 7 8 9 outubro 11 12"),
+    ],
+)
+def test_a_named_month_stands_as_each_language_writes_it(cell: str, months: str) -> None:
+    assert Day(tuple(months.split()))(cell) == date(2014, 10, 13)
+    with pytest.raises(Unusable):
+        Day(tuple(months.split()))(cell.replace("13", "32"))
+
+
+@pytest.mark.parametrize("cell", ["on request", " On Request ", "0", 0])
+def test_texts_and_numbers_may_stand_for_not_said(cell: object) -> None:
+    assert Number(missing=(0, "on request"))(cell) is None
+    with pytest.raises(Unusable):
+        Number(missing=(0, "on request"))("nothing")
+
+
 def test_a_choice_is_one_of_its_options_as_written() -> None:
     rule = Choice(("low", "high"))
     assert [rule(cell) for cell in (" low ", "high", "", None)] == ["low", "high", None, None]
