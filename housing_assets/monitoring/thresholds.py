@@ -21,6 +21,13 @@ class Thresholds(BaseModel):
         le=16,
         description="Clients (request keys), equally large ones, that a window's rows must come from to be judged.",
     )
+    min_independent: float = Field(
+        default=10.0,
+        ge=1,
+        le=100,
+        description="Independent rows that a column's rows must tell as much as to be compared: of fewer, chance "
+        "allows for anything. A window with a text of fewer comes from a few clients, and is not judged.",
+    )
     false_discovery_rate: float = Field(
         default=0.05,
         gt=0,

@@ -8,12 +8,13 @@ import numpy as np
 
 from housing_assets.inference.market import Market
 from housing_assets.monitoring.drift.causes import OF_CLIENTS, Cause, find_causes, find_price_cause
-from housing_assets.monitoring.drift.report import judge_drift
+from housing_assets.monitoring.drift.findings import judge
+from housing_assets.monitoring.drift.measuring import measure
 from housing_assets.monitoring.production.days import DayProfiles
 from housing_assets.monitoring.production.windows import Window, choose_version
 from housing_assets.monitoring.profiles.blocks import PREDICTIONS
 from housing_assets.monitoring.profiles.numbers import NumberProfile
-from housing_assets.monitoring.profiles.profile import Profile
+from housing_assets.monitoring.profiles.profile import Profile, require_comparable
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.monitoring.thresholds import Thresholds
 from resources.day_decisions import PLATFORM, DayDecision, Days, State
@@ -147,8 +148,10 @@ def find_signs(market: Market, reference: Profile, day: Profile, limits: Thresho
     ProfileRefused
         If they are of other columns, bins or categories.
     """
-    # What has moved excuses a column, so less has to be sure of it than a report does before it finds anything.
-    sensitive = limits.model_copy(update={"min_rows": limits.broken_min_rows, "min_clients": 1.0})
-    drift = judge_drift(reference, day, sensitive)
-    moved = {one.column for one in drift.findings if one.counts_toward_retraining} - {PREDICTIONS}
+    require_comparable(reference, day)
+    if day.rows < limits.broken_min_rows or not reference.rows:
+        return ()
+    # What has moved excuses a column, so it is looked for even where a report would not judge, for want of clients.
+    findings = judge(measure(reference, day, limits), limits.false_discovery_rate)
+    moved = {one.column for one in findings if one.counts_toward_retraining} - {PREDICTIONS}
     return find_causes(market, reference, day, limits, moved)

@@ -20,9 +20,6 @@ from housing_assets.monitoring.statistics.cells import (
 )
 from housing_assets.monitoring.thresholds import Thresholds
 
-MIN_INDEPENDENT = 10
-"""Independent rows that a column's rows must tell as much as to be compared: of fewer, chance allows for anything."""
-
 N_LISTED = 10
 """Unseen values that are listed by name, the commonest first."""
 
@@ -45,10 +42,10 @@ def measure(
         Columns whose values can lead to a person: none of them is named.
     """
     for name, number in window.numbers.items():
-        if window.independent_rows(name) >= MIN_INDEPENDENT:
+        if window.independent_rows(name) >= limits.min_independent:
             yield from _measure_number(name, reference.numbers[name], number, limits, window.design_effect(name))
     for name, text in window.texts.items():
-        if window.independent_rows(name) < MIN_INDEPENDENT:
+        if window.independent_rows(name) < limits.min_independent:
             continue
         of_reference, design_effect = reference.texts[name], window.design_effect(name)
         counts = common_counts(of_reference, text)
@@ -60,7 +57,7 @@ def measure(
     for name, lag in window.lags.items():
         yield from _freshness(name, reference.lags[name], lag)
     predicted = window.predictions.rows >= limits.min_rows and reference.predictions.rows
-    if predicted and window.independent_rows(PREDICTIONS) >= MIN_INDEPENDENT:
+    if predicted and window.independent_rows(PREDICTIONS) >= limits.min_independent:
         design_effect = window.design_effect(PREDICTIONS)
         yield from _measure_predictions(reference.predictions, window.predictions, limits, design_effect)
 

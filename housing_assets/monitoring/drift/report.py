@@ -147,7 +147,7 @@ def judge_drift(
     require_comparable(reference, window)
     if not reference.rows:
         raise ProfileRefused("the reference has no rows: profile the rows that the model was trained on")
-    shortage = window.shortage(limits.min_rows, limits.min_clients)
+    shortage = window.shortage(limits.min_rows, limits.min_clients, limits.min_independent)
     findings = judge(measure(reference, window, limits, personal), limits.false_discovery_rate) if not shortage else ()
     status = _status(findings) if not shortage else Status.INSUFFICIENT
     summary = shortage or _summary(status, findings, window, reference)

@@ -108,7 +108,7 @@ def validate_features(
     """
     limits = thresholds or Thresholds()
     require_comparable(reference, window)
-    if shortage := window.shortage(limits.min_rows, limits.min_clients):
+    if shortage := window.shortage(limits.min_rows, limits.min_clients, limits.min_independent):
         return ValidationReport(shortage, window.rows, True, (), limits)
     findings = judge(_measure(market, reference, window, limits), limits.false_discovery_rate)
     issues = [Issue(_grade(finding), finding) for finding in findings if finding.material]

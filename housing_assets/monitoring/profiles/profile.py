@@ -213,7 +213,7 @@ class Profile:
         """Return how many independent rows would tell as much of a column, or of the predictions."""
         return self.rows / self.design_effect(name)
 
-    def shortage(self, min_rows: int, min_clients: float) -> str:
+    def shortage(self, min_rows: int, min_clients: float, min_independent: float) -> str:
         """Return in a sentence why there is too little to be judged; empty if there is enough.
 
         Parameters
@@ -221,12 +221,21 @@ class Profile:
         min_rows : int
         min_clients : float
             As many equally large ones.
+        min_independent : float
+            Independent rows that each text must tell as much as. The one in which rows are most alike, as those of a
+            client are that sends the ads of its neighbourhood, tells how many clients there are where none is named.
         """
         if self.rows < min_rows:
             return f"Not judged: {self.rows:,} rows, at least {min_rows:,} are needed."
         if self.blocks and self.blocks.effective_groups < min_clients:
             come = f"{self.rows:,} rows that come from as good as {self.blocks.effective_groups:.1f} clients"
             return f"Not judged: {come}, at least {min_clients:g} are needed to tell a shift from their ways."
+        alike = min(self.texts, key=self.independent_rows, default=None)
+        if alike is not None and (told := self.independent_rows(alike)) < min_independent:
+            come = f"{self.rows:,} rows that come together by {alike}, and tell as much of it as {told:.1f} would"
+            return (
+                f"Not judged: {come}, at least {min_independent:g} are needed to tell a shift from a few clients' ways."
+            )
         return ""
 
     @property

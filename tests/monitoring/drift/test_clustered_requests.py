@@ -120,11 +120,16 @@ def test_shifts_are_found_without_keys(platform: Platform, shift: dict[str, Any]
     assert column in drift.offending_columns, drift.summary
 
 
-def test_a_few_clients_are_not_judged(platform: Platform) -> None:
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [(True, "300 rows that come from as good as "), (False, "300 rows that come together by neighbourhood, and tell")],
+)
+def test_a_few_clients_are_not_judged(platform: Platform, named: bool, reason: str) -> None:
     window, keys = draw_clients(platform.listings, 300, 100, seed=1)
+    keys = keys if named else keys.where(keys.isna())
     drift = report(platform, window, keys)
     assert drift.insufficient
-    assert drift.summary.startswith("Not judged: 300 rows that come from as good as ")
+    assert drift.summary.startswith(f"Not judged: {reason}")
     assert validate_features(MARKET, platform.reference, profile(platform, window, keys)).insufficient
 
 

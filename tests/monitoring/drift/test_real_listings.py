@@ -1,4 +1,4 @@
-"""The same on the real listings: random splits are no drift, what is done to them is."""
+"""The same on the real listings: random splits and clients are no drift, what is done to them is."""
 
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from housing_assets.listings.source import read_listings
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.monitoring.drift.report import DriftReport, Status, judge_drift
 from housing_assets.monitoring.drift.validation import validate_features
+from housing_assets.monitoring.profiles.blocks import BlockCounts, group_requests
 from housing_assets.monitoring.profiles.predictions import PredictionProfile
 from housing_assets.monitoring.profiles.profile import Profile, reference_edges
+from tests.monitoring.clusters import draw_clients
 from tests.monitoring.small_platform import found, predictions_of
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
@@ -23,14 +25,19 @@ N_REFERENCE = 12_000
 
 @pytest.fixture(scope="module")
 def listings(real_data_folder: Path) -> pd.DataFrame:
-    return clean(MARKET, read_listings(MARKET, str(real_data_folder / "istanbul_listings.csv.gz")).frame).listings
+    raw = read_listings(MARKET, str(real_data_folder / "istanbul_listings.csv.gz")).frame
+    return clean(MARKET, raw).listings.reset_index(drop=True)
 
 
-def predict(listings: pd.DataFrame) -> PredictionProfile:
+def area_probabilities(listings: pd.DataFrame) -> np.ndarray:
     """Predict from the area alone: what matters is that equal rows get equal answers."""
     size = np.log(listings["gross_m2"].to_numpy()) - 4.8
     odds = np.exp(np.column_stack([-3 * size, np.zeros(len(size)), 3 * size - 1]))
-    return predictions_of(odds / odds.sum(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+def predict(listings: pd.DataFrame) -> PredictionProfile:
+    return predictions_of(area_probabilities(listings))
 
 
 def split(listings: pd.DataFrame, rows: int, seed: int) -> tuple[Profile, pd.DataFrame, dict[str, np.ndarray]]:
@@ -58,6 +65,52 @@ def test_of_150_random_splits_at_most_one_counts_toward_retraining(listings: pd.
             drifted += [drift.summary] * (drift.status is Status.DRIFTED)
     assert len(counted) <= 1, counted
     assert len(drifted) <= 2, drifted
+
+
+def in_blocks(listings: pd.DataFrame, keys: pd.Series, edges: dict[str, np.ndarray]) -> Profile:
+    predicted = area_probabilities(listings)
+    blocks = BlockCounts.of(MARKET, listings, predicted.argmax(axis=1), 3, group_requests([keys]), edges)
+    return Profile.of(MARKET, listings, predictions_of(predicted), edges, as_of=AS_OF, blocks=blocks)
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("has_keys", [True, False], ids=["with keys", "without keys"])
+def test_of_240_undrifted_windows_of_clients_at_most_5_percent_count(listings: pd.DataFrame, has_keys: bool) -> None:
+    """Each client sends the ads of one neighbourhood, one client after the other."""
+    edges = reference_edges(MARKET, listings)
+    reference = Profile.of(MARKET, listings, predict(listings[:4_000]), edges, as_of=AS_OF)
+    counted, judged, drawn = [], 0, 0
+    for rows in (300, 600, 1_000, 3_000):
+        for ads_each in (5, 20, 100):
+            for seed in range(20):
+                window, keys = draw_clients(listings, rows, ads_each, seed)
+                profile = in_blocks(window, keys if has_keys else keys.where(keys.isna()), edges)
+                drift, features = judge_drift(reference, profile), validate_features(MARKET, reference, profile)
+                judged, drawn = judged + (not drift.insufficient), drawn + 1
+                if drift.counts_toward_retraining or features.counts_toward_retraining:
+                    counted.append(f"{rows} rows, {ads_each} each: {drift.summary}")
+    print(f"{drawn} windows, {judged} judged, {len(counted)} count")
+    assert len(counted) <= 0.05 * judged, counted
+    assert judged >= 0.6 * drawn
+
+
+@pytest.mark.parametrize("ads_each", [10, 100])
+def test_shifts_among_clients_without_keys_are_found(listings: pd.DataFrame, ads_each: int) -> None:
+    edges = reference_edges(MARKET, listings)
+    reference = Profile.of(MARKET, listings, predict(listings[:4_000]), edges, as_of=AS_OF)
+    kadikoy = listings[(listings["district"] == "kadikoy").to_numpy()].reset_index(drop=True)
+    window, keys = draw_clients(listings, 2_000, ads_each, seed=3)
+    one_district, _ = draw_clients(kadikoy, 2_000, ads_each, seed=3)
+    struck = np.random.default_rng(3).random(2_000) < 0.5
+    unseen = window["district"].astype(str).mask(struck, "yeni ilce").astype("category")
+    for column, shifted in (
+        ("district", one_district),
+        ("district", window.assign(district=unseen)),
+        ("gross_m2", window.assign(gross_m2=window["gross_m2"] * 10)),
+        ("heating_type", window.assign(heating_type=window["heating_type"].mask(struck))),
+    ):
+        drift = judge_drift(reference, in_blocks(shifted, keys.where(keys.isna()), edges))
+        assert column in drift.offending_columns, drift.summary
 
 
 @pytest.mark.parametrize("seed", range(3))
