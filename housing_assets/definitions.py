@@ -132,6 +132,7 @@ def _loop_sensors(
                 windows_seen=settings.retrain_windows_seen,
                 cooldown=timedelta(hours=settings.retrain_cooldown_hours),
                 attempts_a_week=settings.retrain_attempts_a_week,
+                window_days=settings.monitoring_window_days,
             ),
             market=market.name,
             prefix=prefix,

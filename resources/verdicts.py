@@ -47,6 +47,8 @@ class Verdict:
         Whether the window's day is held because its input is broken, or looks so: nothing found in it counts.
     cause : str
         Why, in a sentence.
+    first_day : str
+        The first day of the window, as ISO 8601; empty where that is its only one, or an earlier release judged it.
     """
 
     partition: str
@@ -66,6 +68,7 @@ class Verdict:
     worse_than_replaced: bool = False
     broken: bool = False
     cause: str = ""
+    first_day: str = ""
 
     def to_metadata(self) -> dict[str, Any]:
         """Return the verdict as metadata of an ``AssetCheckResult``; numbers of numpy's become Python's own."""
@@ -87,6 +90,7 @@ class Verdict:
             "replaced_version": _version_text(self.replaced_version),
             "broken": bool(self.broken),
             "cause": self.cause,
+            "first_day": self.first_day,
         }
 
     @classmethod
@@ -128,6 +132,7 @@ class Verdict:
             worse_than_replaced=_flag(stored, "worse_than_replaced", False),
             broken=_flag(stored, "broken", False),
             cause=_text(stored, "cause"),
+            first_day=_text(stored, "first_day"),
         )
 
 

@@ -66,7 +66,7 @@ def retraining_sensor(
         context: dg.SensorEvaluationContext, predictions: dg.ResourceParam[PredictionStore]
     ) -> dg.SensorResult:
         now = clock()
-        history = read_history(context.instance, checks, now)
+        history = read_history(context.instance, checks, now, rule.horizon)
         runs = read_training_runs(context, training, FAILED_CHECKS, now)
         held = _held_days(predictions)
         decision, windows = (OUT_OF_REACH, []) if held is None else decide(history, runs, now, rule, held)

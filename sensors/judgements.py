@@ -54,6 +54,15 @@ class Judgement:
         return self.verdict.partition
 
     @property
+    def first_day(self) -> str:
+        """The first day of the window."""
+        return self.verdict.first_day or self.window
+
+    def shares_days(self, other: "Judgement") -> bool:
+        """Return whether a day is in the windows of both."""
+        return self.first_day <= other.window and other.first_day <= self.window
+
+    @property
     def calls_for_retraining(self) -> bool:
         """Whether it is a failure of a kind that retraining can mend."""
         return not self.passed and self.verdict.counts_toward_retraining and not self.verdict.insufficient
@@ -74,12 +83,14 @@ class History:
     unreadable: tuple[str, ...] = ()
 
 
-def read_history(instance: dg.DagsterInstance, checks: Iterable[dg.AssetCheckKey], now: datetime) -> History:
+def read_history(
+    instance: dg.DagsterInstance, checks: Iterable[dg.AssetCheckKey], now: datetime, horizon: timedelta = HORIZON
+) -> History:
     """Return the evaluations of some checks within the horizon."""
     judgements: list[Judgement] = []
     unreadable: list[str] = []
     for check in checks:
-        records = list(recent_records(instance, check, (now - HORIZON).timestamp()))
+        records = list(recent_records(instance, check, (now - horizon).timestamp()))
         evaluated = {record.run_id for record in records if evaluation_of(record)}
         judged: set[str | None] = set()
         for record in records:  # newest first, so that what was judged since is known
@@ -138,6 +149,18 @@ def newest_of_each_window(judgements: Sequence[Judgement]) -> list[Judgement]:
     for one in sorted(judgements, key=lambda judgement: (judgement.at, judgement.record_id)):
         newest[one.report, one.check, one.window] = one
     return list(newest.values())
+
+
+def separate_windows(judgements: Iterable[Judgement]) -> int:
+    """Return the largest number of windows of which no two have a day in common.
+
+    It is found by taking the window that ends first, again and again, of those that begin after the one before.
+    """
+    taken, until = 0, ""
+    for one in sorted(judgements, key=lambda judgement: judgement.window):
+        if one.first_day > until:
+            taken, until = taken + 1, one.window
+    return taken
 
 
 def _ended(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from resources.decision_log import Decision
-from sensors.judgements import History, Judgement, newest_of_each_window
+from sensors.judgements import HORIZON, History, Judgement, newest_of_each_window, separate_windows
 from sensors.training_runs import Attempt, TrainingRuns
 
 STUCK_AFTER = timedelta(hours=24)
@@ -28,13 +28,16 @@ class RetrainingRule:
     Attributes
     ----------
     windows_needed, windows_seen : int
-        So many of the last so many windows of a report must have unresolved findings that count.
+        So many of the last so many windows of a report must have unresolved findings that count. Windows that have a
+        day in common are one: a day's rows count once.
     cooldown : timedelta
         From the launch of one retraining to the next.
     retry_after : timedelta
         From the end of a failed retraining to the next attempt; doubled by each further failure.
     attempts_a_week : int
         Retrainings that are launched within seven days at most, failed ones included.
+    window_days : int
+        Days that a report judges together at most.
     """
 
     windows_needed: int = 2
@@ -42,6 +45,7 @@ class RetrainingRule:
     cooldown: timedelta = timedelta(hours=24)
     retry_after: timedelta = timedelta(hours=1)
     attempts_a_week: int = 3
+    window_days: int = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.windows_needed <= self.windows_seen:
@@ -49,6 +53,11 @@ class RetrainingRule:
                 f"windows_needed is {self.windows_needed} of {self.windows_seen} windows: "
                 "expected 1 or more, and no more than the windows that are looked at"
             )
+
+    @property
+    def horizon(self) -> timedelta:
+        """Age of evaluations up to which the last windows lie, a night that was missed among them."""
+        return max(HORIZON, timedelta(days=self.windows_seen * self.window_days + 1))
 
 
 @dataclass(frozen=True)
@@ -106,16 +115,16 @@ def decide(
     newest = newest_of_each_window(history.judgements)
     sufficient = [one for one in newest if not one.verdict.insufficient and one.window not in held]
     days = sorted({one.window for one in sufficient})
-    resolved = _resolved_windows(history.judgements, runs.trained_at)
+    resolved = _resolved(history.judgements, runs.trained_at)
     unresolved = _unresolved_windows(sufficient, resolved, rule.windows_seen)
     evidence = {
         "windows_judged": days[-rule.windows_seen :],
-        "windows_resolved": sorted(resolved & set(days[-rule.windows_seen :])),
+        "windows_resolved": sorted({one.window for one in resolved} & set(days[-rule.windows_seen :])),
         "windows_held": sorted({one.window for one in newest} & set(held)),
         "windows_unresolved": [window.as_evidence() for window in unresolved],
         "unreadable_evaluations": list(history.unreadable),
     }
-    outcome, reason, needs_person = _outcome(days, unresolved, runs, now, rule)
+    outcome, reason, needs_person = _outcome(sufficient, unresolved, runs, now, rule)
     key = _run_key(unresolved, runs) if outcome == "retrain" else ""
     if history.unreadable:
         reason = f"{reason} Unreadable evaluations: {'; '.join(history.unreadable)}."
@@ -133,16 +142,24 @@ def provenance(decision: Decision, windows: Sequence[Window]) -> Mapping[str, st
 
 
 def _outcome(
-    days: Sequence[str], unresolved: Sequence[Window], runs: TrainingRuns, now: datetime, rule: RetrainingRule
+    sufficient: Sequence[Judgement],
+    unresolved: Sequence[Window],
+    runs: TrainingRuns,
+    now: datetime,
+    rule: RetrainingRule,
 ) -> tuple[str, str, bool]:
-    if not days:
+    if not sufficient:
         return "no windows", "No window has had enough rows to be judged yet.", False
     if not unresolved:
-        return "nothing found", f"The last windows, up to {days[-1]}, have no unresolved findings.", False
+        last = max(one.window for one in sufficient)
+        return "nothing found", f"The last windows, up to {last}, have no unresolved findings.", False
     found = f"Unresolved findings in {_listed(unresolved)}"
-    alone = len(days) == 1 and unresolved[0].severe
-    if len(unresolved) < rule.windows_needed and not alone:
-        return "too few windows", f"{found}: {rule.windows_needed} of {rule.windows_seen} windows are needed.", False
+    alone = separate_windows(sufficient) == 1 and any(window.severe for window in unresolved)
+    separate = separate_windows(finding for window in unresolved for finding in window.findings)
+    if separate < rule.windows_needed and not alone:
+        shared = ", which share days" if separate < len(unresolved) else ""
+        needed = f"{rule.windows_needed} of {rule.windows_seen} windows are needed"
+        return "too few windows", f"{found}{shared}: {needed}.", False
     if runs.in_flight:
         return _wait_for_run(found, runs, now)
     if runs.attempts and (until := _paused_until(runs.attempts, rule)) > now:
@@ -166,31 +183,53 @@ def _wait_for_run(found: str, runs: TrainingRuns, now: datetime) -> tuple[str, s
     return "in flight", f"{found}, but training run {run_id} has been running since {_clock(since)}.{advice}", stuck
 
 
-def _resolved_windows(judgements: Sequence[Judgement], trained_at: float | None) -> set[str]:
-    """Return the windows with findings from before the last training: it resolved them, even if judged anew."""
+def _resolved(judgements: Sequence[Judgement], trained_at: float | None) -> list[Judgement]:
+    """Return the findings from before the last training: it resolved their windows, even if judged anew."""
     if trained_at is None:
-        return set()
-    return {one.window for one in judgements if one.at <= trained_at and one.calls_for_retraining}
+        return []
+    return [one for one in judgements if one.at <= trained_at and one.calls_for_retraining]
 
 
-def _unresolved_windows(sufficient: Sequence[Judgement], resolved: set[str], seen: int) -> list[Window]:
+def _is_resolved(one: Judgement, resolved: Sequence[Judgement]) -> bool:
+    """Return whether a window, or rows of the same version in it, counted toward the last training."""
+    version = one.verdict.model_version
+    return any(
+        one.window == before.window or (version == before.verdict.model_version and one.shares_days(before))
+        for before in resolved
+    )
+
+
+def _last_windows(judgements: Sequence[Judgement], seen: int) -> set[str]:
+    """Return the last so many windows without a day in common, and those that lie between them."""
+    last: set[str] = set()
+    separate, begins = 0, ""
+    for one in sorted(judgements, key=lambda judgement: judgement.window, reverse=True):
+        if not last or one.window < begins:
+            if separate == seen:
+                break
+            separate, begins = separate + 1, one.first_day
+        last.add(one.window)
+    return last
+
+
+def _unresolved_windows(sufficient: Sequence[Judgement], resolved: Sequence[Judgement], seen: int) -> list[Window]:
     """Return the windows with unresolved findings about the version that was in production in the newest one.
 
     Each report has its own last windows: the performance of a day is known when its labels are, days after its drift.
     """
     current = [one for one in sufficient if one.verdict.in_production]
     version = max(current, key=lambda one: (one.window, one.at)).verdict.model_version if current else 0
-    days_of: dict[str, set[str]] = defaultdict(set)
+    of_report: dict[str, list[Judgement]] = defaultdict(list)
     for one in sufficient:
-        days_of[one.report].add(one.window)
-    last = {report: set(sorted(days)[-seen:]) for report, days in days_of.items()}
+        of_report[one.report].append(one)
+    last = {report: _last_windows(judged, seen) for report, judged in of_report.items()}
     found: dict[str, list[Judgement]] = defaultdict(list)
     for one in sufficient:
         if (
             one.verdict.model_version == version
             and one.calls_for_retraining
             and one.window in last[one.report]
-            and one.window not in resolved
+            and not _is_resolved(one, resolved)
         ):
             found[one.window].append(one)
     return [

@@ -231,7 +231,7 @@ def drift_report(
         partial(DriftReport.skipped, thresholds=limits),
     )
     context.log.info(report.summary)
-    about = report_context(context, window.version, days, in_production=window.in_production)
+    about = report_context(context, window.version, days, in_production=window.in_production, judged=window.days)
     results = checks.drift_results(report, about)
     reference = window.reference.profile if window.reference else None
     columns = compare_worst_columns(report, reference, window.profile, market.personal_names)
@@ -271,7 +271,7 @@ def feature_validation_report(
         partial(validate_features, market, thresholds=limits), partial(ValidationReport.skipped, thresholds=limits)
     )
     context.log.info(report.summary)
-    about = report_context(context, window.version, days, in_production=window.in_production)
+    about = report_context(context, window.version, days, in_production=window.in_production, judged=window.days)
     return dg.MaterializeResult(
         value=Documents({"feature_validation_report.json": as_json(report)}),
         metadata=validation_metadata(report, about),
@@ -324,7 +324,7 @@ def performance_report(
     references, days = References(registry), read_days(predictions)
     judge = PerformanceJudge(market, registry, references, config, context.log.warning)
     day = date.fromisoformat(context.partition_key)
-    window = merge_window(context, production_profile, days)
+    window, _ = merge_window(context, production_profile, days)
     try:
         performance = judge.judge(production_labels, window, day)
     except ProfileRefused as refusal:

@@ -209,7 +209,7 @@ def _performance_result(
     report = performance.report
     counts = _calls_for_action(context, report.insufficient) and report.failed
     verdict = Verdict(
-        **_about(context),
+        **_about(context) | {"first_day": context.partition},  # a labelled row is in one window
         insufficient=report.insufficient,
         counts_toward_retraining=counts,
         severe=counts and report.drop >= limits.severe_factor * limits.performance_drop,
@@ -269,6 +269,7 @@ def _about(context: "ReportContext") -> dict[str, Any]:
         "in_production": context.in_production,
         "broken": bool(context.held),
         "cause": context.held,
+        "first_day": min(context.days, default=context.partition),
     }
 
 

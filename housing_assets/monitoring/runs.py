@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -36,45 +37,61 @@ def window_of(
     from housing_assets.monitoring.production.windows import open_window
 
     references = References(registry)
-    window = open_window(merge_window(context, profiles, days), references, min_rows)
+    merged, left_out = merge_window(context, profiles, days)
+    window = open_window(merged, references, min_rows)
     log_troubles(context, references)
-    return window
+    judged = tuple(day for day in window_days(context, profiles, days) if day not in left_out)
+    return replace(window, days=judged, left_out=left_out)
 
 
 def merge_window(
     context: dg.AssetExecutionContext, profiles: "DayProfiles | Mapping[str, DayProfiles]", days: Days
-) -> "DayProfiles":
-    """Return the profiles of a window: of those of its days that are stored and not held; of a held day, it alone."""
-    from housing_assets.monitoring.production.days import DayProfiles, merge_days
-    from housing_assets.monitoring.profiles.refused import ProfileRefused
+) -> "tuple[DayProfiles, Mapping[str, str]]":
+    """Return the profiles of a window, and why days of it are left out; that is logged with what mends it."""
+    from housing_assets.monitoring.production.days import DayProfiles, merge_alike
 
-    try:
-        if isinstance(profiles, DayProfiles):
-            return profiles
-        return merge_days(profiles[day] for day in window_days(context, days) if day in profiles)
-    except ProfileRefused as refusal:
-        raise dg.Failure(f"{refusal}: materialize production_profile of these days again") from refusal
-
-
-def window_days(context: dg.AssetExecutionContext, days: Days) -> tuple[str, ...]:
-    """Return the days that a window is judged by: those that are held are left out, but for its own."""
+    if isinstance(profiles, DayProfiles):
+        return profiles, {}
     own = context.partition_key
-    if date.fromisoformat(own) in days.held:
+    merged, refused = merge_alike({day: profiles[day] for day in window_days(context, profiles, days)})
+    left_out = {
+        day: f"{day} is not judged, its profile is of another declaration ({reason}): housing judge {day} profiles it "
+        f"anew, then housing judge {own}"
+        for day, reason in refused.items()
+    }
+    for trouble in left_out.values():
+        context.log.warning(trouble)
+    return merged, left_out
+
+
+def window_days(
+    context: dg.AssetExecutionContext, profiles: "DayProfiles | Mapping[str, DayProfiles]", days: Days
+) -> tuple[str, ...]:
+    """Return the days of a window that are stored and not held, oldest first; of a held day, it alone."""
+    from housing_assets.monitoring.production.days import DayProfiles
+
+    own = context.partition_key
+    if isinstance(profiles, DayProfiles):
         return (own,)
-    found = sorted(context.asset_partition_keys_for_input("production_profile"))
-    return tuple(day for day in found if date.fromisoformat(day) not in days.held)
+    alone = date.fromisoformat(own) in days.held
+    return tuple(day for day in sorted(profiles) if (day == own if alone else date.fromisoformat(day) not in days.held))
 
 
 def report_context(
-    context: dg.AssetExecutionContext, version: int, days: Days, *, in_production: bool
+    context: dg.AssetExecutionContext,
+    version: int,
+    days: Days,
+    *,
+    in_production: bool,
+    judged: tuple[str, ...] = (),
 ) -> "ReportContext":
-    """Return what a report of this run is about."""
+    """Return what a report of this run is about: some days, or that of the run alone."""
     from housing_assets.monitoring.report_context import ReportContext
 
     held = days.held.get(date.fromisoformat(context.partition_key))
     return ReportContext(
         partition=context.partition_key,
-        days=window_days(context, days),
+        days=judged or (context.partition_key,),
         report_id=f"{context.asset_key.to_user_string()}/{context.partition_key}/{context.run.run_id}",
         version=version,
         in_production=in_production,

@@ -446,8 +446,14 @@ import json, sys
 from datetime import date
 from pathlib import Path
 import dagster as dg
+from dataclasses import replace
+from housing_assets.monitoring.profiles.profile import Profile
 from tests.monitoring.watched import Watched
 from resources.settings import Settings
+
+def without_dues(profile):
+    # as of a declaration that did not have the column yet
+    return replace(profile, numbers={name: one for name, one in profile.numbers.items() if name != "dues"})
 
 storage, uri, days = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 with dg.DagsterInstance.ephemeral() as instance:
@@ -456,7 +462,12 @@ with dg.DagsterInstance.ephemeral() as instance:
     for day in days:
         result = platform.materialize(date.fromisoformat(day))
         (report,) = result.asset_materializations_for_node("drift_report")
-        rows.append([report.metadata["dagster/row_count"].value, report.metadata["days"].value])
+        check = next(one for one in result.get_asset_check_evaluations() if one.check_name == "psi_within_limit")
+        told = [report.metadata[name].value for name in ("dagster/row_count", "days", "days_not_judged")]
+        rows.append([*told, check.metadata["first_day"].value])
+        for profile in platform.value("production_profile", date(2026, 7, 2)).glob("*.json"):
+            if day == "2026-07-04":
+                profile.write_text(without_dues(Profile.from_json(profile.read_text())).to_json())
 print(json.dumps(rows))
 """
 
@@ -468,6 +479,7 @@ def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
     first = date(2026, 7, 1)
     fresh.promote(artifact)
     days = [first + timedelta(days=day) for day in range(4)]
+    judged_again = days[3]
     rows = [fresh.answer(artifact, day, 250, seed=40 + number) for number, day in enumerate(days)]
     environment = {
         "HOUSING_MONITORING_START": first.isoformat(),
@@ -478,12 +490,20 @@ def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
     command = [sys.executable, "-c", WINDOW_OF_THREE_DAYS, str(fresh.storage), fresh.settings.mlflow_uri]
 
     ended = subprocess.run(
-        [*command, *map(str, days)], env=environment, cwd=fresh.storage, capture_output=True, text=True, check=True
+        [*command, *map(str, [*days, judged_again])],
+        env=environment,
+        cwd=fresh.storage,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
-    judged, windows = zip(*json.loads(ended.stdout.splitlines()[-1]), strict=True)
-    assert list(judged) == [rows[0], sum(rows[:2]), sum(rows[:3]), sum(rows[1:])]
-    assert windows[3] == "2026-07-02, 2026-07-03, 2026-07-04"
+    judged, windows, left_out, first_days = zip(*json.loads(ended.stdout.splitlines()[-1]), strict=True)
+    assert list(judged) == [rows[0], sum(rows[:2]), sum(rows[:3]), sum(rows[1:]), sum(rows[2:])]
+    assert windows[3:] == ("2026-07-02, 2026-07-03, 2026-07-04", "2026-07-03, 2026-07-04")
+    assert first_days == ("2026-07-01", "2026-07-01", "2026-07-01", "2026-07-02", "2026-07-03")
+    assert not any(left_out[:4])
+    assert "only one of them has ['dues']): housing judge 2026-07-02 profiles it anew" in left_out[4]
 
 
 @pytest.mark.acceptance

@@ -91,6 +91,7 @@ def test_the_keys_and_their_types_never_change() -> None:
         "replaced_version": str,
         "broken": bool,
         "cause": str,
+        "first_day": str,
     }
 
 

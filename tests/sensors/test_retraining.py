@@ -31,8 +31,12 @@ def judgements(
     *,
     version: int = 0,
     in_production: bool = True,
+    days: int = 1,
 ) -> tuple[Judgement, ...]:
-    """Return one judgement a day: ``.`` passed, ``x`` failed, ``s`` severe, ``a`` alert only, ``?`` too few rows."""
+    """Return one judgement a day: ``.`` passed, ``x`` failed, ``s`` severe, ``a`` alert only, ``?`` too few rows.
+
+    Each is of so many days, the first ones of fewer.
+    """
     return tuple(
         Judgement(
             report=report,
@@ -49,6 +53,7 @@ def judgements(
                 counts_toward_retraining=mark in "xs",
                 severe=mark == "s",
                 summary="",
+                first_day=f"2026-03-{first_day + max(0, position + 1 - days):02}",
             ),
         )
         for position, mark in enumerate(pattern)
@@ -81,6 +86,50 @@ def attempt(status: dg.DagsterRunStatus, hours_ago: float) -> Attempt:
 )
 def test_two_of_the_last_five_windows_are_needed(pattern: str, outcome: str) -> None:
     assert decide(History(judgements(pattern)), TrainingRuns(), NOW, RULE)[0].outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("pattern", "outcome"),
+    [
+        ("....xxx", "too few windows"),  # one bad day
+        ("....xxxxxx", "retrain"),  # bad days in a row
+        ("....xxx.xxx", "retrain"),  # two bad days, four apart
+        ("xxx.......xxx", "retrain"),  # in the last fifteen days
+        ("xxx.............xxx", "too few windows"),
+        ("s", "retrain"),
+        ("ss", "retrain"),  # its rows have been in no other window
+        ("...s", "too few windows"),
+    ],
+)
+def test_in_windows_of_three_days_a_days_rows_count_once(pattern: str, outcome: str) -> None:
+    decision, _ = decide(History(judgements(pattern, days=3)), TrainingRuns(), NOW, RetrainingRule(window_days=3))
+    assert decision.outcome == outcome
+    assert ("which share days" in decision.reason) == (pattern.endswith("xxx") and outcome == "too few windows")
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "outcome"),
+    [
+        ("xxxx", "xx", "nothing found"),
+        ("xxxx", "xxxxx", "too few windows"),
+        ("xxxx", "xxxxxx", "retrain"),
+    ],
+)
+def test_rows_that_led_to_one_training_do_not_lead_to_another(before: str, since: str, outcome: str) -> None:
+    """Of the version that stays in production; the next one's rows are others."""
+    every = judgements(before + since, days=3, version=1)
+    trained = TrainingRuns(trained_at=every[len(before) - 1].at + 1)
+    rule = RetrainingRule(window_days=3)
+
+    assert decide(History(every), trained, NOW, rule)[0].outcome == outcome
+
+    promoted = tuple(
+        replace(one, verdict=replace(one.verdict, model_version=2)) if one.at > trained.trained_at else one  # type: ignore[operator]
+        for one in every
+    )
+    assert decide(History(promoted), trained, NOW, rule)[0].outcome == (
+        "retrain" if len(since) > 3 else "too few windows"
+    )
 
 
 @pytest.mark.parametrize(

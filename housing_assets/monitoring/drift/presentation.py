@@ -74,6 +74,7 @@ def drift_metadata(
         "summary": report.summary,
         "report_id": context.report_id,
         "days": ", ".join(context.days),
+        "days_not_judged": "; ".join(window.left_out.values()),
         "offending_columns": ", ".join(report.offending_columns),
         "material_findings": len(report.material),
         "largest_psi": max((finding.effect for finding in report.of(["psi"])), default=0.0),
@@ -132,6 +133,7 @@ def _facts(report: DriftReport, context: ReportContext, window: Window) -> list[
         ("Answered by version", version if context.version else "none"),
         ("Reference", f"{report.reference_rows:,} listings that this version was trained and evaluated on"),
         ("Left out", f"{window.other_rows:,} rows that other versions, or the fallback rule, answered"),
+        *(("Not judged", reason) for reason in window.left_out.values()),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -101,13 +102,37 @@ def merge_days(days: Iterable[DayProfiles]) -> DayProfiles:
     ProfileRefused
         If the days of a version are of other columns.
     """
-    by_version: dict[int, Profile] = {}
-    unattributed = 0
-    for day in days:
-        unattributed += day.unattributed
-        for version, profile in day.by_version.items():
-            by_version[version] = by_version[version].merge(profile) if version in by_version else profile
-    return DayProfiles(by_version, unattributed)
+    return reduce(_merge, days, DayProfiles({}, 0))
+
+
+def merge_alike(days: Mapping[str, DayProfiles]) -> tuple[DayProfiles, dict[str, str]]:
+    """Return the profiles of the newest day, and of those before it that can be put together with it.
+
+    Parameters
+    ----------
+    days : mapping of str to DayProfiles
+        By day, as ISO 8601.
+
+    Returns
+    -------
+    window : DayProfiles
+    left_out : dict of str to str
+        Why a day is not in it: since it was profiled, the market's declaration has changed.
+    """
+    window, left_out = DayProfiles({}, 0), {}
+    for day in sorted(days, reverse=True):
+        try:
+            window = _merge(window, days[day])
+        except ProfileRefused as refusal:
+            left_out[day] = str(refusal)
+    return window, left_out
+
+
+def _merge(one: DayProfiles, other: DayProfiles) -> DayProfiles:
+    by_version = dict(one.by_version)
+    for version, profile in other.by_version.items():
+        by_version[version] = by_version[version].merge(profile) if version in by_version else profile
+    return DayProfiles(by_version, one.unattributed + other.unattributed)
 
 
 def group_day(frames: "Iterable[pd.DataFrame]") -> np.ndarray:

@@ -1,7 +1,7 @@
 """The window that a report judges: whose answers they are, and the reference that they are held against."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from housing_assets.monitoring.production.days import DayProfiles
@@ -28,6 +28,10 @@ class Window:
         Rows that other versions answered, or none of them.
     reason : str
         Why the window cannot be judged; empty if there are both a reference and a profile.
+    days : tuple of str
+        That it is made of.
+    left_out : mapping of str to str
+        Days that are not judged, and why.
     """
 
     version: int
@@ -36,6 +40,8 @@ class Window:
     profile: Profile | None
     other_rows: int
     reason: str
+    days: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def judge(self, judge: Callable[[Profile, Profile], Report], skip: Callable[[str], Report]) -> Report:
         """Return what the window comes to against its reference.

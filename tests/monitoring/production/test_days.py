@@ -10,7 +10,7 @@ import pytest
 from housing_assets.listings.cleaning import parse_frame
 from housing_assets.listings.samples import load_sample
 from housing_assets.markets.istanbul import MARKET
-from housing_assets.monitoring.production.days import DayProfiles, merge_days, profile_day
+from housing_assets.monitoring.production.days import DayProfiles, merge_alike, merge_days, profile_day
 from housing_assets.monitoring.production.frames import Frames
 from housing_assets.monitoring.production.predictions import profiled_columns, read_answers, version_numbers
 from housing_assets.monitoring.production.windows import choose_version
@@ -96,6 +96,22 @@ def test_days_merge_to_the_window_of_all_their_rows(platform: Platform, day: lis
         == profile_day(MARKET, day, lambda version: platform.reference).by_version[1].to_json()
     )
     assert merged.unattributed == 3
+
+
+def test_days_of_an_edited_declaration_are_left_out_and_the_others_make_the_window(
+    platform: Platform, day: list[pd.DataFrame]
+) -> None:
+    edited = [day[0].drop(columns="dues"), day[1], day[2]]
+    profiles = [profile_day(MARKET, [frame], lambda version: platform.reference) for frame in edited]
+    other_version = DayProfiles({2: profiles[0].by_version[1]}, 5)
+
+    window, left_out = merge_alike(
+        {"2026-03-01": profiles[0], "2026-03-02": profiles[1], "2026-03-03": other_version, "2026-03-04": profiles[2]}
+    )
+
+    assert left_out == {"2026-03-01": "profiles of other columns: only one of them has ['dues']"}
+    assert window.rows == {1: 800, 2: 400}
+    assert window.unattributed == 5
 
 
 @pytest.mark.parametrize(
