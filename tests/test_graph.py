@@ -15,7 +15,6 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from housing_assets.definitions import build_defs
-from housing_assets.listings.files import write_listings
 from housing_assets.listings.samples import load_sample
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.monitoring.profiles.reference import Reference
@@ -503,17 +502,3 @@ def test_a_training_goes_on_though_bands_of_the_same_terms_were_learned_again(
     assert lineages[0] != lineages[1]
     grown = again.asset_materializations_for_node("price_forest")[0].metadata
     assert grown["trees_from_checkpoint"].value == grown["trees"].value
-
-
-@pytest.mark.acceptance
-def test_real_ads_are_not_trained_on_bands_of_synthetic_ones(
-    platform: Platform, registered: Version, tmp_path: Path
-) -> None:
-    write_listings(ads(ROWS, seed=9), tmp_path / "ads.csv")
-
-    run = run_later(platform, {"raw_listings": {"source": str(tmp_path / "ads.csv")}})
-
-    assert not run.result.success
-    assert "trained on synthetic ads and these are real" in failures(run.result)
-    assert run.after.number == run.before.number
-    assert run_later(platform, {}).result.success

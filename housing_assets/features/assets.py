@@ -59,8 +59,8 @@ def price_bands(
     if scheme.synthetic != synthetic:
         was, now = ("synthetic", "real") if scheme.synthetic else ("real", "synthetic")
         raise dg.Failure(
-            f"the registered versions were trained on {was} ads and these are {now}: set HOUSING_SOURCE, use another "
-            "HOUSING_STORAGE or MLFLOW_TRACKING_URI, or start a new lineage with price_bands' config reband: true"
+            f"the registered versions were trained on {was} ads and these are {now}, whose prices follow other bands: "
+            "start a new lineage with price_bands' config reband: true"
         )
     if (scheme.categories, scheme.currency) != (market.categories, market.currency):
         raise dg.Failure(

@@ -1,5 +1,6 @@
 """The check of new listings before anything is trained on them."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -25,7 +26,7 @@ class PlausibilityConfig(dg.Config):
     """What a person accepts although it is implausible."""
 
     accept: list[str] = Field(
-        default=[], description="What is implausible and accepted in this run: rows, quarantine, input, prices."
+        default=[], description="What is implausible and accepted in this run: rows, quarantine, input, prices, kind."
     )
     reason: str = Field(default="", description="Why; kept with the check.")
 
@@ -43,7 +44,8 @@ def plausibility_check(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         asset=asset,
         name=NAME,
         blocking=True,
-        description="Rows, quarantine, columns and prices are of the size that the version in production learned from.",
+        description="Rows, quarantine, columns and prices are of the size that the version in production learned from; "
+        "synthetic listings are not beside real ones.",
     )
     def plausible(
         context: dg.AssetCheckExecutionContext,
@@ -66,12 +68,22 @@ def plausibility_check(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         production = references.production
         champion = references.of(production.number) if production else None
         facts = facts_of(market, listings, **_counts(context.instance, asset))
-        last = _accepted_last(context.instance, dg.AssetCheckKey(asset, NAME))
+        last = _accepted_last(context.instance, dg.AssetCheckKey(asset, NAME), synthetic=facts.synthetic)
+        kept = registry.lineage_contract()
+        find = partial(
+            find_implausible,
+            market,
+            listings,
+            facts,
+            last=last,
+            synthetic=bool(kept["synthetic"]) if kept else facts.synthetic,
+            limits=Thresholds(),
+        )
         try:
-            found = find_implausible(market, listings, facts, last=last, champion=champion, limits=Thresholds())
+            found = find(champion=champion)
         except ProfileRefused as refusal:
             references.troubles.append(f"not held against version {production and production.number}: {refusal}")
-            found = find_implausible(market, listings, facts, last=last, champion=None, limits=Thresholds())
+            found = find(champion=None)
         for trouble in references.troubles:
             context.log.warning(trouble)
         return dg.AssetCheckResult(
@@ -82,6 +94,7 @@ def plausibility_check(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
                 "rows": facts.rows,
                 "quarantined_share": facts.quarantined,
                 "median_price": facts.median_price,
+                "synthetic": facts.synthetic,
                 "implausible": dg.MetadataValue.json([str(one) for one in found]),
                 "accepted": ", ".join(config.accept),
                 "accepted_because": config.reason,
@@ -100,12 +113,19 @@ def _counts(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
     return {name: int(getattr(metadata.get(name), "value", 0) or 0) for name in ("rows_read", "quarantined")}
 
 
-def _accepted_last(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> "Facts | None":
+def _accepted_last(instance: dg.DagsterInstance, check: dg.AssetCheckKey, *, synthetic: bool) -> "Facts | None":
     from housing_assets.monitoring.plausibility import Facts
 
     for record in instance.event_log_storage.get_asset_check_execution_history(check, limit=_REMEMBERED):
         evaluation = record.evaluation
         if isinstance(evaluation, dg.AssetCheckEvaluation) and evaluation.passed:
             told: dict[str, Any] = {name: entry.value for name, entry in evaluation.metadata.items()}
-            return Facts(int(told["rows"]), float(told["quarantined_share"]), float(told["median_price"]))
+            facts = Facts(
+                int(told["rows"]),
+                float(told["quarantined_share"]),
+                float(told["median_price"]),
+                bool(told.get("synthetic", synthetic)),  # an earlier release did not say
+            )
+            if facts.synthetic == synthetic:
+                return facts
     return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from housing_assets.inference.market import Market
-from housing_assets.listings.origins import ORIGIN, PRODUCTION
+from housing_assets.listings.origins import ORIGIN, PRODUCTION, SYNTHETIC
 from housing_assets.monitoring.drift.causes import Sign, find_price_cause
 from housing_assets.monitoring.drift.input_report import find_signs
 from housing_assets.monitoring.profiles.numbers import NumberProfile
@@ -19,8 +19,9 @@ from housing_assets.monitoring.thresholds import Thresholds
 if TYPE_CHECKING:
     import pandas as pd
 
-ROWS, QUARANTINE, INPUT, PRICES = KINDS = ("rows", "quarantine", "input", "prices")
-"""What may be implausible, by the word that accepts it: the number of rows, the quarantine, columns, prices."""
+ROWS, QUARANTINE, INPUT, PRICES, KIND = KINDS = ("rows", "quarantine", "input", "prices", "kind")
+"""What may be implausible, by the word that accepts it: the number of rows, the quarantine, columns, prices, and that
+the listings are synthetic, or real."""
 
 LEAST_ROWS = 0.5
 """Share of the rows before that there must be: a source that lost more is broken, or is another one."""
@@ -44,11 +45,14 @@ class Facts:
         Share of the rows read.
     median_price : float
         0 where the target is no price.
+    synthetic : bool
+        Whether they are those of the market's generator.
     """
 
     rows: int
     quarantined: float
     median_price: float
+    synthetic: bool
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ def facts_of(market: Market, listings: "pd.DataFrame", *, rows_read: int, quaran
     """
     sourced = listings[(listings[ORIGIN] != PRODUCTION).to_numpy()]
     median = float(sourced[market.target_value.name].median()) if market.has_price and len(sourced) else 0.0
-    return Facts(len(sourced), quarantined / max(rows_read, 1), median)
+    synthetic = bool((listings[ORIGIN] == SYNTHETIC).any())
+    return Facts(len(sourced), quarantined / max(rows_read, 1), median, synthetic)
 
 
 def find_implausible(
@@ -85,10 +90,13 @@ def find_implausible(
     facts: Facts,
     *,
     last: Facts | None,
+    synthetic: bool,
     champion: Reference | None,
     limits: Thresholds,
 ) -> list[Implausible]:
     """Return what is implausible about listings.
+
+    Of synthetic ones beside real ones nothing else is told: what one kind is like says nothing of the other.
 
     Parameters
     ----------
@@ -98,7 +106,9 @@ def find_implausible(
     facts : Facts
         Of these listings.
     last : Facts or None
-        Of those that were accepted last.
+        Of those of the same kind that were accepted last.
+    synthetic : bool
+        Whether the registered versions learned from synthetic listings; that of these where there are none.
     champion : Reference or None
         Of the version in production.
     limits : Thresholds
@@ -108,6 +118,9 @@ def find_implausible(
     ProfileRefused
         If the champion's columns are others.
     """
+    if facts.synthetic != synthetic:
+        these, expected = ("synthetic", "real") if facts.synthetic else ("real", "synthetic")
+        return [Implausible(KIND, f"the listings are {these}", f"{expected} ones, as the registered versions learned")]
     found = [] if last is None else _against_last(facts, last)
     before = last.quarantined if last else 0.0
     if facts.quarantined - before > MOST_QUARANTINED:
@@ -181,7 +194,13 @@ def describe(found: Sequence[Implausible], accepted: Sequence[str]) -> str:
     if not refused:
         return f"accepted although {told}"
     words = ", ".join(f'"{kind}"' for kind in refused)
+    way = (
+        "Set HOUSING_SOURCE, or another HOUSING_STORAGE or MLFLOW_TRACKING_URI,"
+        if KIND in refused
+        else "Mend the source,"
+    )
+    lineage = "; price_bands' config reband: true then starts a lineage of them" if KIND in refused else ""
     return (
-        f"{told}. Mend the source, or accept it for one run with the config of the check listings_plausible: "
-        f'{{"accept": [{words}], "reason": "..."}}'
+        f"{told}. {way} or accept it for one run with the config of the check listings_plausible: "
+        f'{{"accept": [{words}], "reason": "..."}}{lineage}'
     )

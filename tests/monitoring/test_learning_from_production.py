@@ -50,7 +50,10 @@ def as_real(model: ModelArtifact) -> ModelArtifact:
 def read(platform: Watched, *, source: str = "", days: int = 90) -> tuple[pd.DataFrame, int]:
     """Return the listings, and how many of them are labelled requests."""
     names = ["raw_listings", "labelled_listings", "listings"]
-    few = {"accept": ["rows", "input"], "reason": "a small sample, and rows that a person has released"}
+    few = {
+        "accept": ["rows", "input", "kind"],
+        "reason": "a small sample, rows that a person has released, and the first real ads",
+    }
     config = {"raw_listings": {"source": source}, "labelled_listings": {"days": days}, "listings_plausible": few}
     result = platform.materialize(None, names, config)
     assert result.success

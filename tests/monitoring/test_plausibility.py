@@ -30,12 +30,13 @@ def platform(tmp_path: Path) -> Iterator[Watched]:
 
 
 def train(
-    platform: Watched, raw: pd.DataFrame, **config: Any
+    platform: Watched, raw: pd.DataFrame, price_bands: dict[str, bool] | None = None, **config: Any
 ) -> tuple[dg.ExecuteInProcessResult, dg.AssetCheckEvaluation]:
     """Materialize listings of a source, and the bands learned from them; return the check's evaluation, too."""
     source = platform.storage / "ads.csv"
     raw.to_csv(source, index=False)
     given = {"raw_listings": {"source": str(source)}, "labelled_listings": {"days": 0}}
+    given |= {"price_bands": price_bands} if price_bands else {}
     result = platform.materialize(None, NAMES, given | ({"listings_plausible": config} if config else {}))
     (evaluation,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "plausible"]
     return result, evaluation
@@ -109,6 +110,30 @@ def test_implausible_listings_are_refused_against_the_champion_and_accepted_by_n
     assert accepted.passed
     assert (accepted.metadata["accepted"].value, accepted.metadata["accepted_because"].value) == (kind, "a new source")
     assert said.split(":")[0] in str(accepted.metadata["implausible"].value)
+
+
+def test_real_ads_are_not_trained_on_after_synthetic_ones_unless_a_person_starts_a_lineage_of_them(
+    platform: Watched, artifact: ModelArtifact
+) -> None:
+    synthetic = champion_of(artifact)
+    platform.promote(replace(synthetic, labels=replace(synthetic.labels, synthetic=True)))
+
+    result, refused = train(platform, DRAWN)
+
+    assert not result.success
+    assert not result.asset_materializations_for_node("price_bands")
+    said = refused.description or ""
+    assert said.startswith("the listings are real: expected synthetic ones, as the registered versions learned. Set ")
+    assert """{"accept": ["kind"], "reason": "..."}; price_bands' config reband: true""" in said
+
+    result, accepted = train(platform, DRAWN, accept=["kind"], reason="the first real ads")
+
+    assert accepted.passed
+    assert not result.success
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert "start a new lineage with price_bands' config reband: true" in str(failure.error)
+    accept = {"accept": ["kind"], "reason": "the first real ads"}
+    assert train(platform, DRAWN, **accept, price_bands={"reband": True})[0].success
 
 
 def test_ordinary_listings_and_risen_prices_are_plausible(platform: Watched, artifact: ModelArtifact) -> None:
