@@ -179,7 +179,8 @@ def input_report(
     with store_is_readable():
         days, prices = predictions.days(), predictions.reported_prices(start, end)
     window = open_window(profiles[own], references, limits.broken_min_rows)
-    report = judge_input(market, window, prices, limits)
+    before = {day: profile for day, profile in profiles.items() if day < own}
+    report = judge_input(market, window, prices, before, limits)
     production = references.production
     reference = references.of(production.number) if production else None
     decided = [decide_day(own, report, days)]

@@ -122,6 +122,13 @@ class Thresholds(BaseModel):
     repeated_share: float = Field(
         default=0.5, gt=0, lt=1, description="Share of a day's rows that may repeat another; more is a broken feed."
     )
+    repeated_days_share: float = Field(
+        default=0.9,
+        gt=0,
+        lt=1,
+        description="Share of a day's different rows that may be those of one of the seven days before; more is a "
+        "feed that is stuck.",
+    )
     severe_factor: float = Field(default=2.0, ge=1, description="A finding is severe from this many times its limit.")
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from pyarrow import parquet
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.monitoring.production.frames import FILE as FRAMES
 from housing_assets.monitoring.production.predictions import REQUEST_KEY
+from resources.day_decisions import State
+from resources.prediction_store import PredictionStore
 from resources.settings import Settings
 from resources.verdicts import Verdict
 from tests.monitoring.watched import Watched, failed, told
@@ -271,6 +273,24 @@ def test_one_bad_day_is_one_finding(fresh: Watched, artifact: ModelArtifact) -> 
     assert held[6].passed
 
 
+def test_a_feed_that_is_stuck_is_held_until_a_person_says_that_the_same_homes_are_asked_about_each_night(
+    fresh: Watched, artifact: ModelArtifact
+) -> None:
+    fresh.promote(artifact)
+    store = PredictionStore(url=fresh.settings.prediction_store_url)
+    states = []
+    for day in (date(2026, 5, 4), date(2026, 5, 5), date(2026, 5, 6)):
+        fresh.answer(artifact, day, 300, seed=34)
+        assert fresh.materialize(day, ["production_predictions", "production_profile", "input_report"]).success
+        decision = store.days().newest[day]
+        states.append((decision.state, decision.causes))
+        if decision.state is State.HELD:
+            assert decision.reason.startswith("100% of the different rows are those of 2026-05-04")
+            store.decide(replace(decision, state=State.RELEASED, by="ayse", at=datetime.now(UTC)))
+
+    assert states == [(State.CLEAN, ()), (State.HELD, ("rows of another day",)), (State.CLEAN, ())]
+
+
 def test_a_day_that_was_stored_without_the_keys_of_its_requests_is_refused_by_name(
     fresh: Watched, artifact: ModelArtifact
 ) -> None:
@@ -449,6 +469,8 @@ import dagster as dg
 from dataclasses import replace
 from housing_assets.monitoring.profiles.profile import Profile
 from tests.monitoring.watched import Watched
+from resources.day_decisions import State
+from resources.prediction_store import PredictionStore
 from resources.settings import Settings
 
 def without_dues(profile):

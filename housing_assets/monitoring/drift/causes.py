@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from housing_assets.inference.market import Market
 from housing_assets.monitoring.profiles.numbers import PER_DECADE, NumberProfile
 from housing_assets.monitoring.profiles.profile import Profile
+from housing_assets.monitoring.profiles.rows import RowProfile
 from housing_assets.monitoring.statistics import two_sample
 from housing_assets.monitoring.thresholds import Thresholds
 
@@ -66,11 +68,13 @@ class Sign(StrEnum):
     ONE_VALUE = "one value"
     REPEATED = "repeated rows"
     STOPPED = "stopped clock"
+    STUCK = "rows of another day"
 
 
-OF_CLIENTS = (Sign.MISSING, Sign.ABSENT)
-"""Signs that a client may give for good, because it does not send a column: a person who has released a day of one has
-released those that follow. What is in the wrong unit is looked at each time."""
+OF_CLIENTS = (Sign.MISSING, Sign.ABSENT, Sign.STUCK)
+"""Signs that a client may give for good, because it does not send a column, or asks about the same homes each night: a
+person who has released a day of one has released those that follow. What is in the wrong unit is looked at each time.
+"""
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,28 @@ def find_price_cause(
     tried = (find_scale(reference.magnitudes, reported.magnitudes, factors) for factors in (DECIMAL, currencies))
     found = next(filter(None, tried), None)
     return (Cause(name, Sign.SCALE, found.describe(name)),) if found else ()
+
+
+def find_stuck(day: RowProfile, before: Mapping[date, RowProfile], limits: Thresholds) -> tuple[Cause, ...]:
+    """Return whether a day's rows are those of a day before: of a feed that is stuck.
+
+    Parameters
+    ----------
+    day : RowProfile
+    before : mapping of date to RowProfile
+        The days that it is compared with.
+    limits : Thresholds
+    """
+    shares = {}
+    for other, rows in before.items():
+        again, compared = day.compare(rows)
+        if compared >= limits.broken_min_rows:
+            shares[other] = again / compared
+    most = max(shares, key=lambda other: (shares[other], other), default=None)
+    if most is None or shares[most] <= limits.repeated_days_share:
+        return ()
+    limit = f"at most {limits.repeated_days_share:.0%} may be those of one day"
+    return (Cause("", Sign.STUCK, f"{shares[most]:.0%} of the different rows are those of {most}, {limit}"),)
 
 
 @dataclass(frozen=True)

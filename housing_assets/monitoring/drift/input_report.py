@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 
 import numpy as np
 
 from housing_assets.inference.market import Market
-from housing_assets.monitoring.drift.causes import OF_CLIENTS, Cause, find_causes, find_price_cause
+from housing_assets.monitoring.drift.causes import OF_CLIENTS, Cause, Sign, find_causes, find_price_cause, find_stuck
 from housing_assets.monitoring.drift.findings import judge
 from housing_assets.monitoring.drift.measuring import measure
 from housing_assets.monitoring.production.days import DayProfiles
@@ -16,6 +17,7 @@ from housing_assets.monitoring.profiles.blocks import PREDICTIONS
 from housing_assets.monitoring.profiles.numbers import NumberProfile
 from housing_assets.monitoring.profiles.profile import Profile, require_comparable
 from housing_assets.monitoring.profiles.reference import Reference
+from housing_assets.monitoring.profiles.rows import RowProfile
 from housing_assets.monitoring.thresholds import Thresholds
 from resources.day_decisions import PLATFORM, DayDecision, Days, State
 
@@ -56,7 +58,9 @@ class InputReport:
         return f"No sign of a broken feed in {self.rows:,} requests and {self.prices:,} reported prices."
 
 
-def judge_input(market: Market, window: Window, prices: np.ndarray, limits: Thresholds) -> InputReport:
+def judge_input(
+    market: Market, window: Window, prices: np.ndarray, before: Mapping[date, DayProfiles], limits: Thresholds
+) -> InputReport:
     """Look for signs that a day's input is broken.
 
     Parameters
@@ -66,9 +70,16 @@ def judge_input(market: Market, window: Window, prices: np.ndarray, limits: Thre
         Of the day alone.
     prices : ndarray of shape (n_prices,), float64
         That were reported on it, for whatever day's requests.
+    before : mapping of date to DayProfiles
+        The days before it.
     limits : Thresholds
     """
     causes = window.judge(lambda reference, day: find_signs(market, reference, day, limits), lambda reason: ())
+    if window.profile:
+        causes = (
+            *causes,
+            *find_stuck(window.profile.listings, {day: _rows(one) for day, one in before.items()}, limits),
+        )
     learned = window.reference.prices if window.reference else None
     if learned is not None:
         reported = NumberProfile.of(prices, learned.edges)
@@ -133,11 +144,21 @@ def release_days(
             continue
         answered = choose_version(profiles[day].rows, 0, limits.broken_min_rows)
         by_price = any(cause.endswith(f": {market.target_value.name}") for cause in held.causes)
-        if answered >= version or by_price or profiles[day].rows[answered] < limits.broken_min_rows:
+        if (
+            answered >= version
+            or by_price
+            or Sign.STUCK in held.causes
+            or profiles[day].rows[answered] < limits.broken_min_rows
+        ):
             continue
         if not find_causes(market, production.profile, profiles[day].by_version[answered], limits):
             reason = f"the listings that version {version} learned from, without this day, look the same"
             yield DayDecision(day, State.RELEASED, reason, PLATFORM, causes=held.causes)
+
+
+def _rows(day: DayProfiles) -> RowProfile:
+    """Return a day's rows, whichever versions answered them."""
+    return reduce(RowProfile.merge, (profile.listings for profile in day.by_version.values()), RowProfile.none())
 
 
 def find_signs(market: Market, reference: Profile, day: Profile, limits: Thresholds) -> tuple[Cause, ...]:

@@ -52,6 +52,15 @@ class RowProfile:
             return float(len(self.hashes))
         return (N_HASHES - 1) / (float(self.hashes[-1]) / 2**64)
 
+    def compare(self, other: Self) -> tuple[int, int]:
+        """Return how many of these rows are among the other ones, and of how many that is known.
+
+        Both have all hashes up to the lower of what each has kept: these are a sample of both.
+        """
+        full = [one.hashes[-1] for one in (self, other) if len(one.hashes) == N_HASHES]
+        sample = self.hashes[self.hashes <= min(full)] if full else self.hashes
+        return int(np.isin(sample, other.hashes).sum()), len(sample)
+
     def to_list(self) -> list[int]:
         """Return the summary as JSON types."""
         return [int(each) for each in self.hashes]

@@ -1,5 +1,6 @@
 """Signs of a broken feed, told from a world that has changed."""
 
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from housing_assets.markets.istanbul import MARKET
-from housing_assets.monitoring.drift.causes import Cause, Sign, find_causes, find_price_cause
+from housing_assets.monitoring.drift.causes import Cause, Sign, find_causes, find_price_cause, find_stuck
 from housing_assets.monitoring.drift.report import judge_drift
 from housing_assets.monitoring.profiles.numbers import NumberProfile, learn_edges
 from housing_assets.monitoring.thresholds import Thresholds
@@ -99,6 +100,22 @@ def test_rows_that_repeat_are_found(platform: Platform) -> None:
     replayed = pd.concat([ORDINARY[:400]] * 5, ignore_index=True)
 
     assert [cause.sign for cause in causes(platform, replayed)] == [Sign.REPEATED]
+
+
+def test_rows_of_a_day_before_are_found_and_those_of_a_few_homes_that_come_again_are_not(platform: Platform) -> None:
+    pool = ads(4_000, seed=6)
+    day, other = pool[:2_000], pool[2_000:]
+    before = [platform.profile(rows).listings for rows in (other, pool[1_000:3_000], day)]
+
+    def stuck(listings: pd.DataFrame, n_days: int = 3) -> list[str]:
+        known = {date(2026, 3, 1 + number): rows for number, rows in enumerate(before[:n_days])}
+        return details(find_stuck(platform.profile(listings).listings, known, LIMITS))
+
+    assert stuck(day, n_days=2) == []
+    assert stuck(day) == ["100% of the different rows are those of 2026-03-03, at most 90% may be those of one day"]
+    assert len(stuck(day.sample(frac=1, random_state=0)[:400])) == 1  # a part of them, in another order
+    assert stuck(day[:40]) == []  # too few to tell
+    assert stuck(pool) == []
 
 
 def test_a_clock_that_has_stopped_is_found_and_one_that_says_today_is_not(platform: Platform) -> None:

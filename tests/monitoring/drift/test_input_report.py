@@ -70,5 +70,5 @@ def test_a_day_is_released_when_a_newer_version_learned_the_same_from_its_source
     assert released(before, 2) == []
     assert released(newer, 1) == []  # the version that answered
     assert released(newer, 2, Days([decided(DAY, State.HELD, "ayse", SCALE)])) == []
-    of_prices = Cause("price", Sign.SCALE, "")
-    assert released(newer, 2, Days([decided(DAY, State.HELD, PLATFORM, of_prices)])) == []
+    for waits_for_a_person in (Cause("price", Sign.SCALE, ""), Cause("", Sign.STUCK, "")):
+        assert released(newer, 2, Days([decided(DAY, State.HELD, PLATFORM, waits_for_a_person)])) == []
