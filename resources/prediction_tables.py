@@ -29,6 +29,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     make_url,
     select,
     text,
@@ -256,6 +257,12 @@ def insert(connection: Connection, records: Iterable[Mapping[str, Any]]) -> None
             raise RecordRefused(f"{type(fault).__name__}: {fault}") from fault
     for table, found in rows.items():
         connection.execute(_insert_new(table, connection.dialect.name), found)
+
+
+def oldest_moment(connection: Connection) -> datetime | None:
+    """Return when the oldest row was recorded, None if there is none."""
+    found = (connection.execute(select(func.min(age))).scalar_one() for age in _AGES.values())
+    return min(filter(None, found), default=None)
 
 
 def prune(connection: Connection, before: datetime, limit: int) -> int:

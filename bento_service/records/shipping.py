@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import orjson
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from bento_service.answers import StoreState
 from bento_service.records.journal import Journal
 from bento_service.records.segments import Chunk, Damaged, Segment
-from resources.prediction_tables import RecordRefused, insert, migrate, open_store, prune
+from resources.prediction_tables import RecordRefused, insert, migrate, oldest_moment, open_store, prune
 
 logger = logging.getLogger("housing.shipping")
 
@@ -31,6 +31,13 @@ ADOPTION_SECONDS = 5.0
 
 RETENTION_SECONDS = 3600.0
 """Seconds between two deletions of old rows."""
+
+PRUNED_DAYS = timedelta(days=1)
+"""What a round deletes at most, counted from the oldest row: a host that starts with its clock in the future loses no
+more an hour, and what was to be deleted next. A shorter retention is made up for at 24 days a day."""
+
+STEP = timedelta(hours=1)
+"""By how much the clock may run ahead of the time that has passed, where it is set right, before that is logged."""
 
 PRUNED_AT_ONCE = 1_000
 """Old rows deleted in one transaction, between two batches: a few milliseconds in which other writers wait."""
@@ -82,6 +89,9 @@ class Shipper:
         self._max_backoff = max_backoff
         self._migrated = False
         self._adopt_at = self._prune_at = 0.0
+        self._prune_before: datetime | None = None
+        self._started, self._started_at = datetime.now(UTC), time.monotonic()
+        self._clock_trusted = True
         self._deadline = 0.0
         self._failures = 0
         self._last_error: str | None = None
@@ -205,11 +215,29 @@ class Shipper:
         if time.monotonic() < self._prune_at:
             return False
         with self._engine.begin() as connection:
-            deleted = prune(connection, datetime.now(UTC) - self._retention, PRUNED_AT_ONCE)
+            if self._prune_before is None:
+                self._prune_before = self._choose_prune_before(connection)
+            deleted = prune(connection, self._prune_before, PRUNED_AT_ONCE)
         if deleted:
             return True
-        self._prune_at = time.monotonic() + RETENTION_SECONDS
+        self._prune_at, self._prune_before = time.monotonic() + RETENTION_SECONDS, None
         return False
+
+    def _choose_prune_before(self, connection: Connection) -> datetime:
+        """Return the moment before which rows are deleted in this round: a clock that has jumped deletes few.
+
+        Time passes no faster than the steady clock says, which nobody sets.
+        """
+        now = datetime.now(UTC)
+        passed = self._started + timedelta(seconds=time.monotonic() - self._started_at)
+        if now - passed > STEP and self._clock_trusted:
+            self._clock_trusted = False
+            hours = (now - passed) / timedelta(hours=1)
+            logger.warning(
+                "the clock was set forward by %.0f hours: no row is deleted for that, until the next start", hours
+            )
+        before, oldest = min(now, passed) - self._retention, oldest_moment(connection)
+        return before if oldest is None else min(before, oldest + PRUNED_DAYS)
 
     def _has_more(self) -> bool:
         return any(segment.sealed or segment.pending_bytes for segment in self._journal.segments())

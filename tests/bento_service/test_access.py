@@ -17,10 +17,14 @@ from bento_service.access import REFUSALS_A_SECOND
 from bento_service.auth import new_key
 from bento_service.discretion import HIDDEN
 from bento_service.key_file import add_entry, remove_entry
-from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import GetModelRequest, SendFeedbackRequest
+from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import (
+    GetModelRequest,
+    PredictBatchRequest,
+    SendFeedbackRequest,
+)
 from bento_service.request_ids import HEADER
 from resources.ports import free_port
-from tests.bento_service.protocols.grpc_client import as_json, calling, predict_request, refusal
+from tests.bento_service.protocols.grpc_client import as_json, calling, listing, predict_request, refusal
 from tests.bento_service.serving import AUTHORIZED, PROJECT, Service, serving
 
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
@@ -209,6 +213,29 @@ def test_a_key_with_a_rate_is_told_when_to_come_back(facing_others: Service) -> 
     assert found.problem is not None
     assert found.problem.type == "urn:housing-price-platform:rate-limited"
     assert "grpc-retry-pushback-ms" in found.metadata
+
+
+@pytest.mark.parametrize("way", ["predict_batch", "infer", "grpc"])
+def test_a_batch_counts_by_its_listings_however_it_is_sent(facing_others: Service, way: str) -> None:
+    key, entry = new_key(f"batches-{way}", ["predict"], 0.5)
+    add_entry(facing_others.storage / "keys", entry)
+    homes = [HOME] * 30
+    with facing_others.client() as client:
+        wait_until(lambda: client.post("/predict", json=HOME, headers=bearer(key)).status_code == 200, 5)  # one of five
+        if way == "grpc":
+            with calling(facing_others.grpc_port) as stub:
+                batch = PredictBatchRequest(listings=[listing(home) for home in homes])
+                assert len(stub.PredictBatch(batch, metadata=tuple(bearer(key).items()), timeout=10).answers) == 30
+        else:
+            texts = {"name": "listing_json", "shape": [30], "datatype": "BYTES", "data": [json.dumps(HOME)] * 30}
+            path, body = {
+                "predict_batch": ("/predict_batch", {"listings": homes}),
+                "infer": ("/v2/models/HousingPriceClassifier/infer", {"inputs": [texts]}),
+            }[way]
+            assert client.post(path, json=body, headers=bearer(key)).status_code == 200
+        refused = client.post("/predict", json=HOME, headers=bearer(key))
+    assert refused.status_code == 429
+    assert 40 < int(refused.headers["retry-after"]) <= 54  # seconds until 26 are paid back, and one more is there
 
 
 def test_what_a_key_was_used_for_is_in_the_audit_log(facing_others: Service) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -417,6 +417,48 @@ def test_rows_beyond_the_retention_are_deleted(folder: Path, url: str) -> None:
         wait_until(lambda: stored(url) == ids([fresh]))
     with engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(FEEDBACK)).scalar_one() == 0
+
+
+def days_ago(*days: float) -> list[dict[str, Any]]:
+    now = datetime.now(UTC)
+    return [prediction(predicted_at=(now - timedelta(days=age)).isoformat()) for age in days]
+
+
+class InTwoYears(datetime):
+    """A clock that was set forward."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + timedelta(days=730)
+
+
+def test_a_clock_that_is_set_forward_deletes_nothing(
+    folder: Path, url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = days_ago(20, 10, 0)
+    with shipping(folder, url, retention_days=30) as (journal, shipper):
+        append(journal, records)
+        wait_until(lambda: shipper._prune_at)
+        monkeypatch.setattr("bento_service.records.shipping.datetime", InTwoYears)
+        shipper._prune_at = 0.0
+        wait_until(lambda: shipper._prune_at)
+        assert stored(url) == ids(records)
+    assert caplog.text.count("the clock was set forward by 17520 hours") == 1
+
+
+def test_a_clock_that_starts_in_the_future_deletes_a_day_an_hour(
+    folder: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = days_ago(20.5, 20, 19, 10, 0)
+    engine = open_store(url)
+    migrate(engine)
+    with engine.begin() as connection:
+        insert(connection, records)
+    engine.dispose()
+    monkeypatch.setattr("bento_service.records.shipping.datetime", InTwoYears)
+    with shipping(folder, url, retention_days=30) as (_, shipper):
+        wait_until(lambda: shipper._prune_at)
+        assert stored(url) == ids(records[2:])
 
 
 def test_a_table_that_was_taken_away_is_a_fault_of_the_store_and_not_of_the_records(folder: Path, url: str) -> None:
