@@ -1,6 +1,7 @@
 """The sensor that closes the loop: failed monitoring checks lead to one retraining."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import dagster as dg
 
@@ -83,11 +84,11 @@ def retraining_sensor(
     return retrain_on_failed_drift_checks
 
 
-def _held_days(predictions: PredictionStore) -> set[str] | None:
-    """Return the days that are held, None where the prediction store cannot say."""
+def _held_days(predictions: PredictionStore) -> dict[str, datetime] | None:
+    """Return the days that are held, and since when, None where the prediction store cannot say."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        return {day.isoformat() for day in predictions.days().held}
+        return {day.isoformat(): decision.at for day, decision in predictions.days().held.items()}
     except SQLAlchemyError:
         return None

@@ -5,10 +5,11 @@ started after it has succeeded, whoever launched that.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -91,7 +92,11 @@ class Window:
 
 
 def decide(
-    history: History, runs: TrainingRuns, now: datetime, rule: RetrainingRule, held: Collection[str] = ()
+    history: History,
+    runs: TrainingRuns,
+    now: datetime,
+    rule: RetrainingRule,
+    held: Mapping[str, datetime] = MappingProxyType({}),
 ) -> tuple[Decision, list[Window]]:
     """Return whether to retrain, with the windows that call for it.
 
@@ -102,8 +107,9 @@ def decide(
     runs : TrainingRuns
     now : datetime
     rule : RetrainingRule
-    held : collection of str
-        Days that are held: nothing found in them counts, whenever it was found.
+    held : mapping of str to datetime
+        Days that are held, and since when: nothing found in them counts, whenever it was found, nor what was found
+        before in a window of several days with such a day in it.
 
     Returns
     -------
@@ -113,14 +119,14 @@ def decide(
         The unresolved ones, oldest first.
     """
     newest = newest_of_each_window(history.judgements)
-    sufficient = [one for one in newest if not one.verdict.insufficient and one.window not in held]
+    sufficient = [one for one in newest if not one.verdict.insufficient and not _is_held(one, held)]
     days = sorted({one.window for one in sufficient})
     resolved = _resolved(history.judgements, runs.trained_at)
     unresolved = _unresolved_windows(sufficient, resolved, rule.windows_seen)
     evidence = {
         "windows_judged": days[-rule.windows_seen :],
         "windows_resolved": sorted({one.window for one in resolved} & set(days[-rule.windows_seen :])),
-        "windows_held": sorted({one.window for one in newest} & set(held)),
+        "windows_held": sorted({one.window for one in newest if _is_held(one, held)}),
         "windows_unresolved": [window.as_evidence() for window in unresolved],
         "unreadable_evaluations": list(history.unreadable),
     }
@@ -181,6 +187,14 @@ def _wait_for_run(found: str, runs: TrainingRuns, now: datetime) -> tuple[str, s
     stuck = now - since > STUCK_AFTER
     advice = " It looks stuck: terminate it in the lineage page if so." if stuck else ""
     return "in flight", f"{found}, but training run {run_id} has been running since {_clock(since)}.{advice}", stuck
+
+
+def _is_held(one: Judgement, held: Mapping[str, datetime]) -> bool:
+    """Return whether a window was judged by the rows of a day that is held."""
+    return any(
+        day == one.window or (one.first_day <= day < one.window and one.at < since.timestamp())
+        for day, since in held.items()
+    )
 
 
 def _resolved(judgements: Sequence[Judgement], trained_at: float | None) -> list[Judgement]:

@@ -209,7 +209,7 @@ def _performance_result(
     report = performance.report
     counts = _calls_for_action(context, report.insufficient) and report.failed
     verdict = Verdict(
-        **_about(context) | {"first_day": context.partition},  # a labelled row is in one window
+        **_about(context),
         insufficient=report.insufficient,
         counts_toward_retraining=counts,
         severe=counts and report.drop >= limits.severe_factor * limits.performance_drop,

@@ -149,7 +149,7 @@ def test_ten_days_of_real_ads_teach_what_the_world_shows_and_nothing_that_is_bro
         )
         evaluations = real.watched.judge(when)
         cause = told(evaluations["input_not_broken"], "cause")
-        held = {one.isoformat() for one in store.days().held}
+        held = {one.isoformat(): decision.at for one, decision in store.days().held.items()}
         history = read_history(real.watched.instance, checks, datetime.now(UTC))
         decision, windows = decide(history, TrainingRuns(trained_at=real.trained_at), datetime.now(UTC), RULE, held)
         counted = [window.name for window in windows]

@@ -219,8 +219,25 @@ def test_what_was_found_in_a_held_window_does_not_count_whenever_it_was_found() 
     days = sorted({one.window for one in history.judgements})
     assert decide(history, TrainingRuns(), NOW, RULE)[0].outcome == "retrain"
 
-    decision, windows = decide(history, TrainingRuns(), NOW, RULE, held=days[-1:])
+    decision, windows = decide(history, TrainingRuns(), NOW, RULE, held={days[-1]: NOW})
 
     assert decision.outcome == "too few windows"
     assert [window.name for window in windows] == days[:-1]
     assert decision.evidence["windows_held"] == days[-1:]
+
+
+def test_a_window_counts_again_when_it_was_judged_without_the_day_that_is_held() -> None:
+    before = judgements("xxxxxx", days=3)
+    rule, held = RetrainingRule(window_days=3), {"2026-03-04": NOW - timedelta(hours=1)}
+    assert decide(History(before), TrainingRuns(), NOW, rule)[0].outcome == "retrain"
+
+    decision, windows = decide(History(before), TrainingRuns(), NOW, rule, held)
+
+    assert [window.name for window in windows] == ["2026-03-01", "2026-03-02", "2026-03-03"]
+    assert decision.outcome == "too few windows"
+    assert decision.evidence["windows_held"] == ["2026-03-04", "2026-03-05", "2026-03-06"]
+
+    anew = tuple(replace(one, at=NOW.timestamp()) for one in before[4:])
+    decision, windows = decide(History(before + anew), TrainingRuns(), NOW, rule, held)
+    assert [window.name for window in windows][3:] == ["2026-03-05", "2026-03-06"]
+    assert decision.outcome == "retrain"
