@@ -27,12 +27,13 @@ TODAY = date(2022, 3, 4)
 
 def ads(rows: int, seed: int, **shift: Any) -> pd.DataFrame:
     """Give so many clean listings."""
-    return _draw(rows, seed, tuple(shift.items())).copy()
+    return _draw(rows, seed, json.dumps(shift)).copy()
 
 
 @lru_cache(maxsize=32)
-def _draw(rows: int, seed: int, shift: tuple[tuple[str, Any], ...]) -> pd.DataFrame:
-    listings = clean(MARKET, load_sample(MARKET).draw(int(rows * 1.06) + 60, seed=seed, shift=dict(shift))).listings
+def _draw(rows: int, seed: int, shift: str) -> pd.DataFrame:
+    drawn = load_sample(MARKET).draw(int(rows * 1.06) + 60, seed=seed, shift=json.loads(shift))
+    listings = clean(MARKET, drawn).listings
     assert len(listings) >= rows
     return listings[:rows]
 
