@@ -144,7 +144,7 @@ def bentoml_recipe(name: str, service: str, folder: Path, digest: str) -> Recipe
             "HOUSING_GRPC_PORT": "{port2}",
             "HOUSING_MODEL_FOLDER": str(folder / ARTIFACT),
             "HOUSING_API_KEYS": f"benchmark:{digest}",
-            "HOUSING_OPEN_ENDPOINTS": "model,health",
+            "HOUSING_OPEN_ENDPOINTS": "model,health,metrics",
         },
         "/predict",
         "/readyz",

@@ -6,6 +6,7 @@ tables to frames.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from housing_assets.inference.hashing import count_buckets, hash_token, token
+from housing_assets.inference.hashing import hash_token, token
 from housing_assets.inference.market import MONTHS_PER_YEAR, Market
 from housing_assets.inference.scores import LinearScores, score_names
 
@@ -65,13 +66,10 @@ class FittedEncoder:
 
     def encode(self, crossed: Mapping[str, Any]) -> EncodedListing:
         """Encode one crossed listing: equal to its row of ``features.encoder.encode_frame``."""
-        columns: list[int] = []
-        numbers: list[float] = []
-        for index, (name, minimum, scale) in enumerate(self.market.encoded_numbers):
-            number = _as_number(crossed.get(name))
-            if number is not None:
-                columns.append(index)
-                numbers.append(min(1.0 + max(number - minimum, 0.0) / scale, MAX_ENCODED))
+        from housing_assets.inference.row_filling import fill_row
+
+        names, minimums, scales = self._numbers
+        numbers = np.array([_as_number(crossed.get(name)) for name in names], dtype=np.float64)
         hashes: list[int] = []
         unseen: list[str] = []
         for name, prefix, is_declared in self._prefixes:
@@ -81,15 +79,12 @@ class FittedEncoder:
                 hashes.append(hashed)
                 if is_declared and hashed not in self.known:
                     unseen.append(name)
-        counted = count_buckets(hashes, self.n_buckets)
-        buckets = np.fromiter(counted, dtype=np.int32, count=len(counted))
-        counts = np.fromiter(counted.values(), dtype=np.float64, count=len(counted))
-        scores = self.scores.score_one(buckets, counts, self._linear_numbers(crossed))
-        return EncodedListing(
-            np.concatenate((np.array(columns, dtype=np.int32), self._score_columns, buckets + self.first_bucket)),
-            np.concatenate((numbers, scores, counts)).astype(np.float32),
-            tuple(unseen),
+        offsets = self.scores.offsets(self._linear_numbers(crossed))
+        hashed_tokens = np.array(hashes, dtype=np.int64)
+        columns, cells = fill_row(
+            numbers, minimums, scales, MAX_ENCODED, hashed_tokens, self.scores.coefficients, offsets
         )
+        return EncodedListing(columns, cells, tuple(unseen))
 
     @property
     def n_buckets(self) -> int:
@@ -153,18 +148,23 @@ class FittedEncoder:
             (name, token(name, ""), position < n_declared) for position, name in enumerate(self.market.encoded_texts)
         )
 
+    @cached_property
+    def _numbers(self) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+        """Names, lowest values and scales of the encoded numbers."""
+        declared = self.market.encoded_numbers
+        lowest, scales = ([each[at] for each in declared] for at in (1, 2))
+        return tuple(each[0] for each in declared), np.array(lowest, np.float64), np.array(scales, np.float64)
+
     def _linear_numbers(self, crossed: Mapping[str, Any]) -> np.ndarray | None:
         if not self.market.linear:
             return None
         found = ((number, crossed.get(number.of)) for number in self.market.linear)
         return np.array([np.nan if value is None else number.value(value) for number, value in found])
 
-    @cached_property
-    def _score_columns(self) -> np.ndarray:
-        return np.arange(len(self.market.encoded_numbers), self.first_bucket, dtype=np.int32)
 
-
-def _as_number(value: float | date | None) -> float | None:
+def _as_number(value: float | date | None) -> float:
+    if value is None:
+        return math.nan
     if isinstance(value, date):
         return float((value.year - EPOCH_YEAR) * MONTHS_PER_YEAR + value.month - 1)
     return value

@@ -46,12 +46,3 @@ def bucket_keys(hashed: np.ndarray, n_buckets: int = N_BUCKETS) -> np.ndarray:
 def token(column: str, value: str) -> str:
     """Return the token of a value; the column's name keeps ``unknown`` in two columns apart."""
     return f"{column}={value}"
-
-
-def count_buckets(hashes: Iterable[int], n_buckets: int = N_BUCKETS) -> dict[int, float]:
-    """Return the signed count of each bucket for one row; buckets whose tokens cancel keep a 0."""
-    counts: dict[int, float] = {}
-    for hashed in hashes:
-        index = abs(hashed) % n_buckets  # as ``bucket``, whose call would cost as much again
-        counts[index] = counts.get(index, 0.0) + (1.0 if hashed >= 0 else -1.0)
-    return counts

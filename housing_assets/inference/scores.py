@@ -6,6 +6,7 @@ applied; ``features/score_learning.py`` learns them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -86,17 +87,24 @@ class LinearScores:
             What is weighed of the linear numbers, NaN where missing.
         """
         summed = hashed.astype(np.float64) @ self.coefficients.astype(np.float64)
-        return self._finish(summed, numbers).astype(np.float32)
+        return ((summed + self.offsets(numbers)) / UNITS).astype(np.float32)
 
-    def score_one(self, buckets: np.ndarray, counts: np.ndarray, numbers: np.ndarray | None = None) -> np.ndarray:
-        """Return the scores of one row, of shape (n_scores,): its filled buckets and their signed counts."""
-        return self._finish(counts @ self.coefficients[buckets], numbers)
+    def offsets(self, numbers: np.ndarray | None) -> np.ndarray:
+        """Return what is added to the tokens' coefficients: float64 of shape (n_scores,) or (n_rows, n_scores).
 
-    def _finish(self, summed: np.ndarray, numbers: np.ndarray | None) -> np.ndarray:
-        if self.numbers is not None and numbers is not None:
-            steps = self.numbers.standardize(numbers)
-            summed = summed + steps @ self.numbers.coefficients.astype(np.float64) / STEPS
-        return (summed + self.intercepts) / UNITS
+        Parameters
+        ----------
+        numbers : ndarray of shape (n_numbers,) or (n_rows, n_numbers), float64, optional
+            As for ``score``.
+        """
+        if self.numbers is None or numbers is None:
+            return self._intercepts
+        weighed = self.numbers.standardize(numbers) @ self.numbers.coefficients.astype(np.float64) / STEPS
+        return np.asarray(weighed + self._intercepts)
+
+    @cached_property
+    def _intercepts(self) -> np.ndarray:
+        return self.intercepts.astype(np.float64)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as JSON types; buckets without weight are left out."""

@@ -1,6 +1,7 @@
 """Linear scores: exact in any order, stored as JSON, and named by the market's questions."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
+from housing_assets.inference.row_filling import fill_row
 from housing_assets.inference.scores import FURTHEST, UNITS, LinearScores, NumberScores, score_names
 from housing_assets.markets.istanbul import MARKET
 from tests.other_markets import PARCELS, THREE_GRADES, TWO_GRADES
@@ -20,6 +22,19 @@ def random_scores(n_buckets: int, seed: int = 0) -> LinearScores:
     return LinearScores(rng.integers(-(2**24), 2**24, (n_buckets, N_SCORES)), rng.integers(-(2**24), 2**24, N_SCORES))
 
 
+def score_one(
+    scores: LinearScores, counts: Sequence[tuple[int, int]], numbers: np.ndarray | None = None
+) -> list[float]:
+    """Return the scores of one row, given the signed count of each bucket."""
+    n_buckets = len(scores.coefficients)
+    hashes = [(bucket + n_buckets) * (1 if count > 0 else -1) for bucket, count in counts for _ in range(abs(count))]
+    none = np.zeros(0)
+    _, cells = fill_row(
+        none, none, none, 1.0, np.array(hashes, dtype=np.int64), scores.coefficients, scores.offsets(numbers)
+    )
+    return [float(cell) for cell in cells[: len(scores.intercepts)]]
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.integers(0, 63), st.integers(-9, 9), max_size=40), st.randoms())
 def test_a_score_has_the_same_bits_in_any_order_and_in_a_batch(counts: dict[int, int], random: object) -> None:
@@ -28,18 +43,15 @@ def test_a_score_has_the_same_bits_in_any_order_and_in_a_batch(counts: dict[int,
     row[0, list(counts)] = list(counts.values())
     shuffled = list(counts.items())
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    one, again = (
-        scores.score_one(np.array([b for b, _ in each], dtype=np.int32), np.array([float(c) for _, c in each])).tolist()
-        for each in (list(counts.items()), shuffled)
-    )
+    one, again = (score_one(scores, each) for each in (list(counts.items()), shuffled))
     assert again == one
     exact = [
         (int(scores.intercepts[each]) + sum(count * int(scores.coefficients[b, each]) for b, count in counts.items()))
         / UNITS
         for each in range(N_SCORES)
     ]
-    assert one == exact
-    assert scores.score(csr_matrix(row)).tolist() == [np.float32(exact).tolist()]
+    assert one == np.float32(exact).tolist()
+    assert scores.score(csr_matrix(row)).tolist() == [one]
 
 
 def test_scores_survive_json_and_leave_out_buckets_without_weight() -> None:
@@ -86,9 +98,9 @@ def test_a_number_counts_by_its_deviations_from_the_mean_up_to_the_furthest() ->
 def test_numbers_give_the_same_bits_alone_and_in_a_batch(numbers: list[float], weight: int) -> None:
     weighed = NumberScores(NUMBERS.means, NUMBERS.deviations, np.array([[weight, 3], [7, -weight]]))
     scores = LinearScores(np.zeros((4, 2), dtype=np.int64), np.array([5, 6]), weighed)
-    alone = scores.score_one(np.zeros(0, dtype=np.int32), np.zeros(0), np.array(numbers)).astype(np.float32)
+    alone = score_one(scores, [], np.array(numbers))
     together = scores.score(csr_matrix((3, 4)), np.array([numbers[::-1], numbers, [0.0, 0.0]]))
-    assert together[1].tolist() == alone.tolist()
+    assert together[1].tolist() == alone
 
 
 def test_scores_of_numbers_survive_json() -> None:

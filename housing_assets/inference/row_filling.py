@@ -1,0 +1,65 @@
+"""The compiled loop that fills one listing's row: its numbers, the scores of its tokens, and the buckets of these."""
+
+import numpy as np
+from numba import njit
+
+from housing_assets.inference.scores import UNITS
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def fill_row(
+    numbers: np.ndarray,
+    minimums: np.ndarray,
+    scales: np.ndarray,
+    greatest: float,
+    hashes: np.ndarray,
+    coefficients: np.ndarray,
+    offsets: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the filled columns of a row, int32, and their cells, float32: numbers, then scores, then buckets.
+
+    Buckets are counted as ``hashing.bucket`` says; those whose tokens cancel keep a 0.
+
+    Parameters
+    ----------
+    numbers, minimums, scales : ndarray of shape (n_numbers,), float64
+        A number that is missing is NaN; the others are encoded as 1 at their minimum, and 1 more for each scale.
+    greatest : float
+        Where encoded numbers are cut off.
+    hashes : ndarray of shape (n_tokens,), int64
+    coefficients : ndarray of shape (n_buckets, n_scores), int64
+        In units of 1 / UNITS.
+    offsets : ndarray of shape (n_scores,), float64
+        What is added to the tokens' coefficients, in the same units.
+    """
+    n_buckets, n_scores = coefficients.shape
+    first_bucket = len(numbers) + n_scores
+    columns = np.empty(first_bucket + len(hashes), dtype=np.int32)
+    cells = np.empty(len(columns), dtype=np.float32)
+    scores = offsets.copy()
+    filled = 0
+    for number in range(len(numbers)):
+        if not np.isnan(numbers[number]):
+            columns[filled] = number
+            cells[filled] = min(1.0 + max(numbers[number] - minimums[number], 0.0) / scales[number], greatest)
+            filled += 1
+    first_score = filled
+    first_token = filled + n_scores
+    filled = first_token
+    for hashed in hashes:
+        bucket = abs(hashed) % n_buckets
+        sign = 1 if hashed >= 0 else -1
+        for score in range(n_scores):
+            scores[score] += sign * coefficients[bucket, score]
+        at = first_token
+        while at < filled and columns[at] != first_bucket + bucket:
+            at += 1
+        if at == filled:
+            columns[at] = first_bucket + bucket
+            cells[at] = 0.0
+            filled += 1
+        cells[at] += sign
+    for score in range(n_scores):
+        columns[first_score + score] = len(numbers) + score
+        cells[first_score + score] = scores[score] / UNITS
+    return columns[:filled], cells[:filled]
