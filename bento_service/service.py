@@ -4,6 +4,7 @@ The endpoints are declared for BentoML: for its clients, its ``/schema.json``, a
 Over HTTP, the adapter answers their paths before BentoML's routes are reached.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +28,7 @@ BAKED_MODEL = "housing_price_artifact"
 
 HTTP = HttpApi()
 
-bound_connections()
+bound_connections(partial(HttpAdapter, api=HTTP))
 
 SETTINGS = ServingSettings()
 """Read here, so that a wrong setting fails the start once, before workers are started and restarted."""
@@ -93,9 +94,6 @@ class HousingPriceClassifier:
         """Finish the requests in flight, and ship what is recorded to the store."""
         if self._worker is not None:
             await self._worker.stop()
-
-
-HousingPriceClassifier.add_asgi_middleware(HttpAdapter, api=HTTP)  # type: ignore[attr-defined]
 
 
 def listening_host() -> str:

@@ -96,7 +96,7 @@ def measure(given: argparse.Namespace, folder: Path) -> Findings:
             for recipe in (
                 our_recipe,
                 bentoml_recipe(NOTHING, "benchmarks.serving.floor:Nothing", folder, known),
-                bentoml_recipe(ADAPTED, "benchmarks.serving.floor:NothingAdapted", folder, known),
+                bentoml_recipe(ADAPTED, "benchmarks.serving.adapted:NothingAdapted", folder, known),
                 bentoml_recipe(MOUNTED, "benchmarks.serving.floor:NothingMounted", folder, known),
                 usual_recipe(USUAL, folder),
                 mlflow_recipe(MLFLOW, folder),

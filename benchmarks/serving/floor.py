@@ -1,8 +1,8 @@
 """BentoML services that do nothing, with the service's own configuration and its check of keys.
 
 ``bentoml serve benchmarks.serving.floor:Nothing`` answers a constant through BentoML's own route to a handler;
-``:NothingAdapted`` through the service's ASGI adapter, which is all that is left of the service then;
-``:NothingMounted`` through the same adapter, mounted as BentoML mounts an application.
+``:NothingMounted`` through the service's ASGI adapter, mounted as BentoML mounts an application.
+``benchmarks.serving.adapted:NothingAdapted`` has the adapter where the service has it.
 """
 
 import logging
@@ -19,6 +19,7 @@ from bento_service.access import Access
 from bento_service.auth import ApiKeys
 from bento_service.errors import ServiceError
 from bento_service.memory import freeze_loaded_objects
+from bento_service.protocols.connections import bound_connections
 from bento_service.protocols.http import HttpAdapter, HttpApi
 from bento_service.protocols.http_messages import problem
 from bento_service.rate_limits import RateLimits
@@ -57,6 +58,9 @@ class KeyCheck:
                 return
         await self.app(scope, receive, send)
 
+
+bound_connections(lambda app: app)
+"""Unlike the service, whose adapter comes before what BentoML does."""
 
 CONFIGURATION = HousingPriceClassifier.config  # type: ignore[attr-defined]
 
@@ -132,20 +136,6 @@ class ConstantRuntime:
         return True
 
 
-ADAPTED = HttpApi()
-
-
-@bentoml.service(name="nothing_adapted", **CONFIGURATION)
-class NothingAdapted:
-    """Answers a constant through the service's adapter."""
-
-    @bentoml.on_startup
-    async def start(self) -> None:
-        """Let requests in."""
-        ADAPTED.service = ConstantRuntime()  # type: ignore[assignment]
-        freeze_loaded_objects()
-
-
 MOUNTED = HttpApi()
 
 
@@ -162,4 +152,3 @@ class NothingMounted:
 
 
 Nothing.add_asgi_middleware(KeyCheck)
-NothingAdapted.add_asgi_middleware(HttpAdapter, api=ADAPTED)

@@ -1,18 +1,24 @@
-"""HTTP connections of bounded cost: what anybody may send before the service knows who it is.
+"""HTTP connections of bounded cost: what anybody may send before the service knows who it is, and who answers first.
 
 uvicorn bounds neither the size of a request's head, nor the number of its headers, nor the time that they take to
-arrive, and BentoML passes it no settings that would.
+arrive, and BentoML passes it no settings that would. Nor can a middleware come before BentoML's own ones, of which each
+request would cost a second task and a timer that stays for seconds.
 """
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bento_service.errors import Kind, ServiceError
 from bento_service.protocols.http_messages import problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 MAX_HEAD_BYTES = 32_768
 """Of a request's line and headers, or of its trailers: what nginx takes, too."""
@@ -26,16 +32,34 @@ HEAD_SECONDS = 5.0
 """Time for a request's head to arrive, from its first byte."""
 
 
-def bound_connections() -> None:
-    """Let uvicorn use ``BoundedHttpProtocol`` where it is told nothing else, as by BentoML."""
-    uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{BoundedHttpProtocol.__name__}"
+Wrap = Callable[["ASGIApp"], "ASGIApp"]
+
+
+def bound_connections(wrap: Wrap) -> None:
+    """Let uvicorn use ``BoundedHttpProtocol`` where it is told nothing else, as by BentoML.
+
+    Parameters
+    ----------
+    wrap : callable
+        Returns what answers in place of the application that it is given.
+    """
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = partial(BoundedHttpProtocol, wrap)  # type: ignore[assignment]
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """An HTTP connection whose client is cut off when a head is too large, too long, or too late."""
+    """An HTTP connection whose client is cut off when a head is too large, too long, or too late.
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
+    Parameters
+    ----------
+    wrap : callable
+        Returns what answers in place of the application that it is given.
+    *arguments, **named
+        As uvicorn's protocol takes them.
+    """
+
+    def __init__(self, wrap: Wrap, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.app = wrap(self.app)  # type: ignore[arg-type, assignment]
         self._unread = 0
         """Bytes since the last that were of a body, or a whole head: what the parser may hold."""
         self._deadline: asyncio.TimerHandle | None = None

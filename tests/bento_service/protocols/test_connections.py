@@ -178,3 +178,18 @@ def test_a_large_body_in_small_chunks_is_no_large_header(connection: socket.sock
     )
 
     assert read_all(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_a_client_that_leaves_within_its_request_is_no_fault_of_the_service(
+    service: Service, connection: socket.socket
+) -> None:
+    said = service.log.stat().st_size
+    head = f"POST /predict HTTP/1.1\r\nhost: x\r\nauthorization: {AUTHORIZED['authorization']}\r\n"
+    connection.sendall(head.encode() + b"content-length: %d\r\n\r\n" % len(HOME) + HOME[:20])
+    time.sleep(0.2)  # until the service waits for the rest
+    connection.close()
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as another:
+        another.sendall(READY + b"\r\n")
+        assert read_answer(another) == 200
+    time.sleep(0.2)
+    assert service.log.read_bytes()[said:].count(b"Traceback") == 0
