@@ -184,8 +184,7 @@ class Models(TypedDict):
 class StoreState(TypedDict):
     """How shipping records to the prediction store goes."""
 
-    pending_bytes: int
-    pending_records: int
+    pending_bytes: Annotated[int, Field(description="Of the journal of this host.")]
     oldest_pending_seconds: float | None
     last_shipped_at: Moment | None
     last_error: str | None

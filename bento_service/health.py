@@ -4,7 +4,7 @@ import time
 
 from bento_service.answers import Health, HealthStatus
 from bento_service.models.cascade import ModelCascade
-from bento_service.records.shipping import Shipper
+from bento_service.records.shipping_process import ShippingProcess
 from housing_assets.inference.artifact import ArtifactRefused, ModelArtifact
 
 REPLAY_SECONDS = 5.0
@@ -20,17 +20,17 @@ class HealthCheck:
     Parameters
     ----------
     models : ModelCascade
-    shipper : Shipper
+    shipping : ShippingProcess
     """
 
-    def __init__(self, models: ModelCascade, shipper: Shipper) -> None:
+    def __init__(self, models: ModelCascade, shipping: ShippingProcess) -> None:
         self._models = models
-        self._shipper = shipper
+        self._shipping = shipping
         self._replayed: tuple[object, float, str] = (None, 0.0, "")
 
     def run(self) -> Health:
         """Return the state of the model and of each dependency: the worst of their statuses counts."""
-        models, store = self._models.state(), self._shipper.state()
+        models, store = self._models.state(), self._shipping.state()
         golden_rows = self._replay_golden()
         status: HealthStatus = models["status"]
         if golden_rows not in (AS_EVALUATED, NO_FOREST):

@@ -7,7 +7,7 @@ answers for all.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -63,8 +63,8 @@ class Metrics:
             "housing_model_seconds_total", "Time spent predicting, without transport and recording.", registry=own
         )
         self._states = {
-            name: Gauge(f"housing_{name}", state.meaning, registry=own, multiprocess_mode=state.of_workers)
-            for name, state in STATES.items()
+            name: Gauge(f"housing_{name}", meaning, registry=own, multiprocess_mode="livemax")
+            for name, meaning in STATES.items()
         }
         self._children: dict[tuple[str, ...], Any] = {}
         self._categories: set[str] = set()
@@ -123,17 +123,10 @@ def _forget_the_gauges_of_dead_workers(folder: Path) -> None:
             mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
-class State(NamedTuple):
-    """A gauge: its help text, and which value stands for several workers, their sum or the worst of them."""
-
-    meaning: str
-    of_workers: Literal["livesum", "livemax"]
-
-
 STATES = {
-    "model_tier": State("Which model answers: 0 production, 1 staging, 2 baked, 3 rule, 4 none.", "livemax"),
-    "registry_age_seconds": State("Time since the registry last answered.", "livemax"),
-    "journal_pending_bytes": State("Records that are not in the prediction store yet.", "livesum"),
-    "store_lag_seconds": State("Age of the oldest record that is not in the prediction store yet.", "livemax"),
+    "model_tier": "Which model answers: 0 production, 1 staging, 2 baked, 3 rule, 4 none.",
+    "registry_age_seconds": "Time since the registry last answered.",
+    "journal_pending_bytes": "Records of this host that are not in the prediction store yet.",
+    "store_lag_seconds": "Age of the oldest record that is not in the prediction store yet.",
 }
-"""The gauges."""
+"""The gauges, with their help texts; of several workers, the worst stands for all."""

@@ -24,7 +24,7 @@ from bento_service.rate_limits import RateLimits
 from bento_service.records.journal import Journal
 from bento_service.records.predictions import PredictionLog
 from bento_service.records.refusals import FLUSH_SECONDS
-from bento_service.records.shipping import Shipper
+from bento_service.records.shipping_process import ShippingProcess
 from bento_service.records.stored import StoredPredictions
 from bento_service.split import TrafficSplit
 from bento_service.tracing import Tracing
@@ -37,7 +37,7 @@ the ten seconds that container engines give."""
 _SHADOW_SECONDS = 1.0
 
 _SWITCH_SECONDS = 0.0005
-"""How long the thread that ships records may keep the interpreter lock while a request waits for it: Python's default,
+"""How long a thread that loads a version may keep the interpreter lock while a request waits for it: Python's default,
 5 ms, would delay request after request."""
 
 _STATES_SECONDS = 1.0
@@ -111,9 +111,16 @@ class Runtime:
             trusted_signers=settings.trusted_signers,
         )
         self._journal = Journal(folder / "journal", max_bytes=settings.journal_bytes)
-        self._shipper = Shipper(self._journal, settings.prediction_store_url, retention_days=settings.retention_days)
-        self._stored = StoredPredictions(settings.prediction_store_url, self._shipper.lag)
-        self._health = HealthCheck(self.models, self._shipper)
+        self._shipping = ShippingProcess(
+            self._journal,
+            folder / "shipping",
+            settings.prediction_store_url,
+            max_bytes=settings.journal_bytes,
+            retention_days=settings.retention_days,
+            drain_seconds=_DRAIN_SECONDS,
+        )
+        self._stored = StoredPredictions(settings.prediction_store_url, self._shipping.lag)
+        self._health = HealthCheck(self.models, self._shipping)
         self.classifier = Classifier(
             self.models,
             self._journal,
@@ -135,8 +142,9 @@ class Runtime:
         """Load a model, and start to ship records: what both import and compile would delay the first requests."""
         sys.setswitchinterval(_SWITCH_SECONDS)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log each look-up in the registry
+        await asyncio.to_thread(self._shipping.start)
         await asyncio.to_thread(self.models.start)
-        await asyncio.to_thread(self._shipper.start, _FIRST_LOOK_SECONDS)
+        await asyncio.to_thread(self._shipping.wait_until_tried, _FIRST_LOOK_SECONDS)
         self._lag.start()
         self._key_file.start()
         if self.metrics.shared:
@@ -153,8 +161,7 @@ class Runtime:
             self._flushing.cancel()
         self._refusals.flush()
         await asyncio.to_thread(self._shadows.stop, _SHADOW_SECONDS)
-        await asyncio.to_thread(self._shipper.stop, _DRAIN_SECONDS)
-        self._journal.close()
+        await asyncio.to_thread(self._shipping.stop)
         self._stored.close()
         await asyncio.to_thread(self.models.stop)
         self.metrics.close()
@@ -212,7 +219,7 @@ class Runtime:
             await asyncio.sleep(_STATES_SECONDS)
 
     def _read_states(self) -> dict[str, float]:
-        champion, store = self.models.snapshot.champion, self._shipper.state()
+        champion, store = self.models.snapshot.champion, self._shipping.state()
         return {
             "model_tier": len(_TIERS) if champion is None else _TIERS.index(champion.tier),
             "registry_age_seconds": self._registry_age(self.models.state()["registry"]),

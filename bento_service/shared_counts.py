@@ -12,7 +12,7 @@ from pathlib import Path
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable of ``prometheus_client``: the folder of the files."""
 
-KINDS = ("counter", "histogram", "gauge_livesum", "gauge_livemax")
+KINDS = ("counter", "histogram", "gauge_livemax")
 """How ``prometheus_client`` names the files of the metrics that there are."""
 
 FILE_BYTES = 256 * 1024

@@ -202,9 +202,7 @@ class _Stage:
 
     def _judge(self, day: date) -> None:
         # What was answered is in the store within a second or so; the day is not over before.
-        self.processes.wait_until(
-            lambda: not self._health()["prediction_store"]["pending_records"], "all is stored", 30
-        )
+        self.processes.wait_until(lambda: not self._health()["prediction_store"]["pending_bytes"], "all is stored", 30)
         self.processes.run("monitoring", ["housing", "judge", day.isoformat()])
         history = newest_of_each_window(read_history(self.instance, _checks(), datetime.now(UTC)).judgements)
         judged = self.story.judgements[day] = [one for one in history if one.window == day.isoformat()]

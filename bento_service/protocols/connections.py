@@ -59,7 +59,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def __init__(self, wrap: Wrap, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.app = wrap(self.app)  # type: ignore[arg-type, assignment]
+        self.app = wrap(self.app)
         self._unread = 0
         """Bytes since the last that were of a body, or a whole head: what the parser may hold."""
         self._deadline: asyncio.TimerHandle | None = None

@@ -1,8 +1,8 @@
 """The journal, the service's write-ahead file: a record in it survives a crash of the process.
 
 Records are in segments, files of a folder that several processes may share. Each segment belongs to one running
-process, which alone reads and removes it; those of a dead process are adopted by another. What a record holds is not
-known here.
+process, which alone reads and removes it; those that a process has handed over, or left when it died, are adopted by
+another. What a record holds is not known here.
 """
 
 import logging
@@ -18,9 +18,6 @@ logger = logging.getLogger("housing.journal")
 
 SEGMENT_BYTES = 8 << 20
 """Size of a segment: what is read again, at most, when its process dies after shipping it."""
-
-SYNC_SECONDS = 1.0
-"""Seconds of records that a power failure may lose."""
 
 RECHECK_SECONDS = 0.1
 """Seconds between two checks of a full journal for room: refusals must cost less than answers."""
@@ -61,9 +58,7 @@ class Journal:
         self._not_adopted: dict[Path, str] = {}
         self._current: Segment | None = Segment.create(folder)
         self._segments = [self._current]
-        self._closed = threading.Event()
-        self._syncing = threading.Thread(target=self._sync_each_second, name="journal-sync", daemon=True)
-        self._syncing.start()
+        self._closed = False
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Write records so that they outlive this process.
@@ -93,7 +88,7 @@ class Journal:
             return list(self._segments)
 
     def adopt(self) -> None:
-        """Take over the segments of dead processes; one that cannot be adopted is tried again the next time."""
+        """Take over the segments that no process has any more; one that cannot be adopted is tried again later."""
         known = {segment.path for segment in self.segments()}
         adopted = []
         for path in sorted(set(self.folder.glob(f"*{SUFFIX}")) - known):
@@ -124,11 +119,24 @@ class Journal:
                 self._current.sealed = True
                 self._current = None
 
+    def hand_over(self) -> None:
+        """Flush what was written until now to the disk, leave it to whoever adopts it, and go on with a new segment.
+
+        ``append`` does not wait for it: on a file that is being flushed it would.
+        """
+        with self._lock:
+            current = self._current
+        if current is not None and current.size:
+            self._go_on_after(current)
+        self.sync()
+        with self._lock:
+            for segment in [each for each in self._segments if each is not self._current]:
+                self._segments.remove(segment)
+                segment.release()
+
     def sync(self) -> None:
         """Flush what was written to the disk, so that it survives a power failure."""
         with self._lock:
-            for segment in self._unsynced:
-                segment.mark(time.monotonic())
             descriptors = [segment.duplicate_descriptor() for segment in self._unsynced]
             self._unsynced.clear()
         if descriptors:
@@ -143,10 +151,9 @@ class Journal:
 
     def close(self) -> None:
         """Flush to the disk and refuse further records; what is not shipped waits for the next process."""
-        if self._closed.is_set():
+        if self._closed:
             return
-        self._closed.set()
-        self._syncing.join()
+        self._closed = True
         self.seal()
         self.sync()
         with self._lock:
@@ -157,12 +164,31 @@ class Journal:
                     segment.remove()
             self._segments.clear()
 
+    def _go_on_after(self, current: Segment) -> None:
+        """Put a new segment in the place of the current one; where there can be none, ``append`` says why."""
+        fresh = None
+        try:
+            with self._lock:
+                self._require_room(self._segment_bytes)
+            fresh = Segment.create(self.folder)
+        except (OSError, JournalFull):
+            pass  # the next record is refused for it, unless there is room by then
+        with self._lock:
+            if self._current is not current:  # it was full meanwhile
+                if fresh is not None:
+                    fresh.remove()
+                return
+            current.sealed = True
+            self._current = fresh
+            if fresh is not None:
+                self._segments.append(fresh)
+
     def _segment_for(self, size: int) -> Segment:
         """Return the segment that records of this size are appended to."""
         current = self._current
         if current is not None and 0 < current.size <= self._segment_bytes - size:
             return current
-        if self._closed.is_set():
+        if self._closed:
             raise JournalFull("the journal is closed: the service is shutting down")
         self._require_room(max(size, self._segment_bytes))
         if current is None or current.size:
@@ -184,7 +210,3 @@ class Journal:
             self._full_until = now + RECHECK_SECONDS
             self._full_reason = f"{used:,} bytes wait for the prediction store, at most {self._max_bytes:,} are allowed"
         raise JournalFull(self._full_reason)
-
-    def _sync_each_second(self) -> None:
-        while not self._closed.wait(SYNC_SECONDS):
-            self.sync()

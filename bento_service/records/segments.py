@@ -7,8 +7,6 @@ import errno
 import fcntl
 import json
 import os
-import time
-from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,8 +18,8 @@ import uuid_utils
 SUFFIX = ".journal"
 DAMAGED_SUFFIX = ".damaged"
 
-READ_BYTES = 1 << 18
-"""Bytes read at once, about a hundred records: a backlog of any size takes no more memory than this."""
+READ_BYTES = 1 << 20
+"""Bytes read at once, some five hundred records: a backlog of any size takes no more memory than this."""
 
 _CHECKSUM_LENGTH = 8
 
@@ -61,8 +59,6 @@ class Segment:
         self.sealed = sealed
         self.shipped_to = 0
         self._lines = self._shipped_lines = 0  # one writer each: the thread that appends, the thread that ships
-        self._marks: deque[tuple[int, float]] = deque()
-        self._marked = 0
         self._descriptor = descriptor
 
     @classmethod
@@ -77,7 +73,7 @@ class Segment:
 
     @classmethod
     def adopt(cls, path: Path) -> Self | None:
-        """Take over the segment of a dead process; None if its process is running, or another one was first."""
+        """Take over a segment; None if a running process has it."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -91,8 +87,6 @@ class Segment:
         except OSError:
             segment.release()  # or this very process would keep it locked
             raise
-        # How long ago its process last wrote is the wall clock's word, which may have been set back since.
-        segment.mark(time.monotonic() - max(0.0, time.time() - os.fstat(descriptor).st_mtime))
         return segment
 
     @property
@@ -104,17 +98,6 @@ class Segment:
     def pending_lines(self) -> int:
         """Lines that are not in the store yet."""
         return self._lines - self._shipped_lines
-
-    @property
-    def pending_since(self) -> float | None:
-        """When the oldest line that is not in the store was there, by the monotonic clock; None if it is not marked."""
-        return next((at for size, at in tuple(self._marks) if size > self.shipped_to), None)
-
-    def mark(self, now: float) -> None:
-        """Remember that what was written until now is there: records may be dated otherwise, and clocks are set."""
-        if self.size > self._marked:
-            self._marked = self.size
-            self._marks.append((self.size, now))
 
     def append(self, data: bytes) -> None:
         """Write framed lines.
@@ -177,8 +160,6 @@ class Segment:
         """Continue after a chunk whose records are all stored or set aside."""
         self.shipped_to = chunk.end
         self._shipped_lines += len(chunk.records) + len(chunk.damaged)
-        while self._marks and self._marks[0][0] <= self.shipped_to:
-            self._marks.popleft()
 
     def set_aside(self, damaged: Iterable[Damaged]) -> None:
         """Keep lines that cannot be stored in a file beside the segment: JSON lines with the reason of each."""

@@ -1,33 +1,42 @@
-"""The shipper: moves records from the journal to the prediction store in batches, outside of the path of requests.
+"""The shipper: moves records from the journal to the prediction store in batches, in a process of its own.
 
-Nothing is lost on the way: a record is removed from the journal after the store has it, and the store recognises it by
-its id, so that shipping it again changes nothing. While the store is locked, full or unreachable the journal grows.
+``shipping_process.py`` starts that process, and it ends when the worker that has started it is gone. Nothing is lost on
+the way: a record is removed from the journal after the store has it, and the store recognises it by its id, so that
+shipping it again changes nothing. While the store is locked, full or unreachable the journal grows.
 """
 
 import logging
+import os
 import random
+import select
+import signal
+import sys
 import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypedDict
 
 import orjson
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from bento_service.answers import StoreState
 from bento_service.records.journal import Journal
 from bento_service.records.segments import Chunk, Damaged, Segment
+from bento_service.records.shipping_state import MAX_ERROR_CHARACTERS, ShippingState, write_state
 from resources.prediction_tables import RecordRefused, insert, migrate, oldest_moment, open_store, prune
 
 logger = logging.getLogger("housing.shipping")
 
-BATCH = 100
-"""Records in a transaction. More ship faster than a process can answer, but hold the interpreter lock for longer: with
-500 the p99 of requests beside it doubled, with 100 it did not change."""
+BATCH = 500
+"""Records in a transaction: more would save little, and keep other writers waiting for longer."""
 
-ADOPTION_SECONDS = 5.0
-"""Seconds between two searches for segments of dead processes."""
+ADOPTION_SECONDS = 0.2
+"""Seconds between two searches for segments that were handed over or left."""
+
+TELL_SECONDS = 0.1
+"""Seconds between two looks at whether there is something to tell the workers."""
 
 RETENTION_SECONDS = 3600.0
 """Seconds between two deletions of old rows."""
@@ -41,6 +50,18 @@ STEP = timedelta(hours=1)
 
 PRUNED_AT_ONCE = 1_000
 """Old rows deleted in one transaction, between two batches: a few milliseconds in which other writers wait."""
+
+
+class State(TypedDict):
+    """How shipping goes: what waits, and what became of the rest since the start."""
+
+    pending_bytes: int
+    pending_records: int
+    last_shipped_at: str | None
+    last_error: str | None
+    shipped: int
+    damaged: int
+
 
 _REFUSALS = (RecordRefused, orjson.JSONDecodeError, DataError, IntegrityError, OverflowError)
 """Errors that a record itself causes, on every attempt; all others are the store's."""
@@ -77,7 +98,7 @@ class Shipper:
         *,
         retention_days: int,
         batch: int = BATCH,
-        interval: float = 0.5,
+        interval: float = 0.2,
         max_backoff: float = 30.0,
     ):
         self._journal = journal
@@ -96,7 +117,6 @@ class Shipper:
         self._failures = 0
         self._last_error: str | None = None
         self._last_shipped_at: datetime | None = None
-        self._pending_since: float | None = None
         self._shipped = self._damaged = 0
         self._stopping = threading.Event()
         self._tried = threading.Event()
@@ -107,6 +127,10 @@ class Shipper:
         self._thread.start()
         self._tried.wait(wait)
 
+    def has_tried(self) -> bool:
+        """Return whether the store is migrated, or could not be."""
+        return self._tried.is_set()
+
     def stop(self, timeout: float) -> bool:
         """Ship what the journal still holds for at most ``timeout`` seconds; return whether all is in the store."""
         self._deadline = time.monotonic() + timeout
@@ -115,18 +139,12 @@ class Shipper:
             self._thread.join(timeout)
         return not self._thread.is_alive() and not self._pending_bytes()
 
-    def lag(self) -> float:
-        """Return the seconds that the oldest record has waited; 0 if none waits."""
-        since = self._pending_since
-        return 0.0 if since is None else time.monotonic() - since
-
-    def state(self) -> StoreState:
+    def state(self) -> State:
         """Return how much waits in the journal, when records were last shipped, and the last error if it persists."""
-        since, shipped_at = self._pending_since, self._last_shipped_at
+        shipped_at = self._last_shipped_at
         return {
             "pending_bytes": self._pending_bytes(),
             "pending_records": sum(segment.pending_lines for segment in self._journal.segments()),
-            "oldest_pending_seconds": None if since is None else time.monotonic() - since,
             "last_shipped_at": None if shipped_at is None else shipped_at.isoformat(timespec="milliseconds"),
             "last_error": self._last_error,
             "shipped": self._shipped,
@@ -139,6 +157,7 @@ class Shipper:
         while not self._stopping.wait(pause):
             pause = self._work()
         self._journal.seal()
+        self._adopt_at = 0.0
         while self._has_more() and time.monotonic() < self._deadline:
             time.sleep(min(self._work(), 0.1))
         self._engine.dispose()
@@ -172,11 +191,9 @@ class Shipper:
             sealed = segment.sealed  # before the size is read, which is then final
             chunk = segment.read(self._batch)
             if chunk.end > segment.shipped_to:
-                self._pending_since = segment.pending_since
                 return segment, chunk
             if sealed and not segment.pending_bytes:
                 self._journal.remove(segment)
-        self._pending_since = None
         return None
 
     def _ship(self, segment: Segment, chunk: Chunk) -> None:
@@ -263,3 +280,39 @@ class Shipper:
         cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
         described = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
         return described.replace(self._password, "***") if self._password else described
+
+
+def main() -> None:
+    """Ship what is handed over or left in a folder, until the standard input ends; its first line says which one."""
+    for each in (signal.SIGTERM, signal.SIGINT):  # of the group: the workers still have records to hand over
+        signal.signal(each, signal.SIG_IGN)
+    logging.basicConfig(format="%(asctime)s %(levelname)s [%(name)s] %(message)s")
+    logging.getLogger("housing").setLevel(logging.INFO)
+    given = orjson.loads(sys.stdin.buffer.readline())
+    journal = Journal(Path(given["folder"]), max_bytes=given["max_bytes"])
+    shipper = Shipper(journal, given["store_url"], retention_days=given["retention_days"])
+    shipper.start()
+    told = ShippingState()
+    ending = False
+    while not ending:
+        ending = bool(select.select([sys.stdin], [], [], TELL_SECONDS)[0])
+        if ending:
+            shipper.stop(given["drain_seconds"])
+        now = shipper.state()
+        error = now["last_error"]
+        state = ShippingState(
+            shipper.has_tried(),
+            now["last_shipped_at"],
+            None if error is None else error[:MAX_ERROR_CHARACTERS],
+            now["shipped"],
+            now["damaged"],
+        )
+        if state != told:
+            told = state
+            write_state(given["descriptor"], state)
+    journal.close()
+    os._exit(0)  # a store that hangs must not hold up the end
+
+
+if __name__ == "__main__":
+    main()

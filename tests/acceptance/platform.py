@@ -209,8 +209,8 @@ class Served:
     def wait_until_stored(self) -> None:
         """Wait until the prediction store has all that was recorded."""
         deadline = time.monotonic() + STORED_WITHIN
-        while pending := self.http.get("/health/deep").json()["prediction_store"]["pending_records"]:
-            assert time.monotonic() < deadline, f"{pending} records are not stored"
+        while pending := self.http.get("/health/deep").json()["prediction_store"]["pending_bytes"]:
+            assert time.monotonic() < deadline, f"records of {pending} bytes are not stored"
             time.sleep(0.1)
 
 

@@ -100,7 +100,12 @@ def flooded_with_headers(service: Service, connections: int) -> Iterator[None]:
 
 
 def workers(service: Service) -> list[psutil.Process]:
-    return list(psutil.Process(service.process.pid).children(recursive=True))
+    return list(psutil.Process(service.process.pid).children())
+
+
+def shipping_processes(service: Service) -> list[psutil.Process]:
+    """Return the processes that ship records to the store, which workers start."""
+    return [child for worker in workers(service) for child in worker.children()]
 
 
 def journal_bytes(worker: psutil.Process) -> int:
