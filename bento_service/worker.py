@@ -5,7 +5,7 @@ from pathlib import Path
 from opentelemetry.trace import TracerProvider
 
 from bento_service.log_queue import LogQueue
-from bento_service.memory import freeze_loaded_objects, return_large_blocks
+from bento_service.memory import freeze_loaded_objects, return_compiler, return_large_blocks
 from bento_service.models.baked import market_name
 from bento_service.protocols.grpc_server import GrpcServer
 from bento_service.runtime import Runtime
@@ -62,6 +62,7 @@ class Worker:
         await self.runtime.start()
         if self._grpc is not None:
             await self._grpc.start()
+        return_compiler()
         freeze_loaded_objects()
 
     async def stop(self) -> None:
