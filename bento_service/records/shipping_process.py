@@ -131,9 +131,12 @@ class ShippingProcess:
 
     def _run(self) -> None:
         while not self._stopping.wait(HAND_OVER_SECONDS):
-            self._journal.hand_over()
-            self._see_that_it_runs()
-            self._look()
+            try:
+                self._journal.hand_over()
+                self._see_that_it_runs()
+                self._look()
+            except Exception as fault:  # whatever it is, the thread must live: the records are safe in the journal
+                self._note(f"records cannot be handed over: {fault}")
 
     def _wait_for_others(self) -> None:
         """Wait until the process of another worker has shipped all; it may end meanwhile, with its worker."""

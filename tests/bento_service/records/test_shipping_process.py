@@ -153,6 +153,19 @@ def test_a_store_that_is_away_is_told_of_and_holds_up_no_end(tmp_path: Path) -> 
     assert len(list((tmp_path / "journal").iterdir())) == 1
 
 
+def test_a_fault_of_the_disk_ends_the_handing_over_for_as_long_as_it_lasts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = new_sqlite(tmp_path)
+    with shipping(tmp_path, url) as (journal, process):
+        process.wait_until_tried(20)
+        journal.folder.rename(tmp_path / "away")
+        wait_until(lambda: "cannot be handed over" in caplog.text)
+        (tmp_path / "away").rename(journal.folder)
+        written = append(journal, 10)
+        wait_until(lambda: written <= stored(url))
+
+
 @pytest.mark.parametrize(("changed", "least", "most"), [(-3_600, 3_599, 3_660), (3_600, 0, 60)])
 def test_the_lag_of_what_was_left_counts_from_its_last_record_and_is_never_negative(
     tmp_path: Path, changed: int, least: float, most: float
