@@ -38,6 +38,9 @@ ADOPTION_SECONDS = 0.2
 TELL_SECONDS = 0.1
 """Seconds between two looks at whether there is something to tell the workers."""
 
+NICENESS = 10
+"""The workers come first: where they take all processors, about a tenth of one is left for shipping."""
+
 RETENTION_SECONDS = 3600.0
 """Seconds between two deletions of old rows."""
 
@@ -286,6 +289,7 @@ def main() -> None:
     """Ship what is handed over or left in a folder, until the standard input ends; its first line says which one."""
     for each in (signal.SIGTERM, signal.SIGINT):  # of the group: the workers still have records to hand over
         signal.signal(each, signal.SIG_IGN)
+    os.nice(NICENESS)
     logging.basicConfig(format="%(asctime)s %(levelname)s [%(name)s] %(message)s")
     logging.getLogger("housing").setLevel(logging.INFO)
     given = orjson.loads(sys.stdin.buffer.readline())
