@@ -15,6 +15,7 @@ Identifier = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Share = Annotated[float, Field(ge=0, le=1)]
 HealthStatus = Literal["healthy", "degraded", "failing"]
+PriceKind = Literal["asking", "paid"]
 
 
 class Tier(StrEnum):
@@ -97,6 +98,7 @@ class AcceptedPrice(TypedDict):
     feedback_id: Identifier
     prediction_id: Identifier
     price: float
+    price_kind: Annotated[PriceKind | None, Field(description="Null where the market does not say which it predicts.")]
     observed_at: Moment
     received_at: Moment
 

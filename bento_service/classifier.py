@@ -14,7 +14,7 @@ import orjson
 from bento_service.answers import Accepted, Answer, Refusal
 from bento_service.batch_queue import BatchQueue
 from bento_service.errors import MAX_FIELD_ERRORS, FieldError, Kind, Reason, ServiceError, unusable_listing
-from bento_service.feedback import FIELDS, read_feedback
+from bento_service.feedback import CATEGORY, FIELDS, KIND, PRICE, read_feedback
 from bento_service.metrics import Metrics
 from bento_service.models.snapshot import ServedModel, Snapshot
 from bento_service.record_ids import new_id, repeatable_id
@@ -234,8 +234,8 @@ class Classifier:
         Parameters
         ----------
         feedback : mapping
-            ``prediction_id``; ``price``, a raw text or a number, or ``price_category``; and ``observed_at``, ISO 8601
-            with its UTC offset, or nothing for now.
+            ``prediction_id``; ``price``, a raw text or a number, perhaps with its ``price_kind``, or
+            ``price_category``; and ``observed_at``, ISO 8601 with its UTC offset, or nothing for now.
         at : datetime, optional
             When it counts as received, where recorded traffic is replayed; now by default.
         idempotency_key : str, optional
@@ -254,7 +254,7 @@ class Classifier:
         if self._stored is not None and await self._stored.is_unknown(accepted["prediction_id"], now):
             expected = FieldError("prediction_id", accepted["prediction_id"], "the id of an answer: none has this one")
             raise ServiceError(Kind.INVALID, "there is no such prediction", [expected])
-        truth = {"price": accepted.get("price"), "price_category": accepted.get("price_category")}
+        truth = {name: accepted.get(name) for name in (PRICE, CATEGORY, KIND)}
         self._record([orjson.dumps({"kind": "feedback", **accepted, **truth})])
         return accepted
 

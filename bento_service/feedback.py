@@ -1,4 +1,8 @@
-"""Feedback: what a classified listing really was, read as the market's declaration says."""
+"""Feedback: what a classified listing really was, read as the market's declaration says.
+
+A price may be of another kind than the market predicts: one paid, where its ads ask prices. It is recorded as what it
+is; what it teaches and judges is decided where it is read.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -9,11 +13,12 @@ from bento_service.answers import Accepted
 from bento_service.errors import MAX_FIELD_ERRORS, FieldError, Kind, Reason, ServiceError
 from bento_service.moments import format_moment, read_past_moment
 from bento_service.record_ids import VERSIONS, new_id, repeatable_id
+from housing_assets.inference.declaration import PRICE_KINDS
 from housing_assets.inference.market import Market
 
-PRICE, CATEGORY = "price", "price_category"
+PRICE, CATEGORY, KIND = "price", "price_category", "price_kind"
 
-FIELDS = frozenset({"prediction_id", PRICE, CATEGORY, "observed_at"})
+FIELDS = frozenset({"prediction_id", PRICE, CATEGORY, KIND, "observed_at"})
 """Fields of feedback, of one market or another."""
 
 
@@ -29,7 +34,8 @@ def read_feedback(market: Market, feedback: Any, now: datetime, idempotency_key:
     ----------
     market : Market
     feedback : mapping
-        ``prediction_id``, ``price`` or ``price_category`` as the market has it, and ``observed_at`` or nothing for now.
+        ``prediction_id``; ``price`` or ``price_category``, as the market has it; beside a price ``price_kind``, or
+        nothing for the market's own; and ``observed_at``, or nothing for now.
     now : datetime
         When it counts as received, in UTC.
     idempotency_key : str, optional
@@ -46,6 +52,7 @@ def read_feedback(market: Market, feedback: Any, now: datetime, idempotency_key:
     checks: Mapping[str, Callable[[Any], Any]] = {
         "prediction_id": _read_prediction_id,
         truth: lambda value: market.target_column.parse(value)[0],
+        **({KIND: lambda value: _read_price_kind(market, value)} if market.has_price else {}),
         "observed_at": lambda value: format_moment(now if value is None else read_past_moment(value, now)),
     }
     unknown = [name for name in feedback if name not in checks]
@@ -70,12 +77,14 @@ def read_feedback(market: Market, feedback: Any, now: datetime, idempotency_key:
         feedback_id = new_id()
     else:
         content = (checked["prediction_id"], checked[truth], feedback.get("observed_at"))
-        feedback_id = repeatable_id(idempotency_key, "feedback", *content)
+        said = () if feedback.get(KIND) is None else (checked[KIND],)
+        feedback_id = repeatable_id(idempotency_key, "feedback", *content, *said)
     if market.has_price:
         return {
             "feedback_id": feedback_id,
             "prediction_id": checked["prediction_id"],
             "price": float(checked[PRICE]),
+            "price_kind": checked[KIND],
             "observed_at": checked["observed_at"],
             "received_at": received_at,
         }
@@ -95,7 +104,19 @@ def _refuse(market: Market, name: str) -> str:
     if name == PRICE:
         classes = ", ".join(market.categories)
         return f"no price: listings of this market have a class; send price_category, one of {classes}"
-    return f"no such field; there are prediction_id, {truth_field(market)} and observed_at"
+    fields = ("prediction_id", truth_field(market), *([KIND] if market.has_price else []))
+    return f"no such field; there are {', '.join(fields)} and observed_at"
+
+
+def _read_price_kind(market: Market, value: Any) -> str | None:
+    """Return the kind of a price: the market's own where none is said, None where the market does not say it either."""
+    if value is None:
+        if market.price_kind_column is not None:
+            raise ValueError(f"one of {', '.join(PRICE_KINDS)}: the market has prices of both kinds")
+        return market.common_price_kind
+    if value not in PRICE_KINDS:
+        raise ValueError(f"one of {', '.join(PRICE_KINDS)}")
+    return str(value)
 
 
 def _read_prediction_id(value: Any) -> str:

@@ -5,7 +5,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from housing_assets.inference.declaration import DeclarationError
+from housing_assets.inference.declaration import PRICE_KINDS, DeclarationError
 from housing_assets.inference.market import Market
 
 FOLDER = Path(__file__).parent / "markets"
@@ -76,6 +76,11 @@ def _declared_in(module: ModuleType, named: str) -> Market:
     if not isinstance(market, Market):
         raise DeclarationError(f"{named}: expected a Market named MARKET, found {type(market).__name__}")
     require_free_name(market.name)
+    if market.has_price and not market.price_kind:
+        raise DeclarationError(
+            f"price_kind of the target of {market.name} is not declared: expected {' or '.join(PRICE_KINDS)}, or the "
+            "name of the value that says it of each row"
+        )
     return market
 
 

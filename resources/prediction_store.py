@@ -78,15 +78,24 @@ class PredictionStore(dg.ConfigurableResource):
         query = select(PREDICTIONS).where(_within(columns.predicted_at, start, end), columns.role.in_(roles))
         return self._read(PREDICTIONS, query, ("predicted_at", "prediction_id", "role"))
 
-    def reported_prices(self, start: datetime, end: datetime) -> "np.ndarray":
-        """Read the prices that were reported in an interval: float64 of shape (n_prices,), in no order."""
+    def reported_prices(self, start: datetime, end: datetime, price_kind: str | None = None) -> "np.ndarray":
+        """Read the prices that were reported in an interval: float64 of shape (n_prices,), in no order.
+
+        Parameters
+        ----------
+        start, end : datetime
+        price_kind : str, optional
+            ``asking`` or ``paid``: only prices of that kind, and those of which none was said. All by default.
+        """
         import numpy as np
-        from sqlalchemy import select
+        from sqlalchemy import or_, select
 
         from resources.prediction_tables import FEEDBACK
 
-        price = FEEDBACK.c.price
+        price, said = FEEDBACK.c.price, FEEDBACK.c.price_kind
         query = select(price).where(_within(FEEDBACK.c.received_at, start, end), price.is_not(None))
+        if price_kind is not None:
+            query = query.where(or_(said.is_(None), said == price_kind))
         with self._connect() as connection:
             if not _is_migrated(connection, FEEDBACK):
                 return np.zeros(0)
@@ -119,6 +128,7 @@ class PredictionStore(dg.ConfigurableResource):
         since: datetime | None = None,
         role: str = "answer",
         purpose: Purpose = "judging",
+        price_kind: str | None = None,
     ) -> "Iterator[pd.DataFrame]":
         """Read the predictions whose true price or category was known at a moment, in the order it was received.
 
@@ -127,7 +137,8 @@ class PredictionStore(dg.ConfigurableResource):
         Parameters
         ----------
         as_of : datetime
-            What was received by then counts, the newest for each prediction; so a report can be made again later.
+            What was received by then counts, the newest for each prediction and kind of price; so a report can be made
+            again later.
         since : datetime, optional
             Leave out predictions from before.
         role : str
@@ -135,14 +146,17 @@ class PredictionStore(dg.ConfigurableResource):
         purpose : str
             ``judging``; ``teaching``, which also leaves out what no judgement of its day has seen; or ``looking``,
             which leaves out nothing.
+        price_kind : str, optional
+            ``asking`` or ``paid``: what a price counts as of which no kind was said.
 
         Yields
         ------
         labels : DataFrame
             The columns of ``predictions``, then ``feedback_id``, ``price`` (NaN where a category was reported),
-            ``true_category`` (``None`` where a price was), ``observed_at``, ``received_at``.
+            ``true_category`` (``None`` where a price was), ``price_kind`` (``None`` where none was said, and none is
+            given), ``observed_at``, ``received_at``. A prediction with prices of both kinds has a row for each.
         """
-        from sqlalchemy import select, tuple_
+        from sqlalchemy import func, select, tuple_
 
         from resources.prediction_tables import FEEDBACK, PREDICTIONS
 
@@ -151,6 +165,7 @@ class PredictionStore(dg.ConfigurableResource):
         superseded = select(newer).where(
             newer.c.prediction_id == reported.prediction_id,
             newer.c.received_at <= as_of,
+            func.coalesce(newer.c.price_kind, price_kind or "") == func.coalesce(reported.price_kind, price_kind or ""),
             tuple_(newer.c.received_at, newer.c.feedback_id) > tuple_(reported.received_at, reported.feedback_id),
         )
         query = (
@@ -159,6 +174,7 @@ class PredictionStore(dg.ConfigurableResource):
                 reported.feedback_id,
                 reported.price,
                 reported.price_category.label("true_category"),
+                func.coalesce(reported.price_kind, price_kind).label("price_kind"),
                 reported.observed_at,
                 reported.received_at,
             )

@@ -101,6 +101,7 @@ PREDICTIONS = Table(
     Column("predicted_at", Moment, nullable=False),
     Column("protocol", Text, nullable=False),
     Column("request_key", Text),
+    Column("request_id", Text, comment="X-Request-ID of the request, taken or made"),
     Column("tier", Text, nullable=False),
     Column("model_version", Text),
     Column("price_category", Text, nullable=False),
@@ -116,6 +117,7 @@ FEEDBACK = Table(
     Column("prediction_id", _ID, nullable=False),
     Column("price", Double, comment="in the currency of the listings"),
     Column("price_category", Text, comment="the true class, of listings that have a class instead of a price"),
+    Column("price_kind", Text, comment="asking or paid; null where it was not said: that of the predicted prices"),
     Column("observed_at", Moment, nullable=False),
     Column("received_at", Moment, nullable=False),
     Index("feedback_by_prediction", "prediction_id", "received_at", "feedback_id"),
@@ -239,14 +241,15 @@ def insert(connection: Connection, records: Iterable[Mapping[str, Any]]) -> None
         ``price_category``, and ``None`` for the other one.
 
         Records of older releases are taken, too: a prediction with a ``probability_<category>`` for each category
-        instead of ``probabilities``, and feedback without ``price_category``.
+        instead of ``probabilities``, or without ``request_id``, and feedback without ``price_category`` or
+        ``price_kind``.
 
     Raises
     ------
     RecordRefused
         If a record is of no known kind, lacks a field, or has one of another type; if a probability is no finite
-        number, or there is none for the ``price_category``; if feedback has both a price and a category, or neither; if
-        a refusal counts no requests.
+        number, or there is none for the ``price_category``; if feedback has both a price and a category, or neither, or
+        a category with a kind of price; if a refusal counts no requests.
     """
     rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
     for record in records:
@@ -321,8 +324,12 @@ def _as_row(record: Mapping[str, Any], table: Table) -> dict[str, Any]:
 def _of_this_release(record: Mapping[str, Any], table: Table) -> Mapping[str, Any]:
     """Return a record as this release writes it; an older one may have left it in its journal."""
     if table is FEEDBACK:
-        return {"price_category": None, **record}
-    if table is not PREDICTIONS or "probabilities" in record:
+        return {"price_category": None, "price_kind": None, **record}
+    if table is not PREDICTIONS:
+        return record
+    if "request_id" not in record:
+        record = {"request_id": None, **record}
+    if "probabilities" in record:
         return record
     shares = {name.removeprefix(_OLDER_SHARE): share for name, share in record.items() if name.startswith(_OLDER_SHARE)}
     return {**record, "probabilities": shares} if shares else record
@@ -343,7 +350,11 @@ def _as_prediction(row: dict[str, Any]) -> dict[str, Any]:
 def _as_feedback(row: dict[str, Any]) -> dict[str, Any]:
     if (row["price"] is None) == (row["price_category"] is None):
         raise ValueError("feedback has either a price or a price_category")
-    return row if row["price"] is None else row | {"price": _finite(row["price"], "price")}
+    if row["price"] is None:
+        if row["price_kind"] is not None:
+            raise ValueError("a category has no kind of price")
+        return row
+    return row | {"price": _finite(row["price"], "price")}
 
 
 def _as_refusal(row: dict[str, Any]) -> dict[str, Any]:

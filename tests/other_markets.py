@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from housing_assets.inference.declaration import (
+    PRICE_KINDS,
     Bin,
     Classes,
     Column,
@@ -66,6 +67,23 @@ def graded(*grades: str) -> Market:
 
 THREE_GRADES = graded("C", "A", "B")
 TWO_GRADES = graded("plain", "fine")
+
+_KIND = Column("offer", "asking", Choice(PRICE_KINDS), (Value("offer_kind", Role.CATEGORY),), required=True)
+
+BOTH_KINDS = replace(
+    PARCELS,
+    name="offers",
+    columns=(*PARCELS.columns, _KIND),
+    target=PriceBands(("low", "high"), (0.5,), "USD", "offer_kind"),
+    segments=("offer_kind",),
+)
+"""Prices of ads and prices paid, told apart by a column."""
+
+
+def with_kind(market: Market, kind: str) -> Market:
+    """Return a market of prices of one kind."""
+    assert isinstance(market.target, PriceBands)
+    return replace(market, target=replace(market.target, price_kind=kind))
 
 
 def drawn_sales(market: Market, n_rows: int, *, seed: int = 0, n_parcels: int | None = None) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import httpx
 from bento_service.client.requests import Pause, Requests, Steps, feedback_of, key_headers
 
 if TYPE_CHECKING:
-    from bento_service.answers import Accepted, Answer, Models, Refusal
+    from bento_service.answers import Accepted, Answer, Models, PriceKind, Refusal
 
 T = TypeVar("T")
 
@@ -98,6 +98,7 @@ class HousingClient:
         *,
         price: float | str | None = None,
         price_category: str | None = None,
+        price_kind: "PriceKind | None" = None,
         observed_at: datetime | None = None,
         idempotency_key: str | None = None,
     ) -> "Accepted":
@@ -111,6 +112,8 @@ class HousingClient:
             In the market's currency, where listings have a price.
         price_category : str, optional
             Where they have a class.
+        price_kind : str, optional
+            ``asking`` or ``paid``, of the price; what the market predicts by default.
         observed_at : datetime, optional
             When it was known, with its time zone; now by default.
         idempotency_key : str, optional
@@ -121,7 +124,7 @@ class HousingClient:
         ClientError
             As for ``predict``.
         """
-        told = feedback_of(prediction_id, price, price_category, observed_at)
+        told = feedback_of(prediction_id, price, price_category, price_kind, observed_at)
         return self._finish(self._requests.feedback(told, key_headers(idempotency_key)))
 
     def model(self) -> "Models":
@@ -193,11 +196,12 @@ class AsyncHousingClient:
         *,
         price: float | str | None = None,
         price_category: str | None = None,
+        price_kind: "PriceKind | None" = None,
         observed_at: datetime | None = None,
         idempotency_key: str | None = None,
     ) -> "Accepted":
         """Tell what a listing really was: see ``HousingClient.feedback``."""
-        told = feedback_of(prediction_id, price, price_category, observed_at)
+        told = feedback_of(prediction_id, price, price_category, price_kind, observed_at)
         return await self._finish(self._requests.feedback(told, key_headers(idempotency_key)))
 
     async def model(self) -> "Models":

@@ -138,13 +138,18 @@ def key_headers(idempotency_key: str | None, request_key: str | None = None) -> 
 
 
 def feedback_of(
-    prediction_id: str, price: float | str | None, price_category: str | None, observed_at: datetime | None
+    prediction_id: str,
+    price: float | str | None,
+    price_category: str | None,
+    price_kind: str | None,
+    observed_at: datetime | None,
 ) -> dict[str, Any]:
     """Return feedback as the service takes it."""
     fields = {
         "prediction_id": prediction_id,
         "price": price,
         "price_category": price_category,
+        "price_kind": price_kind,
         "observed_at": None if observed_at is None else observed_at.isoformat(),
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -205,8 +205,9 @@ async def _send_feedback(call: Call) -> messages.SendFeedbackResponse:
     feedback: dict[str, Any] = {"prediction_id": request.prediction_id}
     if request.HasField("price"):
         feedback["price"] = _read_cell(request.price, "price")
-    if request.HasField("price_category"):
-        feedback["price_category"] = request.price_category
+    for name in ("price_category", "price_kind"):
+        if request.HasField(name):
+            feedback[name] = getattr(request, name)
     if request.HasField("observed_at"):
         try:
             feedback["observed_at"] = request.observed_at.ToJsonString()

@@ -11,6 +11,7 @@ from bento_service.feedback import truth_field
 from bento_service.models.snapshot import ServedModel, Snapshot
 from bento_service.protocols.openapi_schemas import Schema, ref, schemas
 from bento_service.record_ids import new_id
+from housing_assets.inference.declaration import ASKING
 
 _JSON, _PROBLEM = "application/json", "application/problem+json"
 _COMMON = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.RATE_LIMITED, Kind.OVERLOADED, Kind.INTERNAL)
@@ -213,6 +214,8 @@ def _examples(champion: ServedModel) -> dict[str, Any]:
         "unseen": [],
     }
     truth = {truth_field(market): market.target_column.example}
+    if market.has_price:
+        truth["price_kind"] = market.common_price_kind or ASKING
     return {
         "Listing": market.example,
         "Batch": {"listings": [market.example]},

@@ -26,7 +26,7 @@ from bento_service.answers import (
 from bento_service.models.snapshot import ServedModel, Snapshot
 from bento_service.protocols.inference_protocol import DATATYPES, LISTING_JSON, output_names
 from housing_assets.inference.cells import MAX_CELL_LENGTH
-from housing_assets.inference.declaration import Column
+from housing_assets.inference.declaration import PRICE_KINDS, Column
 from housing_assets.inference.market import Market
 
 Schema = dict[str, Any]
@@ -166,15 +166,19 @@ def _inference_request(output: Schema) -> Schema:
 def _feedback(market: Market | None) -> Schema:
     price: Schema = {"type": ["string", "number"]}
     category: Schema = {"type": "string"}
-    truth = {"price": price, "price_category": category}
+    truth, kind = {"price": price, "price_category": category}, {"price_kind": _price_kind("")}
     if market is not None and market.has_price:
         truth = {"price": {**price, "description": f"In {market.currency}: a text as in an ad, or a number."}}
+        kind = {"price_kind": _price_kind(market.common_price_kind or "")}
+        if market.price_kind_column is not None:
+            truth, kind = truth | {"price_kind": {"enum": list(PRICE_KINDS)}}, {}
     elif market is not None:
-        truth = {"price_category": {"enum": list(market.categories)}}
+        truth, kind = {"price_category": {"enum": list(market.categories)}}, {}
     return {
         **_object(
             prediction_id={"type": "string", "format": "uuid"},
             **truth,
+            **kind,
             observed_at={
                 "type": ["string", "null"],
                 "format": "date-time",
@@ -182,6 +186,15 @@ def _feedback(market: Market | None) -> Schema:
             },
         ),
         "required": ["prediction_id", *(truth if market is not None else ())],
+    }
+
+
+def _price_kind(of_market: str) -> Schema:
+    told = f"; {of_market}, if absent" if of_market else ""
+    return {
+        "enum": [*PRICE_KINDS, None],
+        "description": f"Whether an ad asks the price, or it was paid in the end{told}. Only prices of the predicted "
+        "kind teach and judge.",
     }
 
 

@@ -42,6 +42,9 @@ def draft(
     currency: Annotated[
         str, typer.Option(help="ISO 4217 code of the prices; by default what stands beside them.")
     ] = "",
+    price_kind: Annotated[
+        str, typer.Option(help="asking or paid: whether ads ask the prices, the default, or they were paid in the end.")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="File to write, NAME.py; by default it is printed.")] = None,
 ) -> None:
     """Print a declaration to begin with, guessed from the cells of a file.
@@ -61,7 +64,9 @@ def draft(
     if classes and not target:
         raise CommandError("--target is missing: expected the header of the classes")
     chosen = name or (out.stem if out else as_market_name(file))
-    text = draft_market(read_texts(file), chosen, target=target or None, classes=classes, currency=currency)
+    text = draft_market(
+        read_texts(file), chosen, target=target or None, classes=classes, currency=currency, price_kind=price_kind
+    )
     if out is None:
         print(text, end="")
         return

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN_TAGS = (
     "lineage",
+    "price_kind",
     "data_fingerprint",
     "labelled_days",
     "fine_tuned_from",

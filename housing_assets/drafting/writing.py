@@ -13,7 +13,7 @@ from housing_assets.drafting.layout import Brackets, Comment, Item, Quoted, lay_
 from housing_assets.drafting.naming import Named, as_name, name_values
 from housing_assets.drafting.vocabulary import currency_of
 from housing_assets.inference.coherence import RESERVED, RESERVED_RAW
-from housing_assets.inference.declaration import DeclarationError, Role, require_name
+from housing_assets.inference.declaration import ASKING, PAID, PRICE_KINDS, DeclarationError, Role, require_name
 from housing_assets.inference.rule_base import Rule
 from housing_assets.inference.stored_rules import RULES
 from housing_assets.market_loading import RESERVED_NAMES
@@ -28,7 +28,13 @@ NO_CURRENCY = "XXX"
 
 
 def draft_market(
-    frame: pd.DataFrame, name: str, *, target: str | None = None, classes: bool = False, currency: str = ""
+    frame: pd.DataFrame,
+    name: str,
+    *,
+    target: str | None = None,
+    classes: bool = False,
+    currency: str = "",
+    price_kind: str = "",
 ) -> str:
     """Return the source of a declaration to begin with.
 
@@ -44,6 +50,8 @@ def draft_market(
         Whether the target's texts are classes.
     currency : str
         ISO 4217; by default what stands beside the prices.
+    price_kind : str
+        ``asking`` or ``paid``; by default the former, with a remark.
 
     Raises
     ------
@@ -51,6 +59,8 @@ def draft_market(
         If the name names no market, a header is there twice, or no target is found that can be read.
     """
     require_name("the market's name", name)
+    if price_kind not in ("", *PRICE_KINDS):
+        raise DeclarationError(f"price_kind is {price_kind!r}: expected {' or '.join(PRICE_KINDS)} (--price-kind)")
     headers = _headers(frame)
     chosen = target or guess_target(frame, headers)
     if chosen not in headers:
@@ -77,7 +87,7 @@ def draft_market(
     lines = [
         f'"""{name}: drafted from {len(frame):,} rows; read it, mend it, and try it with `housing market check`."""',
         "",
-        *_imports(market := _market(name, columns, left_out, taken, currency)),
+        *_imports(market := _market(name, columns, left_out, taken, currency, price_kind)),
         "",
         *lay_out(market),
     ]
@@ -104,7 +114,9 @@ def _shown(header: str) -> str:
     return header if header.isprintable() else repr(header)
 
 
-def _market(name: str, columns: Sequence[Named], left_out: Sequence[Guess], taken: set[str], currency: str) -> Brackets:
+def _market(
+    name: str, columns: Sequence[Named], left_out: Sequence[Guess], taken: set[str], currency: str, price_kind: str
+) -> Brackets:
     size = next((one for one in columns if one.guess.is_size), None)
     places = sorted((one for one in columns if one.guess.is_place), key=lambda one: -one.guess.distinct)
     required = [one for one in (size, *places[:1]) if one is not None and one.guess.missing <= REQUIRED_WITHIN]
@@ -113,10 +125,11 @@ def _market(name: str, columns: Sequence[Named], left_out: Sequence[Guess], take
         listed += _column(column, currency, required=column in required)
     for guess in left_out:
         listed.append(Comment(f"{quote(guess.raw)} is left out: {'; '.join(guess.remarks)}."))
+    predicted = next(one.guess for one in columns if one.guess.roles[0] in (Role.PRICE, Role.CLASS))
     items: tuple[Item, ...] = (
         f"name={quote(name)}",
         f"title={quote(name.replace('_', ' ').strip().capitalize() or name)}",
-        *_target(next(one.guess for one in columns if one.guess.roles[0] in (Role.PRICE, Role.CLASS)), currency),
+        *_target(predicted, currency, price_kind),
         tuple_of("columns=", *listed),
         *draft_features(columns, size, places, taken),
     )
@@ -142,7 +155,7 @@ def _heads(item: Item) -> Iterator[str]:
             yield from _heads(each)
 
 
-def _target(guess: Guess, currency: str) -> Iterator[Item]:
+def _target(guess: Guess, currency: str, price_kind: str) -> Iterator[Item]:
     if guess.roles[0] is Role.CLASS:
         names = tuple(map(quote, guess.rule.options))  # type: ignore[union-attr]
         yield Brackets("target=Classes", (tuple_of("categories=", *names),))
@@ -151,10 +164,13 @@ def _target(guess: Guess, currency: str) -> Iterator[Item]:
     yield Comment("Bands between these quantiles of the training prices, the cheapest first.")
     if not found:
         yield Comment("The file does not say the currency: XXX is none; put an ISO 4217 code.")
+    if not price_kind:
+        yield Comment(f"Prices that ads ask; if these were paid in the end, say price_kind={quote(PAID)}.")
     bands = (
         tuple_of("categories=", '"low"', '"medium"', '"high"'),
         tuple_of("quantiles=", "0.4", "0.8"),
         f"currency={quote(found or NO_CURRENCY)}",
+        f"price_kind={quote(price_kind or ASKING)}",
     )
     yield Brackets("target=PriceBands", bands)
 

@@ -1,5 +1,6 @@
 """Assets of the group ``features``: price bands, crosses, and the encoded matrices."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -68,6 +69,12 @@ def price_bands(
             f"declares {', '.join(market.categories)} {market.currency}: start a new lineage with price_bands' config "
             "reband: true"
         )
+    if scheme.price_kind not in ("", market.price_kind):
+        raise dg.Failure(
+            f"the registered versions learned {scheme.price_kind} prices, and {market.name} now declares "
+            f"{market.price_kind or 'no kind of'} ones: start a new lineage with price_bands' config reband: true"
+        )
+    scheme = replace(scheme, price_kind=market.price_kind)  # a lineage from before it was kept does not say it
     if kept and scheme.identity != market.recognized_by:
         context.log.warning(
             f"lineage {scheme.lineage} tells homes apart by {', '.join(scheme.identity or market.identity)}, "
@@ -83,6 +90,7 @@ def price_bands(
             "starts_lineage": kept is None,
             **{f"{category}_up_to": edge for category, edge in edges.items()},
             "currency": scheme.currency,
+            "price_kind": scheme.price_kind,
         },
     )
 

@@ -138,7 +138,16 @@ def _scheme(market: Market, targets: np.ndarray, salt: int, synthetic: bool) -> 
     if isinstance(market.target, PriceBands):
         edges = tuple(np.quantile(targets, market.target.quantiles, method="lower").tolist())
     lineage = uuid4().hex[:12]
-    return LabelScheme(lineage, market.categories, edges, market.currency, salt, market.recognized_by, synthetic)
+    return LabelScheme(
+        lineage=lineage,
+        categories=market.categories,
+        edges=edges,
+        currency=market.currency,
+        holdout_salt=salt,
+        identity=market.recognized_by,
+        synthetic=synthetic,
+        price_kind=market.price_kind,
+    )
 
 
 def _is_held_out(groups: np.ndarray, salt: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from housing_assets.inference.cells import read_text
 from housing_assets.inference.declaration import (
     FEATURE_NUMBERS,
+    PRICE_KINDS,
     SEPARATOR,
     TARGETS,
     TEXTS,
@@ -39,6 +40,7 @@ def require_coherence(market: "Market") -> None:
     require_name("the market's name", market.name)
     _require_different_names(market)
     _require_target(market)
+    _require_price_kind(market)
     lowest = {value.name: value.minimum for value in market.values(*FEATURE_NUMBERS)}
     numbers = list(lowest)
     for bin_ in market.bins:
@@ -122,4 +124,27 @@ def _require_target(market: "Market") -> None:
         raise DeclarationError(
             f"rule of {column.raw} is {column.rule}: expected a Choice of the target's categories, "
             f"{', '.join(market.target.categories)}"
+        )
+
+
+def _require_price_kind(market: "Market") -> None:
+    """Refuse a price whose kind no row would tell, or whose reports would not tell the kinds apart."""
+    named = market.price_kind
+    if named in ("", *PRICE_KINDS):
+        return
+    kinds = " or ".join(PRICE_KINDS)
+    column = market.price_kind_column
+    if column is None:
+        names = ", ".join(value.name for value in market.values(Role.CATEGORY))
+        raise DeclarationError(
+            f"price_kind of the target is {named!r}: expected {kinds}, or the category that says it of each row, "
+            f"one of {names or 'which there is none'}"
+        )
+    if column.rule != Choice(PRICE_KINDS) or not column.required:
+        raise DeclarationError(
+            f"{column.raw} says of each row which kind its price is: expected the rule Choice({PRICE_KINDS}), required"
+        )
+    if named not in market.segments:
+        raise DeclarationError(
+            f"segments do not name {named}: expected it, so that reports tell how right the model is about each kind"
         )

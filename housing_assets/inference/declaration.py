@@ -39,6 +39,9 @@ NUMBERS = (*FEATURE_NUMBERS, Role.PRICE)
 TEXTS = (Role.CATEGORY, Role.HASHED)
 TARGETS = (Role.PRICE, Role.CLASS)
 
+PRICE_KINDS = ASKING, PAID = ("asking", "paid")
+"""Kinds of prices: what an ad asks, and what was paid in the end. They differ, and one is no measure for the other."""
+
 SEPARATOR = " × "
 """Joins the parts of a cross, and the names of its parts."""
 
@@ -286,11 +289,15 @@ class PriceBands:
         Shares of the training rows below each edge between two bands, ascending.
     currency : str
         ISO 4217.
+    price_kind : str
+        ``asking`` or ``paid``, of all rows; or the name of the value that says it of each row. Empty in declarations
+        from before it was kept.
     """
 
     categories: tuple[str, ...]
     quantiles: tuple[float, ...]
     currency: str
+    price_kind: str = ""
 
     def __post_init__(self) -> None:
         _require_categories(self.categories)
@@ -303,6 +310,8 @@ class PriceBands:
             raise DeclarationError(f"quantiles of the target are {self.quantiles}: expected to ascend between 0 and 1")
         if not self.currency:
             raise DeclarationError("currency of the target is empty: expected an ISO 4217 code such as EUR")
+        if self.price_kind:
+            require_name("price_kind of the target", self.price_kind)
 
 
 @dataclass(frozen=True, slots=True)

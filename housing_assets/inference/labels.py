@@ -47,6 +47,9 @@ class LabelScheme:
         market.
     synthetic : bool
         Whether it was learned from generated ads, and so must not be kept for real ones.
+    price_kind : str
+        Kind of the prices (``asking``, ``paid``, or the value that says it of each row); empty where the rows have
+        classes, and in a contract from before it was kept.
     """
 
     lineage: str
@@ -56,6 +59,7 @@ class LabelScheme:
     holdout_salt: int
     identity: tuple[str, ...] = ()
     synthetic: bool = False
+    price_kind: str = ""
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
@@ -78,6 +82,7 @@ class LabelScheme:
             holdout_salt=int(stored["holdout_salt"]),
             identity=tuple(map(str, stored.get("identity", ()))),
             synthetic=bool(stored["synthetic"]),
+            price_kind=str(stored.get("price_kind", "")),
         )
         if scheme.edges and (
             len(scheme.edges) != len(scheme.categories) - 1 or list(scheme.edges) != sorted(set(scheme.edges))

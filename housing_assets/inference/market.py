@@ -15,6 +15,7 @@ from housing_assets.inference.cells import Unusable
 from housing_assets.inference.coherence import require_coherence
 from housing_assets.inference.declaration import (
     FEATURE_NUMBERS,
+    PRICE_KINDS,
     SEPARATOR,
     TARGETS,
     TEXTS,
@@ -112,6 +113,24 @@ class Market:
     def currency(self) -> str:
         """Of the price; empty where the target is a class."""
         return self.target.currency if isinstance(self.target, PriceBands) else ""
+
+    @property
+    def price_kind(self) -> str:
+        """``asking``, ``paid``, or the name of the value that says it of each row; empty where none is declared."""
+        return self.target.price_kind if isinstance(self.target, PriceBands) else ""
+
+    @property
+    def common_price_kind(self) -> str | None:
+        """The kind of every row's price; None where a column says it of each row, or the declaration does not."""
+        return self.price_kind if self.price_kind in PRICE_KINDS else None
+
+    @cached_property
+    def price_kind_column(self) -> Column | None:
+        """The column that says of each row which kind its price is; None where all have one."""
+        if self.price_kind in ("", *PRICE_KINDS):
+            return None
+        said = Role.CATEGORY, self.price_kind
+        return next((one for one in self.columns if (one.values[0].role, one.values[0].name) == said), None)
 
     @cached_property
     def target_column(self) -> Column:
@@ -244,7 +263,10 @@ class Market:
                 }
                 for column in self.columns
             ],
-            "target": {"kind": "price_bands" if self.has_price else "classes", **asdict(self.target)},
+            "target": {
+                "kind": "price_bands" if self.has_price else "classes",
+                **{name: value for name, value in asdict(self.target).items() if value != ""},
+            },
             "bins": [asdict(bin_) for bin_ in self.bins],
             "grids": [asdict(grid) for grid in self.grids],
             "crosses": [list(names) for names in self.crosses],
@@ -307,13 +329,14 @@ class Market:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A SHA-256 of all that decides what a listing is read and encoded as: not of titles, examples and units."""
+        """A SHA-256 of all that decides what a listing is read and encoded as: not of titles or examples, say."""
         told = self.to_dict()
         for column in told["columns"]:
             del column["example"]
             for value in column["values"]:
                 del value["unit"]
         del told["title"], told["segments"]
+        told["target"].pop("price_kind", None)  # the contract of a lineage has it
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

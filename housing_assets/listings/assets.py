@@ -112,7 +112,14 @@ def labelled_listings(
         days = predictions.days() if config.days else days
         labelled = type_labelled(
             market,
-            predictions.labels(now, since=now - timedelta(days=config.days), purpose="teaching") if config.days else (),
+            predictions.labels(
+                now,
+                since=now - timedelta(days=config.days),
+                purpose="teaching",
+                price_kind=market.common_price_kind,
+            )
+            if config.days
+            else (),
             lambda frame: read_listings(frame, names),
             _kinds_of_versions(registry),
         )
@@ -122,7 +129,10 @@ def labelled_listings(
             f"the prediction store (HOUSING_PREDICTION_STORE), whose labelled rows are learned from, cannot be read: "
             f"{reason}; days: 0 in labelled_listings' config does without"
         ) from fault
-    context.log.info(f"{len(labelled.listings):,} labelled listings, {labelled.unusable:,} could not be used")
+    context.log.info(
+        f"{len(labelled.listings):,} labelled listings, {labelled.unusable:,} could not be used, prices of "
+        f"{labelled.of_another_price_kind:,} are of another kind"
+    )
     asked = sorted({day.date().isoformat() for day in labelled.listings[ASKED_ON]})
     held = sorted(day.isoformat() for day in days.held)
     return dg.MaterializeResult(
@@ -131,6 +141,7 @@ def labelled_listings(
             "dagster/row_count": len(labelled.listings),
             "unusable": labelled.unusable,
             "copies": labelled.copies,
+            "of_another_price_kind": labelled.of_another_price_kind,
             "days": dg.MetadataValue.json(asked),
             "held_days": dg.MetadataValue.json(held),
             "sample": sample_rows(labelled.listings, market.personal_names),
@@ -188,6 +199,7 @@ def cleaned_listings(
     from housing_assets.listings.cleaning import account_rows, clean
     from housing_assets.listings.labelled import join_labelled
     from housing_assets.listings.origins import ORIGIN, SYNTHETIC
+    from housing_assets.listings.price_kinds import count_kinds
 
     synthetic = bool((raw_listings[ORIGIN] == SYNTHETIC).any())
     cleaned = clean(market, raw_listings)
@@ -216,6 +228,7 @@ def cleaned_listings(
                 "quarantined": len(cleaned.quarantined),
                 "duplicates_removed": len(cleaned.duplicates),
                 "labelled_rows": counts["labelled_rows"],
+                "price_kinds": dg.MetadataValue.json(count_kinds(market, listings)),
                 "sample": sample_rows(listings, market.personal_names),
             },
         )

@@ -9,6 +9,7 @@ import pandas as pd
 from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import ROW, clean
 from housing_assets.listings.origins import ORIGIN, ORIGINS, PRODUCTION, SOURCE, SYNTHETIC, WHEN
+from housing_assets.listings.price_kinds import REPORTED_KIND, teach
 
 TAUGHT_BY_SYNTHETIC = "synthetic"
 """Column of labelled listings: whether the version that answered was trained on synthetic rows."""
@@ -25,11 +26,14 @@ class Labelled(NamedTuple):
         Rows with a cell that the market's rules refuse, as they may after a declaration has changed.
     copies : int
         Rows that equal an earlier one.
+    of_another_price_kind : int
+        Rows whose price is of a kind that is not predicted: paid, where the market's are asking prices, say.
     """
 
     listings: pd.DataFrame
     unusable: int
     copies: int
+    of_another_price_kind: int
 
 
 def type_labelled(
@@ -39,6 +43,8 @@ def type_labelled(
     is_synthetic: Callable[[str], bool | None],
 ) -> Labelled:
     """Type answered requests whose truth is known, oldest first.
+
+    Where a column says of each row which kind its price is, that is the kind that was reported.
 
     Parameters
     ----------
@@ -53,13 +59,19 @@ def type_labelled(
     parts: list[pd.DataFrame] = []
     flags: list[np.ndarray] = []
     days: list[pd.DataFrame] = []
+    of_another_price_kind = 0
     for frame in stored:
         kinds = [is_synthetic(str(version)) for version in frame["model_version"]]
         known = np.array([kind is not None for kind in kinds], dtype=bool)
+        of_kind = teach(market, frame)
+        of_another_price_kind += int(np.count_nonzero(known & ~of_kind))
+        known &= of_kind
         if known.any():
             kept = frame[known]
-            truth = kept["price" if market.has_price else "true_category"].astype(object)
-            parts.append(read_cells(kept).assign(**{market.target_column.raw: truth}))
+            cells = {market.target_column.raw: kept["price" if market.has_price else "true_category"].astype(object)}
+            if market.price_kind_column is not None:
+                cells[market.price_kind_column.raw] = kept[REPORTED_KIND]
+            parts.append(read_cells(kept).assign(**cells))
             flags.append(np.array(kinds, dtype=object)[known].astype(bool))
             moments = zip(WHEN, ("predicted_at", "received_at"), strict=True)
             days.append(pd.DataFrame({name: _day_of(kept[moment]) for name, moment in moments}))
@@ -75,7 +87,7 @@ def type_labelled(
             TAUGHT_BY_SYNTHETIC: synthetic[cleaned.listings[ROW].to_numpy()],
         },
     )
-    return Labelled(listings, len(cleaned.quarantined), len(cleaned.duplicates))
+    return Labelled(listings, len(cleaned.quarantined), len(cleaned.duplicates), of_another_price_kind)
 
 
 class Joined(NamedTuple):

@@ -30,7 +30,7 @@ def _category(name: str) -> tuple[Value, ...]:
 MARKET = Market(
     name="istanbul",
     title="Homes for sale in Istanbul",
-    target=PriceBands(categories=("low", "medium", "high"), quantiles=(0.4, 0.8), currency="TRY"),
+    target=PriceBands(categories=("low", "medium", "high"), quantiles=(0.4, 0.8), currency="TRY", price_kind="asking"),
     columns=(
         Column("district", "kadikoy", Text(), _category("district"), required=True),
         Column("price", "3,100,000TL", _LIRA, (Value("price", Role.PRICE, 1_000, 1e11, unit="TRY"),), required=True),

@@ -36,7 +36,7 @@ def _count(raw: str, example: str, maximum: float, minimum: float = 0.0) -> Colu
 MARKET = Market(
     name="king_county",
     title="House sales in King County, Washington",
-    target=PriceBands(categories=("low", "medium", "high"), quantiles=(0.4, 0.8), currency="USD"),
+    target=PriceBands(categories=("low", "medium", "high"), quantiles=(0.4, 0.8), currency="USD", price_kind="paid"),
     columns=(
         Column("id", "7129300520", Code(width=10), (Value("parcel", Role.KEY),)),
         Column("date", "20141013T000000", Day(month_first=True), (Value("sold_on", Role.CLOCK),)),

@@ -177,7 +177,7 @@ def input_report(
     profiles = {own: production_profile} if alone else {date.fromisoformat(k): v for k, v in production_profile.items()}
     start, end = context.partition_time_window
     with store_is_readable():
-        days, prices = predictions.days(), predictions.reported_prices(start, end)
+        days, prices = predictions.days(), predictions.reported_prices(start, end, market.common_price_kind)
     window = open_window(profiles[own], references, limits.broken_min_rows)
     before = {day: profile for day, profile in profiles.items() if day < own}
     report = judge_input(market, window, prices, before, limits)
@@ -287,15 +287,25 @@ def feature_validation_report(
     deps=["prediction_store", "input_report"],
 )
 @retried
-def production_labels(context: dg.AssetExecutionContext, config: LabelsConfig, predictions: PredictionStore) -> Any:
+def production_labels(
+    context: dg.AssetExecutionContext,
+    config: LabelsConfig,
+    predictions: PredictionStore,
+    market: dg.ResourceParam[Market],
+) -> Any:
     """Answers and shadow predictions whose true price or category was known by the end of the day, of days not held."""
     from housing_assets.monitoring.production.frames import Frames
-    from housing_assets.monitoring.production.labelled import read_labelled
+    from housing_assets.monitoring.production.labelled import COUNTED, count_others, read_labelled
 
     end = context.partition_time_window.end
     with TemporaryDirectory() as folder, store_is_readable():
-        frames = Frames.write(read_labelled(predictions, end, timedelta(days=config.days)), Path(folder))
-        yield dg.MaterializeResult(value=frames, metadata={"dagster/row_count": frames.rows})
+        labelled = read_labelled(market, predictions, end, timedelta(days=config.days))
+        frames = Frames.write(labelled, Path(folder))
+        others = count_others(frames.read(COUNTED))
+        yield dg.MaterializeResult(
+            value=frames,
+            metadata={"dagster/row_count": frames.rows, "other_price_kinds": dg.MetadataValue.json(others)},
+        )
 
 
 @dg.asset(

@@ -132,6 +132,7 @@ def registered_model(
     tags = {
         **made_from,
         "dagster_run_id": context.run.run_id,
+        **({"price_kind": market.price_kind} if market.price_kind else {}),
         "macro_f1": f"{model_evaluation.metrics['macro_f1']:.4f}",
         LABELLED_DAYS: write_ranges(
             day.date()

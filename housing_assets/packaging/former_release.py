@@ -96,7 +96,8 @@ def _labels(stored: Mapping[str, Any], market: Market) -> LabelScheme:
         raise ValueError(f"its price bands are in {stored['currency']}, prices of {market.name} in {market.currency}")
     if len(stored["edges"]) != len(market.categories) - 1:
         raise ValueError(f"it has {len(stored['edges']) + 1} price bands, {market.name} has {len(market.categories)}")
-    return LabelScheme.from_dict({**stored, "categories": market.categories, "identity": market.identity})
+    of_market = {"categories": market.categories, "identity": market.identity, "price_kind": market.price_kind}
+    return LabelScheme.from_dict({**stored, **of_market})
 
 
 def _encoder(stored: Mapping[str, Any], market: Market) -> FittedEncoder:

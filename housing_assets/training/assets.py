@@ -230,6 +230,7 @@ def model_evaluation(
         value=replace(report, passed=all(gate.passed for gate in gates)),
         metadata={
             **metrics,
+            "price_kind": hashed_features.labels.price_kind,
             **{name: picture(png, name) for name, png in report.pictures.items()},
             "worst_segments": table(report.segments.head(20)),
         },

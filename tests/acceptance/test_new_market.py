@@ -23,7 +23,7 @@ from housing_assets.inference.rules import Code, Coordinate, Day, Floor, Number,
 MARKET = Market(
     name="lisbon",
     title="Homes for rent in Lisbon",
-    target=PriceBands(("lowest", "low", "middle", "high", "highest"), (0.2, 0.4, 0.6, 0.8), "EUR"),
+    target=PriceBands(("lowest", "low", "middle", "high", "highest"), (0.2, 0.4, 0.6, 0.8), "EUR", "asking"),
     columns=(
         Column(
             "Renda",

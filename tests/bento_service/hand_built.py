@@ -63,7 +63,9 @@ def model_of(market: Market, *, lean: float = 0.6) -> ModelArtifact:
         metrics={"macro_f1": 0.5},
         provenance={"forest_digest": forest.digest()},
     )
-    golden = [GoldenRow(cells, model.predict_one(cells).probabilities) for cells in (SMALL_HOME, LARGE_HOME)]
+    demanded = {name: market.example[name] for name in market.required}
+    rows = [demanded | home for home in (SMALL_HOME, LARGE_HOME)]
+    golden = [GoldenRow(cells, model.predict_one(cells).probabilities) for cells in rows]
     return dataclasses.replace(model, golden=golden)
 
 

@@ -23,7 +23,7 @@ from housing_assets.inference.market import Market
 from resources.prediction_tables import FEEDBACK, PREDICTIONS, insert, migrate, open_store
 from resources.settings import ServingSettings
 from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME, model_of, save
-from tests.other_markets import PARCELS, THREE_GRADES, TWO_GRADES
+from tests.other_markets import BOTH_KINDS, PARCELS, THREE_GRADES, TWO_GRADES, with_kind
 
 ID = "0199aee2-6e1c-7e53-9c2d-3f1f2a8f6f10"
 PRICE, GRADE = {"price": "$221,900"}, {"price_category": "A"}
@@ -122,11 +122,33 @@ def test_feedback_tells_the_price_or_the_class(market: Market, truth: dict[str, 
     service = Service(Models(model_of(market)))
     accepted = asyncio.run(service.classifier.record_feedback({"prediction_id": ID, **truth}))
     (name,) = truth
-    assert list(accepted) == ["feedback_id", "prediction_id", name, "observed_at", "received_at"]
+    kind = ["price_kind"] if market.has_price else []
+    assert list(accepted) == ["feedback_id", "prediction_id", name, *kind, "observed_at", "received_at"]
     assert accepted.get(name) == parsed
     assert uuid.UUID(accepted["feedback_id"]).version == 7
     (record,) = service.records
-    assert record == {"kind": "feedback", "price": None, "price_category": None} | accepted
+    assert record == {"kind": "feedback", "price": None, "price_category": None, "price_kind": None} | accepted
+
+
+@pytest.mark.parametrize(
+    ("market", "said", "recorded"),
+    [
+        (with_kind(PARCELS, "paid"), {}, "paid"),
+        (with_kind(PARCELS, "paid"), {"price_kind": None}, "paid"),
+        (with_kind(PARCELS, "paid"), {"price_kind": "asking"}, "asking"),
+        (with_kind(PARCELS, "asking"), {}, "asking"),
+        (PARCELS, {}, None),  # as declarations from before it was kept
+        (PARCELS, {"price_kind": "paid"}, "paid"),
+        (BOTH_KINDS, {"price_kind": "paid"}, "paid"),
+    ],
+)
+def test_a_price_is_recorded_with_its_kind_or_else_that_of_the_market(
+    market: Market, said: dict[str, Any], recorded: str | None
+) -> None:
+    service = Service(Models(model_of(market)))
+    accepted = asyncio.run(service.classifier.record_feedback({"prediction_id": ID, **PRICE, **said}))
+    assert accepted.get("price_kind") == recorded
+    assert service.records[0]["price_kind"] == recorded
 
 
 @pytest.mark.parametrize(
@@ -141,6 +163,10 @@ def test_feedback_tells_the_price_or_the_class(market: Market, truth: dict[str, 
         (THREE_GRADES, {}, {"price_category": "missing"}),
         (THREE_GRADES, GRADE | {"grade": "A"}, {"grade": "prediction_id, price_category and observed_at"}),
         (PARCELS, {"price": "$5"}, {"price": "not within 1000 to"}),
+        (PARCELS, PRICE | {"price_kind": "sold"}, {"price_kind": "one of asking, paid"}),
+        (PARCELS, PRICE | {"price_kind": ["paid"]}, {"price_kind": "one of asking, paid"}),
+        (BOTH_KINDS, PRICE, {"price_kind": "the market has prices of both kinds"}),
+        (THREE_GRADES, GRADE | {"price_kind": "paid"}, {"price_kind": "prediction_id, price_category and observed_at"}),
     ],
 )
 def test_feedback_of_the_other_kind_is_refused_and_says_what_to_send(

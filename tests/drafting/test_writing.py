@@ -224,12 +224,21 @@ def test_classes_are_the_texts_of_the_target(draft: Draft) -> None:
 def test_prices_are_in_three_bands(draft: Draft) -> None:
     market = draft({"price": PRICES, "town": ["a", "b"] * 20}, currency="EUR")
 
-    assert market.target == PriceBands(("low", "medium", "high"), (0.4, 0.8), "EUR")
+    assert market.target == PriceBands(("low", "medium", "high"), (0.4, 0.8), "EUR", "asking")
+
+
+def test_prices_that_were_paid_are_declared_so(draft: Draft) -> None:
+    assert draft({"price": PRICES, "town": ["a", "b"] * 20}, price_kind="paid").price_kind == "paid"
 
 
 @pytest.mark.parametrize(
     ("columns", "options", "said"),
     [
+        (
+            {"price": PRICES, "town": ["a", "b"] * 20},
+            {"price_kind": "sold"},
+            "price_kind is 'sold': expected asking or paid (--price-kind)",
+        ),
         (
             {"town": ["a", "b"]},
             {},

@@ -22,7 +22,7 @@ from housing_assets.inference.declaration import (
 )
 from housing_assets.inference.market import Market
 from housing_assets.inference.rules import Choice, Number, Rooms, RuleRefused, Text
-from tests.other_markets import PARCELS, THREE_GRADES
+from tests.other_markets import BOTH_KINDS, PARCELS, THREE_GRADES, with_kind
 
 PRICE = Value("price", Role.PRICE, 1_000, 1e9)
 EUROS = PriceBands(("low", "medium", "high"), (0.4, 0.8), "EUR")
@@ -145,6 +145,23 @@ ERRORS: dict[str, tuple[Callable[[], object], str]] = {
     "no currency": (
         lambda: PriceBands(("a", "b"), (0.5,), ""),
         "currency of the target is empty: expected an ISO 4217 code such as EUR",
+    ),
+    "a kind of price in capitals": (
+        lambda: PriceBands(("a", "b"), (0.5,), "EUR", "Paid"),
+        f"price_kind of the target is 'Paid': {NAME}",
+    ),
+    "a kind of price that nothing tells": (
+        lambda: with_kind(PARCELS, "sold"),
+        "price_kind of the target is 'sold': expected asking or paid, or the category that says it of each row, one of "
+        "zip_code, view",
+    ),
+    "a kind of price in any words": (
+        lambda: with_kind(PARCELS, "view"),
+        "view says of each row which kind its price is: expected the rule Choice(('asking', 'paid')), required",
+    ),
+    "kinds of prices that no report tells apart": (
+        lambda: replace(BOTH_KINDS, segments=()),
+        "segments do not name offer_kind: expected it, so that reports tell how right the model is about each kind",
     ),
     "a market in capitals": (lambda: market(name="Oslo"), f"the market's name is 'Oslo': {NAME}"),
     "a header twice": (

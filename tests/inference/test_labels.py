@@ -43,7 +43,12 @@ def test_log_prices_are_cut_off_far_below_and_above_the_edges() -> None:
     np.testing.assert_allclose(logs, [-1, -np.log(2), 0, np.log(2), np.log(4), np.log(4)])
 
 
-@pytest.mark.parametrize("labels", [BANDS, CLASSES], ids=["bands", "classes"])
+def test_a_contract_from_before_it_named_its_kind_of_prices_names_none() -> None:
+    stored = {name: value for name, value in BANDS.to_dict().items() if name != "price_kind"}
+    assert LabelScheme.from_dict(stored).price_kind == ""
+
+
+@pytest.mark.parametrize("labels", [replace(BANDS, price_kind="paid"), CLASSES], ids=["bands", "classes"])
 def test_labels_survive_a_file(labels: LabelScheme, tmp_path: Path) -> None:
     labels.save(tmp_path)
     assert LabelScheme.load(tmp_path) == labels

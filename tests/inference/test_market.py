@@ -30,7 +30,7 @@ from housing_assets.market_loading import load_market, market_names
 from housing_assets.markets.istanbul import MARKET
 from tests.inference.test_rules_of_other_markets import EVERY_RULE
 from tests.listings.ads import PLAIN_AD, ad, frame
-from tests.other_markets import PARCELS, THREE_GRADES, TWO_GRADES
+from tests.other_markets import BOTH_KINDS, PARCELS, THREE_GRADES, TWO_GRADES
 
 
 def test_a_plain_ad_is_read_without_reasons():
@@ -273,6 +273,7 @@ def values_of(rule: Rule, number: int) -> list[Value]:
 EVERY_MARKET = {name: load_market(name) for name in market_names()} | {
     "parcels": PARCELS,
     "three grades": THREE_GRADES,
+    "both kinds of prices": BOTH_KINDS,
     "every rule, prices": full(PriceBands(("a", "b"), (0.5,), "EUR")),
     "every rule, classes": full(Classes(("a b", "ç", "×"))),
 }
@@ -392,8 +393,9 @@ def test_the_fingerprint_changes_with_whatever_decides_how_a_listing_is_read_and
         lambda stored: stored["columns"][2].update(example="7"),
         lambda stored: value_of(stored, "bedrooms").update(unit="rooms"),
         lambda stored: stored.update(segments=[]),
+        lambda stored: stored["target"].update(price_kind="paid"),
     ],
-    ids=["title", "example", "unit", "segments"],
+    ids=["title", "example", "unit", "segments", "kind of price"],
 )
 def test_the_fingerprint_does_not_change_with_what_is_for_people(change: Any) -> None:
     assert edited(change).fingerprint == PARCELS.fingerprint

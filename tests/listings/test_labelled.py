@@ -12,9 +12,10 @@ from housing_assets.listings.cleaning import clean
 from housing_assets.listings.contract import failure_cases, listings_schema
 from housing_assets.listings.labelled import Joined, Labelled, join_labelled, type_labelled
 from housing_assets.listings.origins import WHEN
+from housing_assets.listings.price_kinds import count_kinds
 from housing_assets.markets.istanbul import MARKET
 from tests.listings.ads import PLAIN_AD, ad, frame
-from tests.other_markets import THREE_GRADES, drawn_sales
+from tests.other_markets import BOTH_KINDS, THREE_GRADES, drawn_sales
 
 KINDS = {"1": True, "2": False}
 """Whether a version was trained on synthetic rows; any other is not registered."""
@@ -25,13 +26,16 @@ N_ROWS = 10
 """Rows that the source of these tests has in all."""
 
 
-def answered(*requests: tuple[dict[str, Any], Any], version: int = 2, truth: str = "price") -> pd.DataFrame:
+def answered(
+    *requests: tuple[dict[str, Any], Any], version: int = 2, truth: str = "price", kind: str | None = "asking"
+) -> pd.DataFrame:
     """Return labelled predictions as the prediction store reads them: cells as sent, and the truth."""
     return pd.DataFrame(
         {
             "model_version": [version] * len(requests),
             "sent": [cells for cells, _ in requests],
             truth: [found for _, found in requests],
+            "price_kind": pd.Series([kind] * len(requests), dtype=object),
             "predicted_at": pd.Series([ASKED] * len(requests), dtype="datetime64[us, UTC]"),
             "received_at": pd.Series([REPORTED] * len(requests), dtype="datetime64[us, UTC]"),
         }
@@ -142,6 +146,26 @@ def test_the_truth_of_a_market_without_prices_is_the_class_that_came_back() -> N
     taught = labelled(answered(*truths, truth="true_category"), market=THREE_GRADES)  # type: ignore[arg-type]
     assert taught.listings["grade"].tolist() == ["A", "B"]
     assert taught.unusable == 1
+
+
+def test_prices_of_another_kind_teach_nothing_and_are_counted() -> None:
+    taught = labelled(answered((home(), 9e5)), answered((home(), 8e5), kind="paid"), answered((home(), 7e5), kind=None))
+    assert (taught.listings["price"].tolist(), taught.of_another_price_kind, taught.unusable) == ([9e5], 2, 0)
+    assert count_kinds(MARKET, taught.listings) == {"asking": 1}
+
+
+def test_where_a_column_says_the_kind_of_each_row_it_is_the_one_that_was_reported() -> None:
+    asked = drawn_sales(BOTH_KINDS, 2).drop(columns="price").assign(offer="asking").to_dict("records")
+    first, second = ((cells, 200_000.0) for cells in asked)
+    taught = labelled(
+        answered(first, kind="asking"),
+        answered(first, second, kind="paid"),
+        answered(first, kind=None),
+        market=BOTH_KINDS,
+    )
+    assert taught.listings["offer_kind"].tolist() == ["asking", "paid", "paid"]
+    assert taught.of_another_price_kind == 1
+    assert count_kinds(BOTH_KINDS, taught.listings) == {"asking": 1, "paid": 2}
 
 
 # Joining

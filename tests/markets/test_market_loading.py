@@ -20,7 +20,7 @@ from housing_assets.inference.rules import Number
 MARKET = Market(
     name="{name}",
     title="A market of one column",
-    target=PriceBands(("low", "high"), (0.5,), "EUR"),
+    target=PriceBands(("low", "high"), (0.5,), "EUR", price_kind="asking"),
     columns=(Column("price", "5000", Number(), (Value("price", Role.PRICE, {minimum}),), required=True),),
 )
 """
@@ -116,3 +116,12 @@ def test_a_file_with_the_name_of_an_asset_is_refused_and_a_draft_is_not_named_so
     assert refusal(path).startswith("the market's name is 'listings': the platform itself uses it")
     assert as_market_name(Path("listings.csv.gz")) == "my_listings"
     assert as_market_name(Path("ads.csv.gz")) == "ads"
+
+
+def test_a_market_that_does_not_say_which_kind_its_prices_are_is_refused(tmp_path: Path) -> None:
+    text = DECLARATION.format(name="oslo", minimum=1).replace(', price_kind="asking"', "")
+
+    assert refusal(declared(tmp_path, text)) == (
+        "price_kind of the target of oslo is not declared: expected asking or paid, or the name of the value that says "
+        "it of each row"
+    )

@@ -23,7 +23,7 @@ _HOME = (
 FIVE_BANDS = Market(
     name="five_bands",
     title="Homes in five price bands",
-    target=PriceBands(("a", "b", "c", "d", "e"), (0.2, 0.4, 0.6, 0.8), "EUR"),
+    target=PriceBands(("a", "b", "c", "d", "e"), (0.2, 0.4, 0.6, 0.8), "EUR", "asking"),
     columns=(
         *_HOME,
         Column("Listed", "2026-02-28", Day(), (Value("listed_on", Role.CLOCK),)),

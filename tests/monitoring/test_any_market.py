@@ -16,10 +16,14 @@ from housing_assets.definitions import VALUES
 from housing_assets.inference.market import Market
 from housing_assets.monitoring.drift.report import Status, judge_drift
 from housing_assets.monitoring.drift.validation import validate_features
+from housing_assets.monitoring.options import PerformanceConfig
 from housing_assets.monitoring.performance.estimate import estimate_accuracy
 from housing_assets.monitoring.performance.judging import judge_performance
+from housing_assets.monitoring.performance.report import PerformanceJudge
 from housing_assets.monitoring.production.days import DayProfiles, profile_day
+from housing_assets.monitoring.production.frames import Frames
 from housing_assets.monitoring.production.labelled import merge_outcomes, summarize_labels
+from housing_assets.monitoring.production.references import References
 from housing_assets.monitoring.profiles.profile import Profile
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.monitoring.profiles.refused import ProfileRefused
@@ -52,6 +56,7 @@ def answered(market: Market, listings: pd.DataFrame, **how: Any) -> pd.DataFrame
         "tier": "production",
         "model_version": "1",
         "request_key": [f"client {row}" for row in range(len(listings))],
+        "comparable": True,
     }
     stored = as_stored(predict(market, listings, **how), market.categories)
     moments = dict.fromkeys(("predicted_at", "received_at"), "datetime64[us, UTC]")
@@ -160,7 +165,7 @@ def _records(market: Market, listings: pd.DataFrame) -> Iterator[dict[str, Any]]
             "probabilities": json.loads(str(said.loc[row, "probabilities"])),
             "listing": {raw[name]: str(listing[name])[:10] for name in raw},
         }
-        yield {
+        reported = {
             "kind": "feedback",
             "feedback_id": str(uuid.uuid4()),
             "prediction_id": prediction_id,
@@ -169,6 +174,22 @@ def _records(market: Market, listings: pd.DataFrame) -> Iterator[dict[str, Any]]
             "observed_at": (moment + timedelta(hours=1)).isoformat(),
             "received_at": (moment + timedelta(hours=1)).isoformat(),
         }
+        yield reported
+        if market.has_price and int(str(row)) % 4 == 0:  # paid in the end, and no measure for what ads ask
+            yield reported | {"feedback_id": str(uuid.uuid4()), "price": float(target) / 2, "price_kind": "paid"}
+
+
+def test_a_version_of_another_kind_of_prices_than_the_market_declares_is_not_judged(tmp_path: Path) -> None:
+    contract = LABELS["five_bands"].to_dict() | {"price_kind": "paid"}
+    registry = OneVersion(tracking_uri="", reference=reference_of(FIVE_BANDS).to_json(), contract=json.dumps(contract))
+    frame = answered(FIVE_BANDS, draw(FIVE_BANDS, 500, 3)).assign(price_kind="asking", prediction_id="p")
+    labelled = Frames.write([frame], tmp_path)
+    judge = PerformanceJudge(FIVE_BANDS, registry, References(registry), PerformanceConfig(), print)
+
+    found = judge.judge(labelled, DayProfiles({}, 0), DAY)
+
+    assert (found.report.insufficient, found.report.failed) == (True, False)
+    assert found.summary == "Not judged: version 1 predicts paid prices, the market declares others."
 
 
 @MARKETS
@@ -195,5 +216,7 @@ def test_the_daily_assets_judge_a_day_of_any_market(market: Market, tmp_path: Pa
     report = json.loads((tmp_path / "assets/performance_report" / str(DAY) / "performance_report.json").read_text())
     assert report["report"]["rows"] == 800
     assert report["report"]["accuracy"] == pytest.approx(0.8, abs=0.05)
+    assert report["other_price_kinds"] == ({"paid": 200} if market.has_price else {})
+    assert ("(asking) are left out: 200 paid." in report["summary"]) == market.has_price
     profiles = DayProfiles.load(tmp_path / "assets/production_profile" / str(DAY))
     assert profiles.by_version[1].predictions.categories == market.categories

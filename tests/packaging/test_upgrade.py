@@ -86,6 +86,7 @@ def test_all_but_the_declaration_stays(former: Path, market: Market, tmp_path: P
         **bands,
         "categories": ["low", "medium", "high"],
         "identity": list(artifact.market.identity),
+        "price_kind": "asking",
     }
     assert artifact.forest.digest() == artifact.provenance["forest_digest"] == FOREST_DIGEST
     assert artifact.market.fingerprint == market.fingerprint

@@ -16,6 +16,7 @@ def prediction(number: int = 0, **changes: Any) -> dict[str, Any]:
         "predicted_at": f"2026-11-21T10:{number // 60 % 60:02d}:{number % 60:02d}.123456Z",
         "protocol": "http",
         "request_key": None,
+        "request_id": f"request {number}",
         "tier": "production",
         "model_version": "3",
         "price_category": "low",
@@ -32,6 +33,7 @@ def feedback(prediction_id: str, **changes: Any) -> dict[str, Any]:
         "prediction_id": prediction_id,
         "price": 3_100_000.0,
         "price_category": None,
+        "price_kind": None,
         "observed_at": "2026-12-01T08:00:00.000000Z",
         "received_at": "2026-12-01T09:00:00.000000Z",
     } | changes
@@ -54,12 +56,12 @@ def refusal(requests: int = 1, **changes: Any) -> dict[str, Any]:
 def older_prediction(number: int = 0, **changes: Any) -> dict[str, Any]:
     """Return a prediction as an older release wrote it: a field for each category."""
     record = prediction(number)
-    shares = record.pop("probabilities")
+    shares, _ = record.pop("probabilities"), record.pop("request_id")
     return record | {f"probability_{category}": share for category, share in shares.items()} | changes
 
 
 def older_feedback(prediction_id: str, **changes: Any) -> dict[str, Any]:
     """Return a price as an older release wrote it."""
     record = feedback(prediction_id)
-    del record["price_category"]
+    del record["price_category"], record["price_kind"]
     return record | changes

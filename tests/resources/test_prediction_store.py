@@ -26,6 +26,7 @@ PREDICTION_TYPES = {
     "predicted_at": "datetime64[us, UTC]",
     "protocol": "object",
     "request_key": "object",
+    "request_id": "object",
     "tier": "object",
     "model_version": "object",
     "price_category": "object",
@@ -36,6 +37,7 @@ LABEL_TYPES = PREDICTION_TYPES | {
     "feedback_id": "object",
     "price": "float64",
     "true_category": "object",
+    "price_kind": "object",
     "observed_at": "datetime64[us, UTC]",
     "received_at": "datetime64[us, UTC]",
 }
@@ -157,6 +159,37 @@ def test_the_newest_price_known_by_a_moment_is_the_label(url: str) -> None:
     assert labels(4, since=datetime.fromisoformat(second["predicted_at"])) == {two: 6e6}
 
 
+def test_a_price_of_another_kind_replaces_none_and_an_unsaid_one_counts_as_the_common_kind(url: str) -> None:
+    answers = [prediction(number) for number in range(3)]
+
+    def reported(number: int, day: int, price: float, kind: str | None) -> dict[str, Any]:
+        moment = f"2026-12-{day:02d}T00:00:00Z"
+        identifier = answers[number]["prediction_id"]
+        return feedback(identifier, price=price, price_kind=kind, received_at=moment)
+
+    write(url, *answers, reported(0, 1, 5e6, None), reported(0, 2, 4e6, "paid"), reported(1, 1, 3e6, None))
+    write(url, reported(1, 3, 3.5e6, "asking"), reported(1, 2, 2e6, "paid"), reported(2, 1, 1e6, "paid"))
+    names = {answer["prediction_id"]: number for number, answer in enumerate(answers)}
+
+    def labels(kind: str | None) -> set[tuple[int, float, str | None]]:
+        pages = PredictionStore(url=url, rows_at_once=2).labels(datetime(2026, 12, 4, tzinfo=UTC), price_kind=kind)
+        together = pd.concat(pages)
+        kinds = together["price_kind"].tolist()
+        return set(zip(map(names.get, together["prediction_id"]), together["price"], kinds, strict=True))  # type: ignore[arg-type]
+
+    paid = {(0, 4e6, "paid"), (1, 2e6, "paid"), (2, 1e6, "paid")}
+    assert labels("asking") == {(0, 5e6, "asking"), (1, 3.5e6, "asking")} | paid
+    assert labels("paid") == {(1, 3.5e6, "asking")} | paid
+    assert labels(None) == {(0, 5e6, None), (1, 3e6, None), (1, 3.5e6, "asking")} | paid
+    store, end = PredictionStore(url=url), datetime(2026, 12, 4, tzinfo=UTC)
+    found = {kind: sorted(store.reported_prices(START, end, kind).tolist()) for kind in ("asking", "paid", None)}
+    assert found == {
+        "asking": [3e6, 3.5e6, 5e6],
+        "paid": [1e6, 2e6, 3e6, 4e6, 5e6],
+        None: [1e6, 2e6, 3e6, 3.5e6, 4e6, 5e6],
+    }
+
+
 def test_a_category_that_was_reported_stands_beside_the_one_that_was_predicted(url: str) -> None:
     first, second = prediction(1), prediction(2)
     write(url, first, second, feedback(first["prediction_id"], price=None, price_category="high"))
@@ -209,7 +242,7 @@ def test_the_store_of_an_older_release_is_refused_until_the_service_has_migrated
     with open_older_store(url).begin() as connection:
         fill_older_store(connection, [older_prediction()], [])
     store = PredictionStore(url=url)
-    with pytest.raises(InvalidRequestError, match=r"no column probabilities; the service"):
+    with pytest.raises(InvalidRequestError, match=r"no column request_id, probabilities; the service"):
         next(store.predictions(START, END))
     with pytest.raises(InvalidRequestError, match=r"feedback is of another release"):
         next(store.labels(END))

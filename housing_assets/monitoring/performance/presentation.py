@@ -17,6 +17,8 @@ def documents(performance: Performance) -> Documents:
     told = {
         "version": performance.version,
         "summary": performance.summary,
+        "price_kind": performance.price_kind or None,
+        "other_price_kinds": dict(performance.other_kinds),
         "report": asdict(performance.report),
         "estimate_without_labels": performance.estimate._asdict() if performance.estimate else None,
         "replaced_version": performance.replaced or None,
@@ -39,6 +41,8 @@ def metadata(performance: Performance) -> dict[str, Any]:
         "summary": performance.summary,
         "accuracy": report.accuracy,
         "macro_f1": report.macro_f1,
+        "price_kind": performance.price_kind,
+        "other_price_kinds": dict(performance.other_kinds),
         "versions": table(pd.DataFrame(_versions(performance))),
     }
     if holdout is not None:

@@ -1,7 +1,7 @@
 """How the version in production performs: with labels, without them, against the version before, against the next."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from housing_assets.inference.market import Market
@@ -15,7 +15,9 @@ from housing_assets.monitoring.production.days import DayProfiles
 from housing_assets.monitoring.production.frames import Frames
 from housing_assets.monitoring.production.labelled import (
     ANSWER,
+    COUNTED,
     SUMMARIZED,
+    count_others,
     first_rows,
     label_window,
     merge_outcomes,
@@ -45,6 +47,10 @@ class Performance:
     against_replaced : PairedComparison or None
     worse_than_replaced : bool
     challenge : Challenge or None
+    price_kind : str
+        Of the prices that are predicted; empty where rows have classes.
+    other_kinds : mapping of str to int
+        Prices of another kind that came back, by kind: they are left out of everything.
     """
 
     version: int
@@ -56,13 +62,19 @@ class Performance:
     against_replaced: PairedComparison | None = None
     worse_than_replaced: bool = False
     challenge: Challenge | None = None
+    price_kind: str = ""
+    other_kinds: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
         """The outcome in a sentence or two."""
-        if self.against_replaced is None or not self.worse_than_replaced:
-            return self.report.summary
-        return f"{self.report.summary} {describe_loss(self.replaced, self.against_replaced)}"
+        told = [self.report.summary]
+        if self.against_replaced is not None and self.worse_than_replaced:
+            told.append(describe_loss(self.replaced, self.against_replaced))
+        if self.other_kinds:
+            others = ", ".join(f"{rows:,} {kind}" for kind, rows in self.other_kinds.items())
+            told.append(f"Prices of another kind than is predicted ({self.price_kind}) are left out: {others}.")
+        return " ".join(told)
 
 
 @dataclass(frozen=True)
@@ -97,11 +109,19 @@ class PerformanceJudge:
         day : date
             Whose report it is.
         """
+        others = count_others(labelled.read(COUNTED))
+        return replace(self._judge(labelled, window, day), price_kind=self.market.price_kind, other_kinds=others)
+
+    def _judge(self, labelled: Frames, window: DayProfiles, day: date) -> Performance:
         by_day = summarize_labels(labelled.read(SUMMARIZED), self.references.labels_of)
         production = self.references.production
         if production is None:
             return Performance(0, 0, PerformanceReport.skipped("Not judged: no version is in production."), by_day)
         version, replaced = production.number, int(production.tags.get(REPLACED, 0))
+        labels = self.references.labels_of(version)
+        if labels is not None and labels.price_kind not in ("", self.market.price_kind):
+            reason = f"Not judged: version {version} predicts {labels.price_kind} prices, the market declares others."
+            return Performance(version, replaced, PerformanceReport.skipped(reason), by_day)
         reference = self.references.of(version)
         if reference is None:
             reason = f"Not judged: {'; '.join(self.references.troubles)}."
@@ -164,6 +184,7 @@ class PerformanceJudge:
         )
 
     def _means_the_same(self, *versions: int) -> bool:
-        """Return whether the categories of some versions are the same, with the same edges."""
+        """Return whether the categories of some versions are the same, with the same edges of one kind of price."""
         schemes = [self.references.labels_of(version) for version in versions]
-        return len({scheme and scheme.terms() for scheme in schemes}) == 1
+        kinds = {scheme.price_kind for scheme in schemes if scheme is not None and scheme.price_kind}
+        return len({scheme and scheme.terms() for scheme in schemes}) == 1 and len(kinds) <= 1

@@ -1,5 +1,6 @@
 """Labelled predictions: what production was answered, where the true price or category is known by now."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import reduce
@@ -9,6 +10,8 @@ import numpy as np
 
 from housing_assets.inference.hashing import hash_texts
 from housing_assets.inference.labels import LabelScheme
+from housing_assets.inference.market import Market
+from housing_assets.listings.price_kinds import REPORTED_KIND, judge
 from housing_assets.monitoring.production.predictions import (
     PREDICTED,
     PROBABILITIES,
@@ -19,7 +22,7 @@ from housing_assets.monitoring.production.predictions import (
 from housing_assets.monitoring.profiles.blocks import N_GROUPS
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 from housing_assets.monitoring.profiles.refused import ProfileRefused
-from resources.prediction_store import PredictionStore
+from resources.prediction_store import PredictionStore, read_listings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,10 +30,16 @@ if TYPE_CHECKING:
 ANSWER, SHADOW = "answer", "shadow"
 """Roles of a stored prediction: what the client was told, and what a challenger predicted beside it."""
 
-_KNOWN = ("role", "tier", "model_version", PREDICTED, "price", "true_category")
+COMPARABLE = "comparable"
+"""Column of labelled predictions: whether the price that came back is of the kind that was predicted."""
+
+_KNOWN = ("role", "tier", "model_version", PREDICTED, "price", "true_category", REPORTED_KIND, COMPARABLE)
 
 KEPT = ("prediction_id", *_KNOWN, PROBABILITIES, REQUEST_KEY, "predicted_at", "received_at", "listing")
 """Columns of the store that labelled predictions keep; the listing as it was sent, for other versions to answer."""
+
+COUNTED = ("role", REPORTED_KIND, COMPARABLE)
+"""Columns by which prices of another kind are counted."""
 
 SUMMARIZED = (*_KNOWN, PROBABILITIES, REQUEST_KEY, "predicted_at", "received_at")
 """Columns that outcomes are made of."""
@@ -38,6 +47,9 @@ SUMMARIZED = (*_KNOWN, PROBABILITIES, REQUEST_KEY, "predicted_at", "received_at"
 PAIRED = ("prediction_id", *_KNOWN, REQUEST_KEY, "predicted_at")
 """Columns by which a shadow prediction is held against the answer beside it."""
 
+
+UNSAID = "unknown"
+"""A price's kind that was not said, and that no declaration tells."""
 
 PERIOD = timedelta(days=28)
 """Labels are put into windows anew from the first day of each period on, so that the windows of a day are the same
@@ -49,11 +61,14 @@ def period_start(day: date) -> date:
     return day - timedelta(days=day.toordinal() % PERIOD.days)
 
 
-def read_labelled(predictions: PredictionStore, as_of: datetime, oldest: timedelta) -> "Iterator[pd.DataFrame]":
+def read_labelled(
+    market: Market, predictions: PredictionStore, as_of: datetime, oldest: timedelta
+) -> "Iterator[pd.DataFrame]":
     """Yield the answers and the shadow predictions whose truth was known at a moment, answers first.
 
     Parameters
     ----------
+    market : Market
     predictions : PredictionStore
     as_of : datetime
         Labels received by then count, from the period of that day and from so long before it as a label may take.
@@ -62,9 +77,34 @@ def read_labelled(predictions: PredictionStore, as_of: datetime, oldest: timedel
     """
     began = period_start((as_of - timedelta(microseconds=1)).date())
     since = datetime(began.year, began.month, began.day, tzinfo=as_of.tzinfo) - oldest
+    column = market.price_kind_column
     for role in (ANSWER, SHADOW):
-        for frame in predictions.labels(as_of, since=since, role=role):
-            yield frame.loc[frame["received_at"] - frame["predicted_at"] <= oldest, list(KEPT)]
+        for frame in predictions.labels(as_of, since=since, role=role, price_kind=market.common_price_kind):
+            recent = frame[frame["received_at"] - frame["predicted_at"] <= oldest]
+            raw = None if column is None else read_listings(recent, [column.raw])
+            yield recent.assign(**{COMPARABLE: judge(market, recent, raw)})[list(KEPT)]
+
+
+def comparable(labelled: "pd.DataFrame") -> np.ndarray:
+    """Return which labelled predictions have a price of the kind that was predicted: a boolean mask.
+
+    Raises
+    ------
+    ProfileRefused
+        If the rows were stored before they said so.
+    """
+    if COMPARABLE not in labelled:
+        raise ProfileRefused("the labelled predictions were stored without the kind of their prices")
+    return labelled[COMPARABLE].to_numpy(dtype=bool)
+
+
+def count_others(frames: "Iterable[pd.DataFrame]") -> dict[str, int]:
+    """Return how many answers have a price of each kind that was not predicted; those are left out of everything."""
+    counted: Counter[str] = Counter()
+    for frame in frames:
+        others = frame[~comparable(frame) & (frame["role"] == ANSWER).to_numpy()]
+        counted.update(str(kind) for kind in others[REPORTED_KIND].astype(object).fillna(UNSAID))
+    return dict(sorted(counted.items()))
 
 
 def true_labels(labels: LabelScheme, frame: "pd.DataFrame") -> np.ndarray:
@@ -95,13 +135,13 @@ def summarize_labels(
     Parameters
     ----------
     frames : iterable of DataFrame
-        With the columns of ``SUMMARIZED``; shadow predictions are left out.
+        With the columns of ``SUMMARIZED``; shadow predictions are left out, and prices of another kind.
     labels_of : callable
         Returns what a version's categories mean, None where that is unknown: its rows are left out.
     """
     found: dict[int, dict[date, Outcomes]] = {}
     for frame in frames:
-        answers = frame[(frame["role"] == ANSWER).to_numpy()]
+        answers = frame[(frame["role"] == ANSWER).to_numpy() & comparable(frame)]
         days = answers["received_at"].dt.tz_localize(None).to_numpy().astype("datetime64[D]")
         versions, groups = version_numbers(answers), _groups_of(answers)
         for version in np.unique(versions[versions > 0]).tolist():
@@ -178,7 +218,7 @@ def merge_outcomes(categories: tuple[str, ...], by_day: Mapping[date, Outcomes])
 
 
 def first_rows(frames: "Iterable[pd.DataFrame]", role: str, version: int, rows: int) -> "pd.DataFrame":
-    """Return the predictions of a version whose labels came first, at most so many.
+    """Return the predictions of a version whose labels came first, at most so many; no price is of another kind.
 
     Parameters
     ----------
@@ -192,6 +232,7 @@ def first_rows(frames: "Iterable[pd.DataFrame]", role: str, version: int, rows: 
 
     kept: list[pd.DataFrame] = []
     for frame in frames:
-        of_version = frame[(version_numbers(frame) == version) & (frame["role"] == role).to_numpy()]
+        of_role = (version_numbers(frame) == version) & (frame["role"] == role).to_numpy()
+        of_version = frame[of_role & comparable(frame)]
         kept = [pd.concat([*kept, of_version.astype(object)], ignore_index=True).head(rows)]
     return kept[0]

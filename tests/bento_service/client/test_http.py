@@ -64,8 +64,10 @@ def small(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 def test_a_listing_its_feedback_and_the_model_are_answered(service: Service, ask: Ask) -> None:
     answer = ask(service.url, "predict", HOME)
     moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    accepted = ask(service.url, "feedback", answer["prediction_id"], price="3,100,000TL", observed_at=moment)
+    told = {"price": "3,100,000TL", "price_kind": "paid", "observed_at": moment}
+    accepted = ask(service.url, "feedback", answer["prediction_id"], **told)
     assert (accepted["prediction_id"], accepted["price"]) == (answer["prediction_id"], 3_100_000)
+    assert accepted["price_kind"] == "paid"
     assert accepted["observed_at"] == "2026-03-01T12:00:00.000000Z"
     assert ask(service.url, "model")["champion"]["model_version"] == answer["model_version"]
 

@@ -12,12 +12,12 @@ from housing_assets.inference.market import Market
 from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME, model_of, save
 from tests.bento_service.protocols.grpc_client import as_json, calling, predict_request, refusal
 from tests.bento_service.serving import AUTHORIZED, Service, serving
-from tests.other_markets import PARCELS, THREE_GRADES
+from tests.other_markets import PARCELS, THREE_GRADES, with_kind
 
 KEY = tuple(AUTHORIZED.items())
 
 
-@pytest.fixture(scope="module", params=[PARCELS, THREE_GRADES], ids=lambda market: market.name)
+@pytest.fixture(scope="module", params=[with_kind(PARCELS, "paid"), THREE_GRADES], ids=lambda market: market.name)
 def market(request: pytest.FixtureRequest) -> Market:
     found: Market = request.param
     return found
@@ -45,17 +45,20 @@ def test_listings_are_answered_the_same_over_http_and_grpc(service: Service, mar
 
 def test_feedback_tells_the_same_over_http_and_grpc(service: Service, market: Market) -> None:
     truth: dict[str, Any] = {"price": "$221,900"} if market.has_price else {"price_category": "A"}
-    parsed = {"price": 221_900.0} if market.has_price else truth
     as_message: dict[str, Any] = {"price": {"text": "$221,900"}} if market.has_price else truth
+    kinds: list[dict[str, Any]] = [{}, {"price_kind": "asking"}] if market.has_price else [{}]
     with service.client() as http, calling(service.grpc_port) as stub:
         prediction_id = http.post("/predict", json=SMALL_HOME).json()["prediction_id"]
-        reply = http.post("/feedback", json={"prediction_id": prediction_id, **truth}, headers=AUTHORIZED)
-        sent = SendFeedbackRequest(prediction_id=prediction_id, **as_message)
-        accepted = MessageToDict(stub.SendFeedback(sent, metadata=KEY), preserving_proto_field_name=True)
-    assert reply.status_code == 202
-    for found in (reply.json(), accepted):
-        assert found.keys() == {"feedback_id", "prediction_id", *truth, "observed_at", "received_at"}
-        assert {name: found[name] for name in parsed} == parsed
+        for kind in kinds:
+            told = {"prediction_id": prediction_id, **truth, **kind}
+            reply = http.post("/feedback", json=told, headers=AUTHORIZED)
+            assert reply.status_code == 202
+            sent = SendFeedbackRequest(prediction_id=prediction_id, **as_message, **kind)
+            accepted = MessageToDict(stub.SendFeedback(sent, metadata=KEY), preserving_proto_field_name=True)
+            parsed = {"price": 221_900.0, "price_kind": kind.get("price_kind", "paid")} if market.has_price else truth
+            for found in (reply.json(), accepted):
+                assert found.keys() == {"feedback_id", "prediction_id", *parsed, "observed_at", "received_at"}
+                assert {name: found[name] for name in parsed} == parsed
 
 
 def test_feedback_of_the_other_kind_is_refused_over_http_and_grpc(service: Service, market: Market) -> None:

@@ -286,7 +286,7 @@ def test_a_key_that_is_too_long_is_refused(stub: PriceClassifierStub) -> None:
 def test_feedback_reaches_the_store(
     stub: PriceClassifierStub, service: Service, price: str | float, expected: float
 ) -> None:
-    answer = stub.Predict(predict_request(HOME))
+    answer = stub.Predict(predict_request(HOME), metadata=(("x-request-id", "asked"),))
     moment = datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=UTC)
     observed_at = Timestamp()
     observed_at.FromDatetime(moment)
@@ -296,8 +296,10 @@ def test_feedback_reaches_the_store(
     assert accepted.prediction_id == answer.prediction_id
     assert accepted.price == expected
     assert accepted.observed_at.ToDatetime(UTC) == moment
-    query = "select prediction_id, price from feedback where feedback_id = ?"
-    assert stored(service, query, accepted.feedback_id) == (answer.prediction_id, expected)
+    query = "select prediction_id, price, price_kind from feedback where feedback_id = ?"
+    assert stored(service, query, accepted.feedback_id) == (answer.prediction_id, expected, "asking")
+    query = "select request_id from predictions where prediction_id = ?"
+    assert stored(service, query, answer.prediction_id) == ("asked",)
 
 
 def test_feedback_without_a_moment_is_of_now(stub: PriceClassifierStub) -> None:

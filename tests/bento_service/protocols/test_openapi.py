@@ -82,6 +82,10 @@ def test_feedback_is_described_as_the_market_takes_it(market: Market) -> None:
     require_valid(feedback, "Feedback", described)
     with pytest.raises(jsonschema.ValidationError):
         require_valid(other, "Feedback", described)
+    if market.has_price:
+        require_valid(feedback | {"price_kind": "paid"}, "Feedback", described)
+        with pytest.raises(jsonschema.ValidationError):
+            require_valid(feedback | {"price_kind": "sold"}, "Feedback", described)
     accepted = asyncio.run(classifier_of(snapshot).record_feedback(feedback, datetime(2026, 3, 1, tzinfo=UTC)))
     require_valid(accepted, "AcceptedPrice" if market.has_price else "AcceptedCategory", described)
 

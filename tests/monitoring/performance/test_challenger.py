@@ -29,6 +29,7 @@ def stored(role: str, version: int, predicted: np.ndarray, *, ids: range = range
             "price_category": predicted,
             "price": np.nan,
             "true_category": TRUTH,
+            "comparable": True,
             "request_key": [f"k{number}" for number in ids],
             "predicted_at": pd.Timestamp("2026-03-01T12:00Z"),
         }

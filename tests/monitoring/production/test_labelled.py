@@ -4,9 +4,12 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from housing_assets.inference.labels import LabelScheme
+from housing_assets.listings.price_kinds import judge
 from housing_assets.monitoring.production.labelled import (
+    count_others,
     first_rows,
     label_window,
     period_start,
@@ -14,8 +17,10 @@ from housing_assets.monitoring.production.labelled import (
     true_labels,
 )
 from housing_assets.monitoring.profiles.outcomes import Outcomes
-from tests.monitoring.small_markets import LABELS
+from housing_assets.monitoring.profiles.refused import ProfileRefused
+from tests.monitoring.small_markets import FIVE_BANDS, LABELS
 from tests.monitoring.small_platform import as_stored, outcomes_of
+from tests.other_markets import BOTH_KINDS
 
 BANDS, CLASSES = LABELS["five_bands"], LABELS["classes"]
 
@@ -35,6 +40,8 @@ def stored(version: int, day: int, rows: int, role: str = "answer") -> pd.DataFr
             "model_version": str(version),
             "price": np.nan,
             "true_category": said["price_category"],
+            "price_kind": None,
+            "comparable": True,
         }
     )
     return pd.concat([front, said], axis="columns")
@@ -58,6 +65,30 @@ def test_answers_are_summarized_by_version_and_day_without_shadows_and_unknown_v
     rows = {version: {day: one.rows for day, one in by_day.items()} for version, by_day in found.items()}
     assert rows == {1: {date(2026, 3, 1): 30, date(2026, 3, 2): 23}, 2: {date(2026, 3, 2): 10}}
     assert found[1][date(2026, 3, 2)].accuracy == 1
+
+
+def test_prices_of_another_kind_are_counted_and_neither_summarized_nor_compared() -> None:
+    paid = stored(1, 1, 10).assign(comparable=False, price_kind="paid")
+    unsaid = stored(1, 1, 5).assign(comparable=False)
+    shadow = stored(1, 1, 7, "shadow").assign(comparable=False, price_kind="paid")
+    frames = [stored(1, 1, 30), paid, unsaid, shadow]
+
+    assert count_others(frames) == {"paid": 10, "unknown": 5}
+    assert summarize_labels(frames, lambda version: CLASSES)[1][date(2026, 3, 1)].rows == 30
+    assert len(first_rows(iter([paid, *frames]), "answer", 1, 35)) == 30
+
+
+def test_where_requests_say_the_kind_of_price_only_one_of_that_kind_judges_the_answer() -> None:
+    kinds = pd.DataFrame({"price_kind": pd.Series(["asking", "paid", "paid", None, "paid"], dtype=object)})
+    asked = pd.DataFrame({"offer": ["asking", "asking", "paid", "paid", "sold"]})
+
+    assert judge(BOTH_KINDS, kinds, asked).tolist() == [True, False, True, False, False]
+    assert judge(FIVE_BANDS, kinds, None).tolist() == [True, False, False, False, False]
+
+
+def test_labels_that_were_stored_without_the_kind_of_their_prices_are_refused() -> None:
+    with pytest.raises(ProfileRefused, match="without the kind of their prices"):
+        summarize_labels([stored(1, 1, 3).drop(columns="comparable")], lambda version: CLASSES)
 
 
 def labels_on(*days: tuple[int, int]) -> dict[date, Outcomes]:

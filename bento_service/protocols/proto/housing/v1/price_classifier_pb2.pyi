@@ -94,32 +94,36 @@ class Band(_message.Message):
     def __init__(self, above: _Optional[float] = ..., up_to: _Optional[float] = ..., currency: _Optional[str] = ...) -> None: ...
 
 class SendFeedbackRequest(_message.Message):
-    __slots__ = ("prediction_id", "price", "observed_at", "price_category")
+    __slots__ = ("prediction_id", "price", "observed_at", "price_category", "price_kind")
     PREDICTION_ID_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
     OBSERVED_AT_FIELD_NUMBER: _ClassVar[int]
     PRICE_CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    PRICE_KIND_FIELD_NUMBER: _ClassVar[int]
     prediction_id: str
     price: Cell
     observed_at: _timestamp_pb2.Timestamp
     price_category: str
-    def __init__(self, prediction_id: _Optional[str] = ..., price: _Optional[_Union[Cell, _Mapping]] = ..., observed_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., price_category: _Optional[str] = ...) -> None: ...
+    price_kind: str
+    def __init__(self, prediction_id: _Optional[str] = ..., price: _Optional[_Union[Cell, _Mapping]] = ..., observed_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., price_category: _Optional[str] = ..., price_kind: _Optional[str] = ...) -> None: ...
 
 class SendFeedbackResponse(_message.Message):
-    __slots__ = ("feedback_id", "prediction_id", "price", "observed_at", "received_at", "price_category")
+    __slots__ = ("feedback_id", "prediction_id", "price", "observed_at", "received_at", "price_category", "price_kind")
     FEEDBACK_ID_FIELD_NUMBER: _ClassVar[int]
     PREDICTION_ID_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
     OBSERVED_AT_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_AT_FIELD_NUMBER: _ClassVar[int]
     PRICE_CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    PRICE_KIND_FIELD_NUMBER: _ClassVar[int]
     feedback_id: str
     prediction_id: str
     price: float
     observed_at: _timestamp_pb2.Timestamp
     received_at: _timestamp_pb2.Timestamp
     price_category: str
-    def __init__(self, feedback_id: _Optional[str] = ..., prediction_id: _Optional[str] = ..., price: _Optional[float] = ..., observed_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., received_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., price_category: _Optional[str] = ...) -> None: ...
+    price_kind: str
+    def __init__(self, feedback_id: _Optional[str] = ..., prediction_id: _Optional[str] = ..., price: _Optional[float] = ..., observed_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., received_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., price_category: _Optional[str] = ..., price_kind: _Optional[str] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ()
