@@ -67,7 +67,8 @@ class PerformanceConfig(ReportConfig):
         default=0.02,
         gt=0,
         lt=1,
-        description="Accuracy that a version may lose against the one it replaced, on the same rows.",
+        description="Accuracy that a version may lose against the one it replaced, on the same rows, and up to which a "
+        "challenger is as good as the champion.",
     )
     trial_days: int = Field(
         default=30,

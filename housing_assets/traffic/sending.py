@@ -142,7 +142,9 @@ def _schedule(
         target = cells.pop(market.target_column.raw, None)
         at = start + timedelta(days=1) * (number / len(rows))
         headers = {"housing-as-of": at.isoformat()} if plan.day else {}
-        truth = {field_name: target} if labelled[number] and target is not None else {}
+        truth: dict[str, Any] = {field_name: target} if labelled[number] and target is not None else {}
+        if truth and market.price_kind_column is not None:
+            truth["price_kind"] = cells.get(market.price_kind_column.raw)
         yield number / plan.rate, cells, truth, headers
 
 

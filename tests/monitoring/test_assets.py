@@ -405,13 +405,14 @@ def test_a_store_that_cannot_be_reached_fails_clearly(tmp_path: Path, instance: 
     assert "geheim" not in str(failure.event_specific_data)
 
 
-def test_a_challenger_that_predicts_in_shadow_is_compared_on_the_same_rows_and_nothing_follows(
+def test_a_challenger_that_predicts_in_shadow_or_answers_is_compared_on_the_same_rows_and_nothing_follows(
     fresh: Watched, artifact: ModelArtifact
 ) -> None:
     day = date(2026, 6, 1)
     fresh.promote(wrong(artifact))
     challenger = fresh.stage(artifact)
     fresh.answer(wrong(artifact), day, 600, seed=3, labelled=True, shadow=(challenger.number, artifact))
+    fresh.answer(artifact, day, 100, seed=4, labelled=True, version=challenger.number, tier="staging")
 
     result = fresh.materialize(day)
 
@@ -423,7 +424,10 @@ def test_a_challenger_that_predicts_in_shadow_is_compared_on_the_same_rows_and_n
     assert shown.metadata["challenger_accuracy"].value > 0.6 > shown.metadata["challenger_baseline_accuracy"].value
     report = json.loads((fresh.value("performance_report", day) / "performance_report.json").read_text())
     assert report["challenger"]["version"] == 2
-    assert report["challenger"]["paired"]["rows"] == report["report"]["rows"]
+    assert report["challenger"]["verdict"] == shown.metadata["challenger_verdict"].value == "better"
+    answered = {one["version"]: one["rows"] for one in report["versions"]}
+    assert answered.keys() == {1, 2}  # the challenger's share, which the champion answers again
+    assert report["challenger"]["paired"]["rows"] == sum(answered.values())
     (held,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "performance_held"]
     assert told(held, "model_version") == "1"
     assert not told(held, "worse_than_replaced")

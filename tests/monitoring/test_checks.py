@@ -60,7 +60,9 @@ def test_what_is_found_of_a_replaced_version_does_not_count(changes: dict[str, A
 
 def test_a_version_worse_than_the_one_it_replaced_fails_with_the_reason() -> None:
     held = PerformanceReport("Performance holds up.", insufficient=False, failed=False)
-    paired = PairedComparison(rows=480, accuracy=0.5, baseline_accuracy=0.8, worse_p=1e-9, better_p=1.0)
+    paired = PairedComparison(
+        rows=480, accuracy=0.5, baseline_accuracy=0.8, worse_p=1e-9, better_p=1.0, low=-0.4, high=-0.2
+    )
 
     result = performance_check(Performance(3, 2, held, against_replaced=paired, worse_than_replaced=True))
 

@@ -1,6 +1,7 @@
-"""The challenger against the champion on the requests that both predicted, the challenger in shadow."""
+"""The challenger against the champion on the same labelled requests: those that it predicted in shadow, or answered."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from housing_assets.inference.labels import LabelScheme
@@ -16,6 +17,15 @@ ANSWERED = "answered_category"
 """Column of what the champion answered, beside the challenger's prediction."""
 
 
+class Verdict(StrEnum):
+    """What labelled rows say of a challenger."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    AS_GOOD = "as good"
+    OPEN = "not enough evidence"
+
+
 @dataclass(frozen=True)
 class Challenge:
     """How a challenger does beside the champion. It is shown; nothing follows by itself.
@@ -24,6 +34,7 @@ class Challenge:
     ----------
     version : int
         The challenger.
+    verdict : Verdict
     summary : str
         The outcome in a sentence.
     paired : PairedComparison or None
@@ -31,13 +42,19 @@ class Challenge:
     """
 
     version: int
+    verdict: Verdict
     summary: str
     paired: PairedComparison | None
 
+    @classmethod
+    def not_judged(cls, version: int, reason: str) -> "Challenge":
+        """Return that a challenger cannot be judged, and why."""
+        return cls(version, Verdict.OPEN, f"The challenger, version {version}, is not judged: {reason}.", None)
+
 
 def judge_challenger(
-    labels: LabelScheme, pairs: "pd.DataFrame", version: int, *, min_rows: int, largest_p: float
-) -> Challenge | None:
+    labels: LabelScheme, pairs: "pd.DataFrame", version: int, *, min_rows: int, largest_p: float, margin: float
+) -> Challenge:
     """Compare a challenger with the champion.
 
     Parameters
@@ -45,34 +62,55 @@ def judge_challenger(
     labels : LabelScheme
         Of both versions.
     pairs : DataFrame
-        As ``pair_with_shadow`` returns them.
+        With the columns of ``PAIRED`` and ``answered_category``.
     version : int
         The challenger.
     min_rows : int
         Labelled rows that are needed.
     largest_p : float
         Of a difference that is not put down to chance.
-
-    Returns
-    -------
-    Challenge or None
-        None where there are no rows: nothing predicts in shadow.
+    margin : float
+        Difference in accuracy up to which both are as good.
     """
     predicted, baseline = (read_codes(pairs[name], labels.categories) for name in (PREDICTED, ANSWERED))
     paired = compare_paired(true_labels(labels, pairs), predicted, baseline, blocks_of(pairs))
-    if paired is None:
-        return None
-    if paired.rows < min_rows:
-        few = f"{paired.rows:,} labelled shadow predictions, at least {min_rows:,} are needed"
-        return Challenge(version, f"The challenger, version {version}, is not judged: {few}.", None)
-    does = "does about as well as"
-    if paired.p < largest_p:
-        does = "does better than" if paired.better_p < paired.worse_p else "does worse than"
-    summary = (
-        f"The challenger, version {version}, {does} the champion on the same {paired.rows:,} labelled rows: accuracy "
-        f"{paired.accuracy:.3f} against {paired.baseline_accuracy:.3f} (p {paired.p:.2g}, whenever one looks)."
+    rows = paired.rows if paired else 0
+    if paired is None or rows < min_rows:
+        few = f"{rows:,} labelled rows that both have predicted, at least {min_rows:,} are needed"
+        return Challenge.not_judged(version, few)
+    verdict = judge_difference(paired, largest_p, margin)
+    does = {
+        Verdict.BETTER: "does better than the champion",
+        Verdict.WORSE: "does worse than the champion",
+        Verdict.AS_GOOD: f"is as good as the champion, to within {margin * 100:g} points,",
+        Verdict.OPEN: "cannot be told from the champion yet",
+    }[verdict]
+    return Challenge(
+        version,
+        verdict,
+        f"The challenger, version {version}, {does} on the same {rows:,} labelled rows: accuracy {paired.accuracy:.3f} "
+        f"against {paired.baseline_accuracy:.3f}, a difference of {paired.low * 100:+.1f} to {paired.high * 100:+.1f} "
+        f"points (p {paired.p:.2g}; both whenever one looks).",
+        paired,
     )
-    return Challenge(version, summary, paired)
+
+
+def judge_difference(paired: PairedComparison, largest_p: float, margin: float) -> Verdict:
+    """Return what is known of the difference between two versions.
+
+    Parameters
+    ----------
+    paired : PairedComparison
+    largest_p : float
+        Of a difference that is not put down to chance.
+    margin : float
+        Difference in accuracy up to which both are as good.
+    """
+    if -margin <= paired.low and paired.high <= margin:
+        return Verdict.AS_GOOD
+    if paired.p < largest_p:
+        return Verdict.BETTER if paired.better_p < paired.worse_p else Verdict.WORSE
+    return Verdict.OPEN
 
 
 def pair_with_shadow(labelled: Frames, champion: int, challenger: int, rows: int) -> "pd.DataFrame":

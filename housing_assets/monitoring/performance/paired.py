@@ -16,6 +16,9 @@ PRIOR_ROWS = 25.0
 """Squared difference at which the test is quickest: that of 200 rows, of which two versions answer one in eight
 otherwise."""
 
+LEVEL = 0.05
+"""Share of the tests in which the difference is ever outside its interval."""
+
 
 @dataclass(frozen=True)
 class PairedComparison:
@@ -29,6 +32,8 @@ class PairedComparison:
     worse_p, better_p : float
         Always-valid p of the version being no worse, and no better: of two equal versions each is ever below a level,
         at whatever day one looks, in no more than that share of the cases.
+    low, high : float
+        Always-valid 95 % interval of the difference in accuracy, the version in question less the other one.
     """
 
     rows: int
@@ -36,6 +41,8 @@ class PairedComparison:
     baseline_accuracy: float
     worse_p: float
     better_p: float
+    low: float
+    high: float
 
     @property
     def p(self) -> float:
@@ -71,9 +78,16 @@ def compare_paired(
         return None
     right, baseline_right = (predicted == truth)[known], (baseline == truth)[known]
     _, codes = np.unique(blocks[known], return_inverse=True)
-    lost = np.bincount(codes, baseline_right.astype(np.float64) - right)
+    gained = np.bincount(codes, right.astype(np.float64) - baseline_right)
+    low, high = always_valid_interval(gained, np.bincount(codes))
     return PairedComparison(
-        int(known.sum()), float(right.mean()), float(baseline_right.mean()), always_valid_p(lost), always_valid_p(-lost)
+        rows=int(known.sum()),
+        accuracy=float(right.mean()),
+        baseline_accuracy=float(baseline_right.mean()),
+        worse_p=always_valid_p(-gained),
+        better_p=always_valid_p(gained),
+        low=low,
+        high=high,
     )
 
 
@@ -99,6 +113,28 @@ def always_valid_p(differences: np.ndarray) -> float:
         + float(special.log_ndtr(total / math.sqrt(squares)))
     )
     return math.exp(-max(log_e, 0.0))
+
+
+def always_valid_interval(differences: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
+    """Return an interval of the difference of a row, valid at every moment at which it is asked.
+
+    It is what the mixture of ``always_valid_p``, taken both ways, does not reject, with the variance between the blocks
+    in place of the symmetry that only equal versions have: an asymptotic confidence sequence (Robbins 1970,
+    "Statistical methods related to the law of the iterated logarithm"; Waudby-Smith et al. 2024, "Time-uniform central
+    limit theory and asymptotic confidence sequences").
+
+    Parameters
+    ----------
+    differences : ndarray of shape (n_blocks,), float64
+        Sum of each block, of all that has been seen since the test began.
+    rows : ndarray of shape (n_blocks,), int
+        Of each block; the difference of a row is that of all rows, so that large blocks weigh more.
+    """
+    total = float(rows.sum())
+    mean = float(differences.sum()) / total
+    squares = float(((differences - mean * rows) ** 2).sum()) + PRIOR_ROWS
+    margin = math.sqrt(squares * math.log(squares / (PRIOR_ROWS * LEVEL**2))) / total
+    return max(mean - margin, -1.0), min(mean + margin, 1.0)
 
 
 def blocks_of(labelled: "pd.DataFrame") -> np.ndarray:

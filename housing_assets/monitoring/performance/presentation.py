@@ -53,6 +53,7 @@ def metadata(performance: Performance) -> dict[str, Any]:
         shown |= {f"against_replaced_{name}": value for name, value in asdict(performance.against_replaced).items()}
     if challenge is not None:
         shown |= {"challenger_version": challenge.version, "challenger": challenge.summary}
+        shown["challenger_verdict"] = challenge.verdict.value
     if challenge is not None and challenge.paired is not None:
         shown |= {f"challenger_{name}": value for name, value in asdict(challenge.paired).items()}
     if performance.by_day:

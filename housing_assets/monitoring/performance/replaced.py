@@ -39,10 +39,22 @@ def compare_with_replaced(
     mlflow.exceptions.MlflowException, ValueError, OSError
         If the replaced version cannot be loaded.
     """
-    raw = read_listings(labelled, [column.raw for column in market.inputs])
-    again = registry.predict(replaced, raw)
-    predicted, baseline = (read_codes(each[PREDICTED], labels.categories) for each in (labelled, again))
+    again = answer_again(market, labelled, replaced, registry)
+    predicted, baseline = (read_codes(each, labels.categories) for each in (labelled[PREDICTED], again))
     return compare_paired(true_labels(labels, labelled), predicted, baseline, blocks_of(labelled))
+
+
+def answer_again(market: Market, labelled: "pd.DataFrame", version: Version, registry: ModelRegistry) -> "pd.Series":
+    """Return the category that a version answers to listings which another one has answered.
+
+    Raises
+    ------
+    mlflow.exceptions.MlflowException, ValueError, OSError
+        If the version cannot be loaded.
+    """
+    raw = read_listings(labelled, [column.raw for column in market.inputs])
+    answers = registry.predict(version, raw)[PREDICTED]
+    return answers.set_axis(labelled.index)
 
 
 def describe_loss(version: int, paired: PairedComparison) -> str:

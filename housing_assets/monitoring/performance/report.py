@@ -3,19 +3,21 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from housing_assets.inference.market import Market
 from housing_assets.monitoring.options import PerformanceConfig
-from housing_assets.monitoring.performance.challenger import Challenge, judge_challenger, pair_with_shadow
+from housing_assets.monitoring.performance.challenger import ANSWERED, Challenge, judge_challenger, pair_with_shadow
 from housing_assets.monitoring.performance.estimate import Estimate, estimate_accuracy
 from housing_assets.monitoring.performance.judging import PerformanceReport, judge_performance
 from housing_assets.monitoring.performance.paired import PairedComparison
-from housing_assets.monitoring.performance.replaced import compare_with_replaced, describe_loss
+from housing_assets.monitoring.performance.replaced import answer_again, compare_with_replaced, describe_loss
 from housing_assets.monitoring.production.days import DayProfiles
 from housing_assets.monitoring.production.frames import Frames
 from housing_assets.monitoring.production.labelled import (
     ANSWER,
     COUNTED,
+    PAIRED,
     SUMMARIZED,
     count_others,
     first_rows,
@@ -27,6 +29,9 @@ from housing_assets.monitoring.production.references import References
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 from housing_assets.monitoring.profiles.refused import ProfileRefused
 from resources.model_registry import REPLACED, ModelRegistry
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -174,14 +179,35 @@ class PerformanceJudge:
         if challenger is None or labels is None:
             return None
         pairs = pair_with_shadow(labelled, version, challenger.number, self.config.compared_rows)
-        if not len(pairs):
+        answered = first_rows(labelled.read(), ANSWER, challenger.number, self.config.compared_rows)
+        if not len(pairs) and not len(answered):
             return None
         if not self._means_the_same(version, challenger.number):
-            summary = f"The challenger, version {challenger.number}, is not judged: its categories mean something else."
-            return Challenge(challenger.number, summary, None)
+            return Challenge.not_judged(challenger.number, "its categories mean something else")
         return judge_challenger(
-            labels, pairs, challenger.number, min_rows=self.config.min_rows, largest_p=self.config.performance_p
+            labels,
+            self._add_answered(pairs, answered, version),
+            challenger.number,
+            min_rows=self.config.min_rows,
+            largest_p=self.config.performance_p,
+            margin=self.config.replaced_drop,
         )
+
+    def _add_answered(self, pairs: "pd.DataFrame", answered: "pd.DataFrame", version: int) -> "pd.DataFrame":
+        """Return pairs with what the challenger answered behind them, and the champion would have."""
+        import pandas as pd
+        from mlflow.exceptions import MlflowException
+
+        champion = self.references.version(version)
+        if not len(answered) or champion is None:
+            return pairs
+        try:
+            again = answer_again(self.market, answered, champion, self.registry)
+        except (MlflowException, ValueError, OSError) as fault:
+            self.warn(f"version {version} cannot answer what the challenger has answered: {fault}")
+            return pairs
+        beside = answered.assign(**{ANSWERED: again})[[*PAIRED, ANSWERED]]
+        return pd.concat([pairs[[*PAIRED, ANSWERED]], beside], ignore_index=True)
 
     def _means_the_same(self, *versions: int) -> bool:
         """Return whether the categories of some versions are the same, with the same edges of one kind of price."""

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from housing_assets.monitoring.performance.challenger import ANSWERED, Challenge, judge_challenger, pair_with_shadow
+from housing_assets.monitoring.performance.challenger import (
+    ANSWERED,
+    Challenge,
+    Verdict,
+    judge_challenger,
+    judge_difference,
+    pair_with_shadow,
+)
+from housing_assets.monitoring.performance.paired import compare_paired
 from housing_assets.monitoring.production.frames import Frames
 from tests.monitoring.small_markets import LABELS
 
@@ -36,20 +44,28 @@ def stored(role: str, version: int, predicted: np.ndarray, *, ids: range = range
     )
 
 
-def judged(folder: Path, *frames: pd.DataFrame, rows: int = 2_000, min_rows: int = 200) -> Challenge | None:
+def judged(folder: Path, *frames: pd.DataFrame, rows: int = 2_000, min_rows: int = 200) -> Challenge:
     pairs = pair_with_shadow(Frames.write(frames, folder), champion=1, challenger=2, rows=rows)
-    return judge_challenger(LABELS["classes"], pairs, 2, min_rows=min_rows, largest_p=0.05)
+    return judge_challenger(LABELS["classes"], pairs, 2, min_rows=min_rows, largest_p=0.05, margin=0.02)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "does"), [(60, "does better than"), (180, "does worse than"), (118, "does about as well as")]
+    ("wrong", "verdict", "does"),
+    [
+        (60, Verdict.BETTER, "does better than the champion on"),
+        (180, Verdict.WORSE, "does worse than the champion on"),
+        (118, Verdict.OPEN, "cannot be told from the champion yet on"),
+    ],
 )
-def test_a_challenger_is_held_against_the_champion_on_the_same_rows(tmp_path: Path, wrong: int, does: str) -> None:
+def test_a_challenger_is_held_against_the_champion_on_the_same_rows(
+    tmp_path: Path, wrong: int, verdict: Verdict, does: str
+) -> None:
     found = judged(tmp_path, stored("answer", 1, mistaken(120)), stored("shadow", 2, mistaken(wrong)))
 
-    assert found is not None
-    assert found.summary.startswith(f"The challenger, version 2, {does} the champion on the same 600 labelled rows: ")
+    assert found.verdict is verdict
+    assert found.summary.startswith(f"The challenger, version 2, {does} the same 600 labelled rows: ")
     assert found.paired is not None
+    assert found.paired.low < (120 - wrong) / ROWS < found.paired.high
     assert (found.paired.accuracy, found.paired.baseline_accuracy) == (1 - wrong / ROWS, 0.8)
 
 
@@ -62,9 +78,21 @@ def test_only_rows_that_the_champion_answered_and_this_challenger_predicted_are_
         stored("shadow", 2, mistaken(0), ids=range(300, 300 + ROWS)),
     )
 
-    assert found is not None
     assert found.paired is not None
     assert found.paired.rows == 300
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"), [(600, Verdict.OPEN), (6_000, Verdict.AS_GOOD)], ids=["few rows", "many rows"]
+)
+def test_only_enough_rows_show_that_a_challenger_is_as_good(rows: int, verdict: Verdict) -> None:
+    """That no difference was found in a few hundred rows says little: it may still be some points."""
+    generator = np.random.default_rng(0)
+    truth = np.zeros(rows, int)
+    champion, challenger = (np.where(generator.random(rows) < 0.05, 1, 0) for _ in range(2))
+    paired = compare_paired(truth, challenger, champion, np.arange(rows))
+    assert paired is not None
+    assert judge_difference(paired, 0.05, 0.02) is verdict
 
 
 def test_the_first_shadow_predictions_are_compared(tmp_path: Path) -> None:
@@ -76,12 +104,9 @@ def test_the_first_shadow_predictions_are_compared(tmp_path: Path) -> None:
     assert pairs[ANSWERED].tolist() == TRUTH[:50].tolist()
 
 
-def test_too_few_rows_are_not_judged_and_none_say_nothing(tmp_path: Path) -> None:
+def test_too_few_rows_are_not_judged(tmp_path: Path) -> None:
     few = judged(tmp_path, stored("answer", 1, mistaken(0)), stored("shadow", 2, mistaken(0))[:199])
 
-    assert few == Challenge(
-        2,
-        "The challenger, version 2, is not judged: 199 labelled shadow predictions, at least 200 are needed.",
-        None,
-    )
-    assert judged(tmp_path, stored("answer", 1, mistaken(0))) is None
+    of_few = "199 labelled rows that both have predicted, at least 200 are needed"
+    assert few == Challenge.not_judged(2, of_few)
+    assert few.verdict is Verdict.OPEN

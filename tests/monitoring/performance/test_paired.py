@@ -2,7 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from housing_assets.monitoring.performance.paired import PairedComparison, always_valid_p, blocks_of, compare_paired
+from housing_assets.monitoring.performance.paired import (
+    PairedComparison,
+    always_valid_interval,
+    always_valid_p,
+    blocks_of,
+    compare_paired,
+)
 from housing_assets.monitoring.profiles.refused import ProfileRefused
 
 LABELS = np.tile([0, 1, 2], 200)
@@ -70,6 +76,17 @@ def test_a_version_that_is_five_points_worse_is_told_so_within_days() -> None:
     lost = generator.choice([-1, 0, 1], 2_000, p=[0.04, 0.87, 0.09])
     assert always_valid_p(lost[:1_000].astype(float)) < 0.05
     assert always_valid_p(-lost.astype(float)) == 1.0
+
+
+@pytest.mark.parametrize("lost", [0.0, 0.03])
+def test_the_interval_holds_the_difference_at_all_60_looks_in_95_of_100_runs(lost: float) -> None:
+    generator, missed, runs = np.random.default_rng(7), 0, 200
+    for _ in range(runs):
+        alone = generator.choice([-1, 0, 1], (60 * 20, 10), p=[0.06 + lost, 0.88 - lost, 0.06])
+        sums, rows = alone.sum(axis=1).astype(float), np.full(60 * 20, 10)
+        looks = (always_valid_interval(sums[:seen], rows[:seen]) for seen in range(20, len(sums) + 1, 20))
+        missed += any(not low <= -lost <= high for low, high in looks)
+    assert missed / runs <= 0.05
 
 
 def test_rows_of_a_block_are_one_observation() -> None:
