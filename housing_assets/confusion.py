@@ -1,4 +1,4 @@
-"""Counts of true against predicted categories, and macro-F1 of them: one implementation for training and monitoring."""
+"""Counts of true against predicted categories, and what follows from them, for training and monitoring alike."""
 
 import numpy as np
 
@@ -32,9 +32,17 @@ def f1_scores(counts: np.ndarray) -> np.ndarray:
     -------
     f1 : ndarray of shape (..., n_categories), float64
     """
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    mentioned = counts.sum(axis=-1) + counts.sum(axis=-2)
-    return np.divide(2.0 * hits, mentioned, out=np.zeros(hits.shape), where=mentioned > 0)
+    return _share(2.0 * _hits(counts), counts.sum(axis=-1) + counts.sum(axis=-2))
+
+
+def precisions(counts: np.ndarray) -> np.ndarray:
+    """Return the precision of each category, 0 of one that is not predicted; shapes as in ``f1_scores``."""
+    return _share(_hits(counts), counts.sum(axis=-2))
+
+
+def recalls(counts: np.ndarray) -> np.ndarray:
+    """Return the recall of each category, 0 of one that is not true; shapes as in ``f1_scores``."""
+    return _share(_hits(counts), counts.sum(axis=-1))
 
 
 def macro_f1(counts: np.ndarray) -> np.ndarray:
@@ -50,3 +58,11 @@ def macro_f1(counts: np.ndarray) -> np.ndarray:
     macro_f1 : ndarray of shape (...), float64
     """
     return f1_scores(counts).mean(axis=-1)
+
+
+def _hits(counts: np.ndarray) -> np.ndarray:
+    return np.diagonal(counts, axis1=-2, axis2=-1)
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)

@@ -29,16 +29,21 @@ def cross_frame(market: Market, listings: "pd.DataFrame") -> "pd.DataFrame":
     -------
     crossed : DataFrame of shape (n_rows, n_values + n_bins + n_grids + n_crosses + n_quotients)
     """
-    binned = listings.assign(
-        **{bin_.name: _bin(listings[bin_.of].to_numpy(), bin_.text) for bin_ in market.bins},
-        **{grid.name: _cells(grid, listings) for grid in market.grids},
-    )
+    binned = bin_frame(market, listings)
     crosses = {crossed_as: _cross([binned[name] for name in names]) for crossed_as, names in market.named_crosses}
     quotients = {
         quotient.name: _divide(listings[quotient.dividend].to_numpy(), listings[quotient.divisor].to_numpy())
         for quotient in market.quotients
     }
     return binned.assign(**crosses, **quotients)
+
+
+def bin_frame(market: Market, listings: "pd.DataFrame") -> "pd.DataFrame":
+    """Add the declared bins and grids (category) to typed listings."""
+    return listings.assign(
+        **{bin_.name: _bin(listings[bin_.of].to_numpy(), bin_.text) for bin_ in market.bins},
+        **{grid.name: _cells(grid, listings) for grid in market.grids},
+    )
 
 
 def _bin(numbers: np.ndarray, text: Callable[[float], str | None]) -> "pd.Categorical[Any]":

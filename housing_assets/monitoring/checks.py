@@ -45,6 +45,8 @@ DRIFT_CHECKS = {
 
 FEATURES_CHECK, PERFORMANCE_CHECK = "features_valid", "performance_held"
 
+PARTS_CHECK = "performance_held_everywhere"
+
 REFUSALS_CHECK, TRAFFIC_CHECK = "refusals_within_limit", "traffic_held"
 
 ALERTING_REPORTS = frozenset({"input_report", "traffic_report"})
@@ -64,7 +66,9 @@ _DESCRIPTIONS = {
         "values), and no median has moved severely."
     },
     "performance_report": {
-        PERFORMANCE_CHECK: "Accuracy of the production version on labelled predictions holds up against its holdout."
+        PERFORMANCE_CHECK: "Accuracy of the production version on labelled predictions holds up against its holdout.",
+        PARTS_CHECK: "No category, segment or confidence does worse on labelled predictions than the holdout makes "
+        "expect.",
     },
     "traffic_report": {
         REFUSALS_CHECK: "The share of listings that were refused (422) is within its limit.",
@@ -115,7 +119,7 @@ def validation_results(report: "ValidationReport", context: "ReportContext") -> 
 def performance_results(
     performance: "Performance", limits: "Thresholds", context: "ReportContext"
 ) -> list[dg.AssetCheckResult]:
-    """Return the check of a performance report.
+    """Return the checks of a performance report.
 
     Parameters
     ----------
@@ -124,7 +128,10 @@ def performance_results(
         What it was judged by.
     context : ReportContext
     """
-    return [_guarded(PERFORMANCE_CHECK, context, lambda: _performance_result(performance, limits, context))]
+    return [
+        _guarded(PERFORMANCE_CHECK, context, lambda: _performance_result(performance, limits, context)),
+        _guarded(PARTS_CHECK, context, lambda: _parts_result(performance, limits, context)),
+    ]
 
 
 def traffic_results(report: "TrafficReport", context: "ReportContext") -> list[dg.AssetCheckResult]:
@@ -221,6 +228,25 @@ def _performance_result(
         worse_than_replaced=performance.worse_than_replaced,
     )
     return _result(PERFORMANCE_CHECK, verdict, passed=not report.failed and not performance.worse_than_replaced)
+
+
+def _parts_result(performance: "Performance", limits: "Thresholds", context: "ReportContext") -> dg.AssetCheckResult:
+    breakdown = performance.breakdown
+    worse, findings = (breakdown.material, breakdown.findings) if breakdown else ((), ())
+    first = findings[0] if findings else None
+    verdict = Verdict(
+        **_about(context),
+        insufficient=performance.report.insufficient,
+        counts_toward_retraining=False,
+        severe=False,
+        summary=breakdown.summary if breakdown else performance.report.summary,
+        columns=tuple(dict.fromkeys(one.column for one in worse)),
+        value=first.effect if first else 0.0,
+        threshold=limits.performance_drop,
+        p=1.0 if first is None or first.p is None else first.p,
+        q=1.0 if first is None or first.q is None else first.q,
+    )
+    return _result(PARTS_CHECK, verdict, passed=not worse, findings=findings)
 
 
 def _refusals_result(report: "TrafficReport", context: "ReportContext") -> dg.AssetCheckResult:

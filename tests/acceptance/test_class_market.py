@@ -85,7 +85,7 @@ def test_each_digit_has_a_probability_over_http_and_grpc(served: Served, digits:
 
 def test_an_ordinary_day_passes_all_checks(judged: Mapping[str, dict[str, Judged]]) -> None:
     assert failed(judged["ordinary"]) == {}
-    assert len(judged["ordinary"]) == 11
+    assert len(judged["ordinary"]) == 12
 
 
 def test_inverted_images_fail_the_checks_and_the_labelled_ones_are_learned_from(

@@ -128,7 +128,7 @@ def test_a_day_of_sales_passes_all_checks(platform: Platform, processes: Process
     checks = judge(platform, processes, ORDINARY)
 
     assert failed(checks) == {}
-    assert len(checks) == 11
+    assert len(checks) == 12
     assert platform.decide()[0].outcome == "nothing found"
 
 
@@ -140,7 +140,7 @@ def test_dearer_sales_fail_the_performance_alone_and_call_for_a_retraining(
 
     checks = judge(platform, processes, DEARER)
 
-    assert set(failed(checks)) == {"performance_held"}
+    assert set(failed(checks)) == {"performance_held", "performance_held_everywhere"}
     decision, request = platform.decide()
     assert decision.outcome == "retrain", decision.reason
     assert request is not None

@@ -29,6 +29,7 @@ FIVE_BANDS = Market(
         Column("Listed", "2026-02-28", Day(), (Value("listed_on", Role.CLOCK),)),
         Column("Rent", "900", Number(), (Value("rent", Role.PRICE, 1, 1e6),), required=True),
     ),
+    segments=("quarter",),
 )
 
 _ENERGY = ("good", "fair", "poor")

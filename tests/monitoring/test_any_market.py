@@ -211,11 +211,18 @@ def test_the_daily_assets_judge_a_day_of_any_market(market: Market, tmp_path: Pa
 
     assert result.success
     evaluations = result.get_asset_check_evaluations()
-    assert len(evaluations) == 9
+    assert len(evaluations) == 10
     assert all(one.passed and not one.metadata["insufficient"].value for one in evaluations)
     report = json.loads((tmp_path / "assets/performance_report" / str(DAY) / "performance_report.json").read_text())
     assert report["report"]["rows"] == 800
     assert report["report"]["accuracy"] == pytest.approx(0.8, abs=0.05)
+    parts = report["breakdown"]
+    assert [one["category"] for one in parts["categories"]] == list(market.categories)
+    assert sum(one["rows"] for one in parts["categories"]) == sum(one["rows"] for one in parts["confidences"]) == 800
+    quarters = {one["value"]: one["rows"] for one in parts["segments"]}
+    assert (set(quarters), sum(quarters.values())) == (
+        ({"north", "south", "west"}, 800) if market.segments else (set(), 0)
+    )
     assert report["other_price_kinds"] == ({"paid": 200} if market.has_price else {})
     assert ("(asking) are left out: 200 paid." in report["summary"]) == market.has_price
     profiles = DayProfiles.load(tmp_path / "assets/production_profile" / str(DAY))

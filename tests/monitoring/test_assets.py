@@ -35,9 +35,10 @@ CHECKS = {
     "missing_values_within_limit",
     "features_valid",
     "performance_held",
+    "performance_held_everywhere",
 }
 
-UNWINDOWED = {"performance_held", "no_held_day_learned"}
+UNWINDOWED = {"performance_held", "performance_held_everywhere", "no_held_day_learned"}
 """Checks that do not need requests of the day."""
 
 KEYS = {
@@ -248,7 +249,11 @@ def test_prices_that_no_longer_follow_from_listings_are_found_by_the_labels_of_o
     assert failed(fresh.judge(date(2026, 5, 3))) == set()
     evaluations = fresh.judge(date(2026, 5, 4))
 
-    assert failed(evaluations) == {"performance_held"}
+    assert failed(evaluations) == {"performance_held", "performance_held_everywhere"}
+    parts = evaluations["performance_held_everywhere"]
+    assert parts.severity == dg.AssetCheckSeverity.WARN
+    assert not told(parts, "counts_toward_retraining")
+    assert "recall" in told(parts, "verdict")
     held = evaluations["performance_held"]
     assert told(held, "counts_toward_retraining")
     assert not told(held, "worse_than_replaced")

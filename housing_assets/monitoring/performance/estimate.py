@@ -20,6 +20,23 @@ class Estimate(NamedTuple):
     high: float
 
 
+class Expected(NamedTuple):
+    """Accuracy of predictions that are so sure, by what that was worth on the holdout.
+
+    Attributes
+    ----------
+    accuracy : float
+    sampling : float
+        Variance of the accuracy of as many independent predictions.
+    uncertainty : float
+        Variance of what is expected: the holdout is finite.
+    """
+
+    accuracy: float
+    sampling: float
+    uncertainty: float
+
+
 def estimate_accuracy(holdout: Outcomes, predictions: PredictionProfile) -> Estimate:
     """Estimate the accuracy of predictions without labels (CBPE, NannyML) from what such confidence was worth.
 
@@ -38,10 +55,26 @@ def estimate_accuracy(holdout: Outcomes, predictions: PredictionProfile) -> Esti
         If they are of other categories.
     """
     require_same_categories(holdout.categories, predictions.categories)
-    right = (holdout.hits + _MIDDLES) / (holdout.confidences + 1)
-    share = predictions.confidences / predictions.rows
-    accuracy = float((share * right).sum())
-    doubt = right * (1 - right)
-    variance = (share * doubt).sum() / predictions.rows + (share**2 * doubt / (holdout.confidences + 1)).sum()
-    margin = 2 * math.sqrt(variance)
+    accuracy, sampling, uncertainty = expect_accuracy(holdout, predictions.confidences)
+    margin = 2 * math.sqrt(sampling + uncertainty)
     return Estimate(accuracy, max(accuracy - margin, 0.0), min(accuracy + margin, 1.0))
+
+
+def expect_accuracy(holdout: Outcomes, confidences: np.ndarray) -> Expected:
+    """Return how often predictions should be right that are so sure.
+
+    Parameters
+    ----------
+    holdout : Outcomes
+    confidences : ndarray of shape (n_categories, n_confidences), int64
+        Predictions by predicted category and bin of its probability; not all 0.
+    """
+    right = (holdout.hits + _MIDDLES) / (holdout.confidences + 1)
+    rows = int(confidences.sum())
+    share = confidences / rows
+    doubt = right * (1 - right)
+    return Expected(
+        accuracy=float((share * right).sum()),
+        sampling=float((share * doubt).sum() / rows),
+        uncertainty=float((share**2 * doubt / (holdout.confidences + 1)).sum()),
+    )

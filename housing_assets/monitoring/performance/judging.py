@@ -21,25 +21,6 @@ MIN_CATEGORY_ROWS = 20
 
 
 @dataclass(frozen=True)
-class CategoryRecall:
-    """How often homes of a category were recognized.
-
-    Attributes
-    ----------
-    category : str
-    rows : int
-        Labelled rows that are truly of it.
-    recall, expected : float
-        Share of them that was predicted so, and the share on the holdout.
-    """
-
-    category: str
-    rows: int
-    recall: float
-    expected: float
-
-
-@dataclass(frozen=True)
 class PerformanceReport:
     """How labelled predictions compare with the model's holdout, at the mix of categories that they have.
 
@@ -58,8 +39,6 @@ class PerformanceReport:
         What the holdout, weighed to the same mix, makes expect, less production's.
     accuracy_p, macro_f1_p : float
         Two-sided p of there being no difference.
-    recalls : tuple of CategoryRecall
-        Of the categories with rows both here and in the holdout.
     """
 
     summary: str
@@ -72,7 +51,6 @@ class PerformanceReport:
     macro_f1_drop: float = 0.0
     accuracy_p: float = 1.0
     macro_f1_p: float = 1.0
-    recalls: tuple[CategoryRecall, ...] = ()
 
     @classmethod
     def skipped(cls, reason: str) -> "PerformanceReport":
@@ -109,7 +87,7 @@ def judge_performance(holdout: Outcomes, labelled: Outcomes, thresholds: Thresho
     require_same_categories(holdout.categories, labelled.categories)
     limits = thresholds or Thresholds()
     insufficient = labelled.rows < limits.min_rows
-    accuracy, macro_f1 = _compare_recall(holdout, labelled), _compare_f1(holdout, labelled)
+    accuracy, macro_f1 = compare_recall(holdout.confusion, labelled), _compare_f1(holdout, labelled)
     dropped = [
         f"{name} {found.value:.3f} against {found.value + found.drop:.3f} expected from the holdout (p {found.p:.2g})"
         for name, found in (("accuracy", accuracy), ("macro-F1", macro_f1))
@@ -133,12 +111,11 @@ def judge_performance(holdout: Outcomes, labelled: Outcomes, thresholds: Thresho
         macro_f1_drop=macro_f1.drop,
         accuracy_p=accuracy.p,
         macro_f1_p=macro_f1.p,
-        recalls=_recalls(holdout, labelled),
     )
 
 
 @dataclass(frozen=True)
-class _Compared:
+class Compared:
     """A figure of production, how much less it is than expected, and the two-sided p of there being no difference."""
 
     value: float
@@ -146,49 +123,58 @@ class _Compared:
     p: float
 
 
-def _recalls(holdout: Outcomes, labelled: Outcomes) -> tuple[CategoryRecall, ...]:
-    return tuple(
-        CategoryRecall(category, int(rows.sum()), float(rows[index] / rows.sum()), float(known[index] / known.sum()))
-        for index, (category, rows, known) in enumerate(
-            zip(labelled.categories, labelled.confusion, holdout.confusion, strict=True)
-        )
-        if rows.any() and known.any()
-    )
+def compare_recall(known: np.ndarray, labelled: Outcomes) -> Compared:
+    """Compare the share of right predictions, category by category.
 
-
-def _compare_recall(holdout: Outcomes, labelled: Outcomes) -> _Compared:
-    n, m = holdout.confusion.sum(axis=1), labelled.confusion.sum(axis=1)
+    Parameters
+    ----------
+    known : ndarray of shape (n_categories, n_categories), int64
+        Confusion of rows that the model has not seen; categories that one side has no rows of are left out.
+    labelled : Outcomes
+        Of production.
+    """
+    n, m = known.sum(axis=1), labelled.confusion.sum(axis=1)
     both = (n > 0) & (m > 0)
     if not both.any():
-        return _Compared(0.0, 0.0, 1.0)
+        return Compared(0.0, 0.0, 1.0)
     n, m = n[both], m[both]
-    known, found = np.diagonal(holdout.confusion)[both], np.diagonal(labelled.confusion)[both]
-    drop = float((m * known / n - found).sum() / m.sum())
-    pooled = (known + found) / (n + m)
+    hits, found = np.diagonal(known)[both], np.diagonal(labelled.confusion)[both]
+    drop = float((m * hits / n - found).sum() / m.sum())
+    pooled = (hits + found) / (n + m)
     of_one = 1 / n + labelled.design_effect / m
     error = math.sqrt(float((m**2 * pooled * (1 - pooled) * of_one).sum())) / m.sum()
-    return _Compared(float(found.sum() / m.sum()), drop, two_sided(drop / error) if error else 1.0)
+    return Compared(float(found.sum() / m.sum()), drop, two_sided(drop / error) if error else 1.0)
 
 
-def _compare_f1(holdout: Outcomes, labelled: Outcomes) -> _Compared:
-    n, m = holdout.confusion.sum(axis=1), labelled.confusion.sum(axis=1)
-    both = (n > 0) & (m > 0)
-    averaged = both & (m >= MIN_CATEGORY_ROWS)
-    if not averaged.any():
-        return _Compared(0.0, 0.0, 1.0)
-    known, found = holdout.confusion * both[:, np.newaxis], labelled.confusion * both[:, np.newaxis]
+def compare_measure(holdout: Outcomes, labelled: Outcomes, measure: Callable[[np.ndarray], np.ndarray]) -> Compared:
+    """Compare what a measure makes of a confusion, the holdout's weighed to the rows of each true category.
 
-    def of_window(counts: np.ndarray) -> np.ndarray:
-        return f1_scores(counts)[..., averaged].mean(axis=-1)
+    Parameters
+    ----------
+    holdout, labelled : Outcomes
+    measure : callable
+        Takes counts of shape (..., n_categories, n_categories); returns figures of shape (...).
+    """
+    m = labelled.confusion.sum(axis=1)
+    both = (holdout.confusion.any(axis=1) & (m > 0))[:, np.newaxis]
+    known, found = holdout.confusion * both, labelled.confusion * both
 
     def of_holdout(counts: np.ndarray) -> np.ndarray:
         rows = np.maximum(counts.sum(axis=-1, keepdims=True), 1)
-        return of_window(counts / rows * m[:, np.newaxis])
+        return measure(counts / rows * m[:, np.newaxis])
 
-    value, expected = float(of_window(found)), float(of_holdout(known))
-    of_found = _standard_error(found, of_window) * math.sqrt(labelled.design_effect)
+    value, expected = float(measure(found)), float(of_holdout(known))
+    of_found = _standard_error(found, measure) * math.sqrt(labelled.design_effect)
     error = math.hypot(_standard_error(known, of_holdout), of_found)
-    return _Compared(value, expected - value, two_sided((expected - value) / error) if error else 1.0)
+    return Compared(value, expected - value, two_sided((expected - value) / error) if error else 1.0)
+
+
+def _compare_f1(holdout: Outcomes, labelled: Outcomes) -> Compared:
+    m = labelled.confusion.sum(axis=1)
+    averaged = holdout.confusion.any(axis=1) & (m >= MIN_CATEGORY_ROWS)
+    if not averaged.any():
+        return Compared(0.0, 0.0, 1.0)
+    return compare_measure(holdout, labelled, lambda counts: f1_scores(counts)[..., averaged].mean(axis=-1))
 
 
 def _standard_error(confusion: np.ndarray, measure: Callable[[np.ndarray], np.ndarray]) -> float:

@@ -11,6 +11,9 @@ from housing_assets.monitoring.performance.plots import accuracy_over_time
 from housing_assets.monitoring.performance.report import Performance
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 
+MAX_ROWS = 20
+"""Segments that the lineage page shows; the document has all."""
+
 
 def documents(performance: Performance) -> Documents:
     """Return the report as JSON."""
@@ -20,6 +23,7 @@ def documents(performance: Performance) -> Documents:
         "price_kind": performance.price_kind or None,
         "other_price_kinds": dict(performance.other_kinds),
         "report": asdict(performance.report),
+        "breakdown": asdict(performance.breakdown) if performance.breakdown else None,
         "estimate_without_labels": performance.estimate._asdict() if performance.estimate else None,
         "replaced_version": performance.replaced or None,
         "worse_than_replaced": performance.worse_than_replaced,
@@ -56,6 +60,14 @@ def metadata(performance: Performance) -> dict[str, Any]:
         shown["challenger_verdict"] = challenge.verdict.value
     if challenge is not None and challenge.paired is not None:
         shown |= {f"challenger_{name}": value for name, value in asdict(challenge.paired).items()}
+    if breakdown := performance.breakdown:
+        shown |= {
+            "calibration_error": breakdown.calibration_error,
+            "holdout_calibration_error": breakdown.holdout_calibration_error,
+            "categories": table(pd.DataFrame([asdict(one) for one in breakdown.categories])),
+            "worst_segments": table(pd.DataFrame([asdict(one) for one in breakdown.segments[:MAX_ROWS]])),
+            "confidences": table(pd.DataFrame([asdict(one) for one in breakdown.confidences])),
+        }
     if performance.by_day:
         expected = holdout.accuracy if holdout else None
         shown["accuracy_over_time"] = picture(accuracy_over_time(performance.by_day, expected), "accuracy by day")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from housing_assets.inference.market import Market
 from housing_assets.monitoring.options import PerformanceConfig
+from housing_assets.monitoring.performance.breakdown import Breakdown, break_down
 from housing_assets.monitoring.performance.challenger import ANSWERED, Challenge, judge_challenger, pair_with_shadow
 from housing_assets.monitoring.performance.estimate import Estimate, estimate_accuracy
 from housing_assets.monitoring.performance.judging import PerformanceReport, judge_performance
@@ -24,6 +25,7 @@ from housing_assets.monitoring.production.labelled import (
     label_window,
     merge_outcomes,
     summarize_labels,
+    summarize_segments,
 )
 from housing_assets.monitoring.production.references import References
 from housing_assets.monitoring.profiles.outcomes import Outcomes
@@ -52,6 +54,8 @@ class Performance:
     against_replaced : PairedComparison or None
     worse_than_replaced : bool
     challenge : Challenge or None
+    breakdown : Breakdown or None
+        The same rows as the report's, in parts.
     price_kind : str
         Of the prices that are predicted; empty where rows have classes.
     other_kinds : mapping of str to int
@@ -67,6 +71,7 @@ class Performance:
     against_replaced: PairedComparison | None = None
     worse_than_replaced: bool = False
     challenge: Challenge | None = None
+    breakdown: Breakdown | None = None
     price_kind: str = ""
     other_kinds: Mapping[str, int] = field(default_factory=dict)
 
@@ -134,9 +139,13 @@ class PerformanceJudge:
         holdout = reference.holdout
         try:
             fresh = label_window(by_day.get(version, {}), day, self.config.min_rows)
-            report = judge_performance(holdout, merge_outcomes(holdout.categories, fresh), self.config.thresholds())
+            merged = merge_outcomes(holdout.categories, fresh)
+            report = judge_performance(holdout, merged, self.config.thresholds())
         except ProfileRefused as refusal:
             return Performance(version, replaced, PerformanceReport.skipped(f"Not judged: {refusal}."), by_day)
+        segments = {}
+        if labels is not None and not report.insufficient:
+            segments = summarize_segments(self.market, labelled.read(), version, labels, fresh.keys())
         profile = window.by_version.get(version)
         against_replaced = (
             None if report.insufficient else self._compare_with_replaced(labelled, version, replaced, day)
@@ -152,6 +161,7 @@ class PerformanceJudge:
             against_replaced is not None
             and against_replaced.is_worse(self.config.replaced_drop, self.config.performance_p),
             self._judge_challenger(labelled, version),
+            break_down(holdout, merged, reference.segments, segments, self.config.thresholds()),
         )
 
     def _compare_with_replaced(

@@ -1,16 +1,18 @@
 """Labelled predictions: what production was answered, where the true price or category is known by now."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from housing_assets.features.crossing import bin_frame
 from housing_assets.inference.hashing import hash_texts
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
+from housing_assets.listings.cleaning import parse_frame
 from housing_assets.listings.price_kinds import REPORTED_KIND, judge
 from housing_assets.monitoring.production.predictions import (
     PREDICTED,
@@ -156,6 +158,48 @@ def summarize_labels(
                 outcomes = Outcomes.of(labels.categories, truth, *read_answers(rows, labels.categories), groups[chosen])
                 key = day.item()
                 of_version[key] = of_version[key].merge(outcomes) if key in of_version else outcomes
+    return found
+
+
+def summarize_segments(
+    market: Market, frames: "Iterable[pd.DataFrame]", version: int, labels: LabelScheme, days: Collection[date]
+) -> dict[tuple[str, str], Outcomes]:
+    """Summarize the labelled answers of a version by segment and its value.
+
+    Parameters
+    ----------
+    market : Market
+    frames : iterable of DataFrame
+        With the columns of ``KEPT``.
+    version : int
+    labels : LabelScheme
+        What its categories mean.
+    days : collection of date
+        On which the labels came in.
+    """
+    import pandas as pd
+
+    wanted = np.array(sorted(days), dtype="datetime64[D]")
+    kept: list[pd.DataFrame] = []
+    for frame in frames:
+        came = frame["received_at"].dt.tz_localize(None).to_numpy().astype("datetime64[D]")
+        of_version = (version_numbers(frame) == version) & (frame["role"] == ANSWER).to_numpy()
+        kept.append(frame[of_version & comparable(frame) & np.isin(came, wanted)].astype(object))
+    rows = pd.concat(kept, ignore_index=True)
+    rows["predicted_at"] = pd.to_datetime(rows["predicted_at"], utc=True)
+    rows["price"] = rows["price"].astype(np.float64)
+    typed, _ = parse_frame(market, read_listings(rows, [column.raw for column in market.inputs]), with_target=False)
+    texts = bin_frame(market, typed)
+    truth, groups = true_labels(labels, rows), _groups_of(rows)
+    predicted, probabilities = read_answers(rows, labels.categories)
+    found: dict[tuple[str, str], Outcomes] = {}
+    for name in market.segments:
+        codes, values = pd.factorize(texts[name])
+        for code, value in enumerate(values):
+            of_value = codes == code
+            found[name, str(value)] = Outcomes.of(
+                labels.categories, truth[of_value], predicted[of_value], probabilities[of_value], groups[of_value]
+            )
     return found
 
 

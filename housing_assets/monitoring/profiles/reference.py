@@ -1,14 +1,16 @@
 """What production is held against: one for each registered version, stored with its model."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from housing_assets.confusion import count_confusion
+from housing_assets.features.split import HELD_OUT
 from housing_assets.inference.declaration import Role
 from housing_assets.inference.market import Market
 from housing_assets.monitoring.profiles.numbers import NumberProfile, learn_edges
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILE = "reference_profile.json"
+
+Segments = Mapping[str, Mapping[str, np.ndarray]]
+"""Confusion of held-out listings by segment and its value: int64 of shape (n_categories, n_categories)."""
+
+MIN_SEGMENT_ROWS = 20
+"""Held-out listings that a value of a segment needs to be kept: production is held against all of them otherwise."""
+
+MAX_SEGMENT_VALUES = 500
+"""Values of a segment that are kept, those with the most listings: the reference stays a small file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +46,14 @@ class Reference:
     holdout : Outcomes
     prices : NumberProfile or None
         Of all listings, where the target is a price; None of a version that was registered before it was kept.
+    segments : Segments
+        Of the holdout; empty of a version that was registered before it was kept.
     """
 
     profile: Profile
     holdout: Outcomes
     prices: NumberProfile | None = None
+    segments: Segments = field(default_factory=dict)
 
     @classmethod
     def of(cls, market: Market, listings: "pd.DataFrame", truth: np.ndarray, probabilities: np.ndarray) -> Self:
@@ -48,8 +62,9 @@ class Reference:
         Parameters
         ----------
         market : Market
-        listings : DataFrame of shape (n_rows, n_values)
-            All typed listings.
+        listings : DataFrame of shape (n_rows, n_columns)
+            All typed listings. Where they are crossed, with the side of the split that each is on, the segments of
+            those held out are summarized, too.
         truth : ndarray of shape (n_holdout,), int
             Category of each listing held out, as an index.
         probabilities : ndarray of shape (n_holdout, n_categories), float64
@@ -62,6 +77,7 @@ class Reference:
             Profile.of(market, listings, predictions, edges, as_of=newest_day(market, listings)),
             Outcomes.of(market.categories, truth, predicted, probabilities),
             _prices(listings[market.target_value.name].to_numpy(np.float64)) if market.has_price else None,
+            _segments(market, listings[listings[HELD_OUT]], truth, predicted) if HELD_OUT in listings else {},
         )
 
     def to_json(self) -> str:
@@ -69,6 +85,11 @@ class Reference:
         stored = {"profile": self.profile.to_json(), "holdout": self.holdout.to_dict()}
         if self.prices is not None:
             stored["prices"] = self.prices.to_dict()
+        if self.segments:
+            stored["segments"] = {
+                name: {value: counts.tolist() for value, counts in values.items()}
+                for name, values in self.segments.items()
+            }
         return json.dumps(stored, sort_keys=True)
 
     @classmethod
@@ -91,6 +112,10 @@ class Reference:
                 Profile.from_json(stored["profile"], oldest=OF_REFERENCES),
                 Outcomes.from_dict(stored["holdout"]),
                 NumberProfile.from_dict(stored["prices"]) if "prices" in stored else None,
+                {
+                    name: {value: np.array(counts, dtype=np.int64) for value, counts in values.items()}
+                    for name, values in stored.get("segments", {}).items()
+                },
             )
 
     @classmethod
@@ -135,6 +160,20 @@ def _damage_refused() -> Iterator[None]:
 
 def _prices(prices: np.ndarray) -> NumberProfile:
     return NumberProfile.of(prices, learn_edges(prices))
+
+
+def _segments(market: Market, held_out: "pd.DataFrame", truth: np.ndarray, predicted: np.ndarray) -> Segments:
+    n_categories = len(market.categories)
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name in market.segments:
+        texts = held_out[name].astype(object).to_numpy()
+        rows = held_out[name].value_counts().head(MAX_SEGMENT_VALUES)
+        values = [value for value, count in rows.items() if count >= MIN_SEGMENT_ROWS]
+        found[name] = {
+            str(value): count_confusion(truth[texts == value], predicted[texts == value], n_categories)
+            for value in values
+        }
+    return found
 
 
 def newest_day(market: Market, listings: "pd.DataFrame") -> np.ndarray:

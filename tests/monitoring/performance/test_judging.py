@@ -69,7 +69,6 @@ def test_a_window_without_expensive_homes_is_judged_by_the_homes_that_it_has() -
     report = judge_performance(holdout, window)
     assert not report.failed, report.summary
     assert report.macro_f1_drop == pytest.approx(0, abs=0.03)
-    assert [one.category for one in report.recalls] == ["low", "medium"]
 
 
 def test_at_another_mix_a_model_that_is_worse_fails_and_one_that_is_not_holds_up() -> None:

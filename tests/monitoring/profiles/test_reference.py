@@ -53,6 +53,25 @@ def test_a_reference_reads_back_what_it_wrote(reference: Reference, tmp_path: Pa
     assert Reference.load(tmp_path).to_json() == reference.to_json()
 
 
+def test_segments_of_the_holdout_are_kept_where_the_listings_say_which_side_they_are_on(
+    small: Platform, tmp_path: Path
+) -> None:
+    side = held_out(MARKET, small.artifact.labels, LISTINGS)
+    truth, probabilities = small.truth(small.held_out), small.predict(small.held_out)
+    found = Reference.of(MARKET, LISTINGS.assign(held_out=side), truth, probabilities)
+
+    rows = small.held_out["district"].value_counts()
+    kept = {value: int(counts.sum()) for value, counts in found.segments["district"].items()}
+    assert kept == {value: count for value, count in rows.items() if count >= 20}
+    of_one = (small.held_out["district"] == rows.index[0]).to_numpy()
+    right = (truth == probabilities.argmax(axis=1))[of_one].sum()
+    assert np.trace(found.segments["district"][rows.index[0]]) == right
+    found.save(tmp_path)
+    again = Reference.load(tmp_path)
+    assert again.to_json() == found.to_json()
+    assert again.segments["district"][rows.index[0]].tolist() == found.segments["district"][rows.index[0]].tolist()
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"profile": "{}"}', '{"profile": "{}", "holdout": []}'])
 def test_what_is_no_reference_is_refused(text: str) -> None:
     with pytest.raises(ProfileRefused):
