@@ -11,6 +11,7 @@ import pytest
 from housing_assets.markets.istanbul import MARKET as ISTANBUL
 from housing_assets.traffic.rows import sample_rows
 from housing_assets.traffic.sending import Plan, Tally, send
+from tests.other_markets import BOTH_KINDS, drawn_sales
 from tests.traffic.recorder import Recorder, recording
 from tests.traffic.shops import MARKET as SHOPS
 
@@ -47,6 +48,16 @@ def test_a_market_with_prices_is_told_prices() -> None:
     assert all(set(body) == {"prediction_id", "price"} for body in feedback)
     assert {body["price"] for body in feedback} <= set(rows["price"])
     assert not any("price" in body for body in recorder.bodies("/predict"))
+
+
+def test_a_market_with_prices_of_both_kinds_is_told_which_each_is() -> None:
+    rows = drawn_sales(BOTH_KINDS, 4).assign(offer=["asking", "paid"] * 2)
+    with recording() as recorder:
+        asyncio.run(send(recorder.url, "secret", BOTH_KINDS, rows, Plan(rate=1000, label_share=1)))
+
+    told = {body["price"]: body["price_kind"] for body in recorder.bodies("/feedback")}
+    assert told == dict(zip(rows["price"], rows["offer"], strict=True))
+    assert sorted(body["offer"] for body in recorder.bodies("/predict")) == ["asking", "asking", "paid", "paid"]
 
 
 def test_what_says_nothing_is_not_sent_and_what_is_no_json_is_sent_as_text() -> None:
