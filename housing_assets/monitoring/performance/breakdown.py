@@ -12,19 +12,19 @@ import numpy as np
 
 from housing_assets.confusion import f1_scores, precisions, recalls
 from housing_assets.monitoring.drift.findings import Consequence, Finding, Measurement, judge
-from housing_assets.monitoring.performance.estimate import expect_accuracy
+from housing_assets.monitoring.performance.estimate import MIDDLES, expect_accuracy
 from housing_assets.monitoring.performance.judging import MIN_CATEGORY_ROWS, Compared, compare_measure, compare_recall
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 from housing_assets.monitoring.profiles.predictions import N_CONFIDENCES
 from housing_assets.monitoring.profiles.reference import Segments
-from housing_assets.monitoring.statistics.two_sample import two_sided
+from housing_assets.monitoring.statistics.two_sample import kolmogorov_smirnov, two_sided
 from housing_assets.monitoring.thresholds import Thresholds
 
 MIN_SEGMENT_ROWS = 50
 """Labelled rows that a value of a segment needs to be looked at: of fewer, no drop but a total one is no chance."""
 
 CONFIDENCE = "confidence"
-"""Stands for a column in the finding on calibration."""
+"""Stands for a column in the findings on how sure predictions are, and what that is worth."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,8 @@ def break_down(
         drops = [*_drops_of_categories(holdout, labelled)]
         drops += [(f"{name}: {value}", "accuracy", found) for (name, value), found in compared.items()]
         measured = [_measure(*drop, limits) for drop in drops]
-        findings = judge([*measured, _measure_calibration(holdout, labelled, limits)], limits.false_discovery_rate)
+        measured += [_measure_calibration(holdout, labelled, limits), _measure_confidence(holdout, labelled, limits)]
+        findings = judge(measured, limits.false_discovery_rate)
     return Breakdown(
         summary=_summarize(labelled.rows, findings, limits),
         categories=categories,
@@ -239,6 +240,28 @@ def _measure_calibration(holdout: Outcomes, labelled: Outcomes, limits: Threshol
     )
 
 
+def _measure_confidence(holdout: Outcomes, labelled: Outcomes, limits: Thresholds) -> Measurement:
+    """Measure whether predictions are as sure as on the holdout, category by category: shown, for it is no fault."""
+    rows = holdout.confidences.sum(axis=1, keepdims=True)
+    of_each = holdout.confidences / np.maximum(rows, 1)
+    mix = labelled.confidences.sum(axis=1, keepdims=True) * (rows > 0) / labelled.rows
+    known = (of_each * mix).sum(axis=0) * holdout.rows
+    if not known.any():
+        return Measurement(CONFIDENCE, "ks", 0.0, 0.0, detail="the holdout has no such predictions")
+    found = labelled.confidences.sum(axis=0) / labelled.confidence_design_effect
+    distance = kolmogorov_smirnov(known, found)
+    mean, before = (float(counts @ MIDDLES / counts.sum()) for counts in (found, known))
+    return Measurement(
+        column=CONFIDENCE,
+        statistic="ks",
+        value=distance.value,
+        effect=distance.effect,
+        p=distance.p,
+        warn=limits.ks_warn,
+        detail=f"the predicted category's probability is {mean:.3f} on average, {before:.3f} on the holdout",
+    )
+
+
 def _confidences(holdout: Outcomes, labelled: Outcomes) -> Iterator[ConfidenceBin]:
     found, known = ((one.confidences.sum(axis=0), one.hits.sum(axis=0)) for one in (labelled, holdout))
     for index in np.flatnonzero(found[0] + known[0]).tolist():
@@ -255,8 +278,7 @@ def _confidences(holdout: Outcomes, labelled: Outcomes) -> Iterator[ConfidenceBi
 
 
 def _calibration_error(outcomes: Outcomes) -> float:
-    middles = (np.arange(N_CONFIDENCES) + 0.5) / N_CONFIDENCES
-    gaps = np.abs(outcomes.confidences.sum(axis=0) * middles - outcomes.hits.sum(axis=0))
+    gaps = np.abs(outcomes.confidences.sum(axis=0) * MIDDLES - outcomes.hits.sum(axis=0))
     return float(gaps.sum()) / max(outcomes.rows, 1)
 
 

@@ -9,7 +9,8 @@ from housing_assets.monitoring.profiles.outcomes import Outcomes
 from housing_assets.monitoring.profiles.predictions import N_CONFIDENCES, PredictionProfile
 from housing_assets.monitoring.profiles.refused import require_same_categories
 
-_MIDDLES = (np.arange(N_CONFIDENCES) + 0.5) / N_CONFIDENCES
+MIDDLES = (np.arange(N_CONFIDENCES) + 0.5) / N_CONFIDENCES
+"""Of the bins of probability."""
 
 
 class Estimate(NamedTuple):
@@ -69,7 +70,7 @@ def expect_accuracy(holdout: Outcomes, confidences: np.ndarray) -> Expected:
     confidences : ndarray of shape (n_categories, n_confidences), int64
         Predictions by predicted category and bin of its probability; not all 0.
     """
-    right = (holdout.hits + _MIDDLES) / (holdout.confidences + 1)
+    right = (holdout.hits + MIDDLES) / (holdout.confidences + 1)
     rows = int(confidences.sum())
     share = confidences / rows
     doubt = right * (1 - right)

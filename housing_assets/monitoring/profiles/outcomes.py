@@ -8,7 +8,12 @@ import numpy as np
 
 from housing_assets.confusion import count_confusion, macro_f1
 from housing_assets.monitoring.profiles.blocks import N_GROUPS, count_groups, design_effect
-from housing_assets.monitoring.profiles.predictions import count_confidences, is_answered
+from housing_assets.monitoring.profiles.predictions import (
+    N_CONFIDENCES,
+    confidence_bins,
+    count_confidences,
+    is_answered,
+)
 from housing_assets.monitoring.profiles.refused import require_same_categories
 
 
@@ -26,6 +31,8 @@ class Outcomes:
         Rows by predicted category and bin of its probability, and those of them that were right.
     groups : ndarray of shape (N_GROUPS, 2), int64
         Wrong and right rows by group of requests; zeros where each row stands for itself.
+    sure : ndarray of shape (N_GROUPS, n_confidences + 1), int64
+        Rows by group and bin of the predicted category's probability; the last cell is empty.
     """
 
     categories: tuple[str, ...]
@@ -33,6 +40,7 @@ class Outcomes:
     confidences: np.ndarray
     hits: np.ndarray
     groups: np.ndarray = field(default_factory=lambda: np.zeros((N_GROUPS, 2), dtype=np.int64))
+    sure: np.ndarray = field(default_factory=lambda: np.zeros((N_GROUPS, N_CONFIDENCES + 1), dtype=np.int64))
 
     @classmethod
     def of(
@@ -57,12 +65,16 @@ class Outcomes:
         known = is_answered(predicted, probabilities) & (truth >= 0)
         truth, predicted, probabilities = truth[known], predicted[known], probabilities[known]
         right = truth == predicted
+        grouped = []
+        if groups is not None:
+            bins = confidence_bins(predicted, probabilities)
+            grouped = [count_groups(groups[known], right, 2), count_groups(groups[known], bins, N_CONFIDENCES + 1)]
         return cls(
             categories,
             count_confusion(truth, predicted, len(categories)),
             count_confidences(predicted, probabilities),
             count_confidences(predicted[right], probabilities[right]),
-            *(() if groups is None else [count_groups(groups[known], right, 2)]),
+            *grouped,
         )
 
     @classmethod
@@ -86,6 +98,7 @@ class Outcomes:
             self.confidences + other.confidences,
             self.hits + other.hits,
             self.groups + other.groups,
+            self.sure + other.sure,
         )
 
     @property
@@ -107,6 +120,11 @@ class Outcomes:
     def design_effect(self) -> float:
         """Rows that tell as much of the accuracy as an independent one; 1 at least."""
         return design_effect(self.groups)
+
+    @property
+    def confidence_design_effect(self) -> float:
+        """Rows that tell as much of how sure predictions are as an independent one; 1 at least."""
+        return design_effect(self.sure, ordered=True)
 
     @property
     def macro_f1(self) -> float:

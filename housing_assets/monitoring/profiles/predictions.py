@@ -131,8 +131,12 @@ def count_confidences(predicted: np.ndarray, probabilities: np.ndarray) -> np.nd
     -------
     counts : ndarray of shape (n_categories, n_confidences), int64
     """
-    predicted = predicted.astype(np.int64)
-    confidence = np.take_along_axis(probabilities, predicted[:, None], axis=1)[:, 0]
-    bins = np.minimum((confidence * N_CONFIDENCES).astype(np.int64), N_CONFIDENCES - 1)
+    cells = predicted.astype(np.int64) * N_CONFIDENCES + confidence_bins(predicted, probabilities)
     shape = (probabilities.shape[1], N_CONFIDENCES)
-    return np.bincount(predicted * N_CONFIDENCES + bins, minlength=shape[0] * shape[1]).reshape(shape)
+    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def confidence_bins(predicted: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return the bin of each predicted category's probability: int64 of shape (n_rows,)."""
+    confidence = np.take_along_axis(probabilities, predicted.astype(np.int64)[:, None], axis=1)[:, 0]
+    return np.minimum((confidence * N_CONFIDENCES).astype(np.int64), N_CONFIDENCES - 1)

@@ -7,6 +7,7 @@ import pytest
 
 from housing_assets.confusion import count_confusion, f1_scores, precisions, recalls
 from housing_assets.markets.istanbul import MARKET
+from housing_assets.monitoring.drift.findings import Finding, Severity
 from housing_assets.monitoring.performance.breakdown import Breakdown, break_down
 from housing_assets.monitoring.profiles.blocks import N_GROUPS
 from housing_assets.monitoring.profiles.outcomes import Outcomes
@@ -94,6 +95,17 @@ def test_a_model_that_is_too_sure_is_found_by_its_calibration_alone() -> None:
     assert sum(one.rows for one in found.confidences) == 2_000
     assert sum(one.share for one in found.confidences) == pytest.approx(1)
     assert sum(one.holdout_share for one in found.confidences) == pytest.approx(1)
+
+
+def test_whether_predictions_are_as_sure_as_on_the_holdout_is_shown_and_fails_nothing() -> None:
+    def told(found: Breakdown) -> Finding:
+        return next(one for one in found.findings if (one.column, one.statistic) == ("confidence", "ks"))
+
+    same, surer = told(judged(drawn(2_000, 3))), told(judged(drawn(2_000, 3, sure=0.12)))
+    assert (same.severity, surer.severity) == (Severity.NONE, Severity.WARN)
+    assert not surer.material
+    clients = judged(of_clients(1_000, 4))
+    assert told(clients).severity is Severity.NONE  # their ads are of few districts, and as sure as each other
 
 
 def test_each_category_has_its_precision_recall_and_f1_beside_what_the_mix_makes_expect() -> None:
