@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal, NotRequired, final
 from pydantic import Discriminator, Field, Tag
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
+from housing_assets.inference.declaration import PriceKind
+
 Identifier = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Share = Annotated[float, Field(ge=0, le=1)]
 HealthStatus = Literal["healthy", "degraded", "failing"]
-PriceKind = Literal["asking", "paid"]
 
 
 class Tier(StrEnum):
@@ -53,6 +54,9 @@ class Band(TypedDict):
     above: float | None
     up_to: float | None
     currency: Annotated[str, Field(description="ISO 4217.")]
+    price_kind: Annotated[
+        PriceKind | None, Field(description="Null where the listing says it, or the version does not know it.")
+    ]
 
 
 @final

@@ -71,6 +71,7 @@ class Band(BaseModel):
     above: float | None
     up_to: float | None
     currency: str
+    price_kind: str
 
 
 class Answer(BaseModel):

@@ -14,7 +14,8 @@ import httpx
 from bento_service.client.requests import Pause, Requests, Steps, feedback_of, key_headers
 
 if TYPE_CHECKING:
-    from bento_service.answers import Accepted, Answer, Models, PriceKind, Refusal
+    from bento_service.answers import Accepted, Answer, Models, Refusal
+    from housing_assets.inference.declaration import PriceKind
 
 T = TypeVar("T")
 

@@ -34,8 +34,10 @@ class ServedModel:
         """What each category stands for, as answers show it; made once, not for each answer."""
         labels = self.model.labels
         found = [labels.band(category) for category in range(len(labels.categories))]
+        kind = self.model.market.common_price_kind
         return tuple(
-            None if band is None else Band(above=band.above, up_to=band.up_to, currency=band.currency) for band in found
+            None if band is None else Band(above=band.above, up_to=band.up_to, currency=band.currency, price_kind=kind)
+            for band in found
         )
 
     def summarize(self) -> ServedVersion:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, Literal
 
 from housing_assets.inference.cells import MISSING, Unusable
 from housing_assets.inference.rule_base import Rule
@@ -39,7 +39,12 @@ NUMBERS = (*FEATURE_NUMBERS, Role.PRICE)
 TEXTS = (Role.CATEGORY, Role.HASHED)
 TARGETS = (Role.PRICE, Role.CLASS)
 
-PRICE_KINDS = ASKING, PAID = ("asking", "paid")
+PriceKind = Literal["asking", "paid"]
+
+ASKING: Final = "asking"
+PAID: Final = "paid"
+
+PRICE_KINDS: tuple[PriceKind, ...] = (ASKING, PAID)
 """Kinds of prices: what an ad asks, and what was paid in the end. They differ, and one is no measure for the other."""
 
 SEPARATOR = " × "

@@ -26,6 +26,7 @@ from housing_assets.inference.declaration import (
     Grid,
     LinearNumber,
     PriceBands,
+    PriceKind,
     Quotient,
     Role,
     Value,
@@ -120,9 +121,9 @@ class Market:
         return self.target.price_kind if isinstance(self.target, PriceBands) else ""
 
     @property
-    def common_price_kind(self) -> str | None:
+    def common_price_kind(self) -> PriceKind | None:
         """The kind of every row's price; None where a column says it of each row, or the declaration does not."""
-        return self.price_kind if self.price_kind in PRICE_KINDS else None
+        return next((kind for kind in PRICE_KINDS if kind == self.price_kind), None)
 
     @cached_property
     def price_kind_column(self) -> Column | None:

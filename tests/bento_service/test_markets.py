@@ -66,10 +66,18 @@ def test_an_answer_has_a_probability_for_each_category_of_its_market(market: Mar
         assert record["probabilities"] == answer["probabilities"]
 
 
-def test_a_band_says_which_prices_its_category_stands_for() -> None:
-    service = Service(Models(model_of(PARCELS)))
-    assert service.predict(SMALL_HOME)["band"] == {"above": None, "up_to": 100_000.0, "currency": "USD"}
-    assert service.predict(LARGE_HOME)["band"] == {"above": 400_000.0, "up_to": None, "currency": "USD"}
+@pytest.mark.parametrize(
+    ("market", "kind"), [(PARCELS, None), (with_kind(PARCELS, "paid"), "paid")], ids=["undeclared", "paid"]
+)
+def test_a_band_says_which_prices_its_category_stands_for(market: Market, kind: str | None) -> None:
+    service, dollars = Service(Models(model_of(market))), {"currency": "USD", "price_kind": kind}
+    assert service.predict(SMALL_HOME)["band"] == {"above": None, "up_to": 100_000.0, **dollars}
+    assert service.predict(LARGE_HOME)["band"] == {"above": 400_000.0, "up_to": None, **dollars}
+
+
+def test_where_the_listing_says_the_kind_of_price_the_band_does_not() -> None:
+    answer = Service(Models(model_of(BOTH_KINDS))).predict(SMALL_HOME | {"offer": "paid"})
+    assert answer["band"] == {"above": None, "up_to": 100_000.0, "currency": "USD", "price_kind": None}
 
 
 def test_a_class_has_no_band() -> None:

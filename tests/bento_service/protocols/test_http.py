@@ -87,7 +87,8 @@ def test_an_answer_has_its_band_its_version_its_tier_and_its_own_id(
     assert len({each["prediction_id"] for each in answers}) == 3
     limits = [None, *artifact.labels.edges, None]
     category = artifact.labels.categories.index(answer["price_category"])
-    assert answer["band"] == {"above": limits[category], "up_to": limits[category + 1], "currency": "TRY"}
+    edges = {"above": limits[category], "up_to": limits[category + 1]}
+    assert answer["band"] == edges | {"currency": "TRY", "price_kind": "asking"}
     assert answer["tier"] == "baked"
     assert answer["model_version"] == "baked"
 

@@ -84,14 +84,16 @@ class Answer(_message.Message):
     def __init__(self, prediction_id: _Optional[str] = ..., price_category: _Optional[str] = ..., band: _Optional[_Union[Band, _Mapping]] = ..., model_version: _Optional[str] = ..., tier: _Optional[str] = ..., unseen: _Optional[_Iterable[str]] = ..., probabilities: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class Band(_message.Message):
-    __slots__ = ("above", "up_to", "currency")
+    __slots__ = ("above", "up_to", "currency", "price_kind")
     ABOVE_FIELD_NUMBER: _ClassVar[int]
     UP_TO_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    PRICE_KIND_FIELD_NUMBER: _ClassVar[int]
     above: float
     up_to: float
     currency: str
-    def __init__(self, above: _Optional[float] = ..., up_to: _Optional[float] = ..., currency: _Optional[str] = ...) -> None: ...
+    price_kind: str
+    def __init__(self, above: _Optional[float] = ..., up_to: _Optional[float] = ..., currency: _Optional[str] = ..., price_kind: _Optional[str] = ...) -> None: ...
 
 class SendFeedbackRequest(_message.Message):
     __slots__ = ("prediction_id", "price", "observed_at", "price_category", "price_kind")
