@@ -47,7 +47,11 @@ class Worker:
         settings = settings_of_model(settings, settings.model_folder or baked_folder)
         self.runtime = Runtime(settings, baked_folder, host, tracer_provider)
         self._log = LogQueue()
-        self._grpc = GrpcServer(self.runtime, host, settings.grpc_port) if settings.grpc_port else None
+        self._grpc = (
+            GrpcServer(self.runtime, host, settings.grpc_port, shared=settings.workers > 1)
+            if settings.grpc_port
+            else None
+        )
 
     async def start(self) -> None:
         """Load a model, then start to answer.

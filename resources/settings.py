@@ -3,6 +3,7 @@
 import os
 import re
 from datetime import date
+from difflib import get_close_matches
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -134,7 +135,9 @@ class Settings(BaseSettings):
             if name.startswith(PREFIX) and name not in known and not of_a_market.fullmatch(name)
         )
         if unknown:
-            raise ValueError(f"unknown setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+            meant = {near for name in unknown for near in get_close_matches(name, known, n=1)}
+            there = f"did you mean {', '.join(sorted(meant))}" if meant else f"there are {', '.join(sorted(known))}"
+            raise ValueError(f"unknown setting {', '.join(unknown)}; {there}")
         if self.signing_key is not None:
             try:
                 read_key(self.signing_key.get_secret_value())

@@ -39,13 +39,16 @@ class GrpcServer:
     host : str
         IP address to listen on.
     port : int
-        Shared by all workers of the service.
+    shared : bool
+        Whether other workers of the service listen on it, too. Where there are none it is not shared: a second service
+        would take a part of the calls without a word.
     """
 
-    def __init__(self, service: Service, host: str, port: int) -> None:
+    def __init__(self, service: Service, host: str, port: int, *, shared: bool = False) -> None:
         self._service = service
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._port = port
+        self._shared = shared
         self._health = health.aio.HealthServicer()
         self._gate = DrainGate()
         self._server: grpc.aio.Server | None = None
@@ -61,7 +64,7 @@ class GrpcServer:
         """
         server = grpc.aio.server(
             options=[
-                ("grpc.so_reuseport", 1),
+                ("grpc.so_reuseport", int(self._shared)),
                 ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_SECONDS * 1_000)),
                 ("grpc.max_receive_message_length", self._service.max_request_bytes),
                 # No compressed requests: they are unpacked before their size is checked, a megabyte to a gigabyte.

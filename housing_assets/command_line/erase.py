@@ -50,6 +50,9 @@ def erase(
     kept = find(wanted, PredictionStore(url=settings.prediction_store_url), folder, assets, settings.key_prefix)
     for line in (*_describe(kept), *_versions(settings, wanted, kept)):
         print(line)
+    if not (kept.predictions or kept.source_rows or kept.values):
+        print("\nNothing was found.")
+        return
     if not yes:
         print("\nNothing was removed: --yes removes it.")
         return

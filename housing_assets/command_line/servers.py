@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
 
+import psutil
 import typer
 
 from housing_assets.command_line.environment import environment_of, read_serving_settings, read_settings
@@ -34,6 +35,7 @@ def dev(
     No MLflow is started where MLFLOW_TRACKING_URI is a server, or one answers on its port already.
     """
     settings = read_settings()
+    _require_free("127.0.0.1", port, "name another one with --port")
     environment = environment_of(settings)
     with _Servers() as servers:
         servers.start_mlflow(settings.mlflow_uri, mlflow_port, environment)
@@ -48,6 +50,9 @@ def serve(mlflow_port: MlflowPort = 5000) -> None:
     answers on its port already.
     """
     settings = read_serving_settings()
+    _require_free(str(settings.host), settings.port, "name another one in HOUSING_PORT")
+    if settings.grpc_port:
+        _require_free(str(settings.host), settings.grpc_port, "name another one in HOUSING_GRPC_PORT")
     environment = environment_of(settings) | {"BENTOML_HOME": str(settings.market_storage / "bentoml")}
     with _Servers() as servers:
         environment["MLFLOW_TRACKING_URI"] = servers.start_mlflow(settings.mlflow_uri, mlflow_port, environment)
@@ -78,7 +83,12 @@ class _Servers(ExitStack):
         if tracking_uri.startswith(("http://", "https://")):
             return tracking_uri
         if _answers(port):
-            print(f"port {port} answers: it is taken for MLflow, as `make dev` and `make serve` share one", flush=True)
+            if not _runs(server_command(tracking_uri, port)):
+                raise CommandError(
+                    f"port {port} is taken, and not by an MLflow server of {tracking_uri}: name another one with "
+                    "--mlflow-port or in MLFLOW_PORT"
+                )
+            print(f"MLflow runs on port {port}: `make dev` and `make serve` share it", flush=True)
         else:
             self.start(server_command(tracking_uri, port), environment)
             self._wait_for(port)
@@ -110,3 +120,22 @@ class _Servers(ExitStack):
 def _answers(port: int) -> bool:
     with socket.socket() as asking:
         return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _require_free(host: str, port: int, mend: str) -> None:
+    """Refuse a port that somebody listens on: servers would fail late, or share it without a word."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have ended hold no port
+        try:
+            probe.bind((host, port))
+        except OSError as fault:
+            raise CommandError(f"port {port} of {host} cannot be had ({fault.strerror}): {mend}") from None
+
+
+def _runs(command: list[str]) -> bool:
+    """Return whether a process of this user was started with the arguments of a command."""
+    wanted = command[1:]  # whichever Python runs it
+    running = (process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"]))
+    return any(
+        wanted == found[at : at + len(wanted)] for found in running for at in range(len(found) - len(wanted) + 1)
+    )

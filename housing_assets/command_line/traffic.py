@@ -90,6 +90,10 @@ def traffic(
         )
     )
     print(tally.describe())
+    if tally.unauthorized:
+        raise CommandError(
+            f"the service wants an API key that is good for this: expected one in {KEY_VARIABLE} (`housing keys new`)"
+        )
     raise typer.Exit(1 if tally.failed else 0)
 
 

@@ -45,6 +45,9 @@ LONG_EXAMPLE = 90
 LONGEST_NUMBER = 18
 """Digits up to which a number of a row may have been counted up."""
 
+_CODE = re.compile(r"[^\W\d_]{1,6}[-_/#]\d{3,}\S{0,6}|[1-9]\d{6,}")
+"""A number to look something up by: ``WG-70007/B``, ``70000007``. What is measured has fewer digits, or a unit."""
+
 _CONTACT = re.compile(r"\S+@\S+\.\w+|(?:https?://|www\.)\S+|\+\d[\d\s()/-]{7,}")
 
 
@@ -193,6 +196,8 @@ def _reason_to_leave_out(raw: str, rows: pd.Series) -> str:
         )
     if len(rows) == n_filled > FEW and _are_consecutive(list(rows.index)):
         return "it numbers the rows"
+    if len(rows) == n_filled > FEW and all(map(_CODE.fullmatch, rows.index)):
+        return "every row has its own, as advertisements have numbers"
     return ""
 
 

@@ -24,8 +24,10 @@ def remarks_on(raw: str, reading: Reading, roles: tuple[Role, ...]) -> tuple[str
         remarks.append(f"{1 - reading.share:.1%} of the filled cells are refused: {shown(reading.refusals)}.")
     if isinstance(rule, Number) and not rule.decimal and (text := example_of_doubt(list(reading.values))):
         remarks.append(f'{text!r} is read as {reading.values[text][0]:,.0f}. If it is not, say decimal="." or ",".')
-    if isinstance(rule, Number) and rule.missing:
+    if isinstance(rule, Number) and 0 in rule.missing:
         remarks.append("0 is taken for a year that is not known, or for never.")
+    if isinstance(rule, Number) and (unsaid := [text for text in rule.missing if isinstance(text, str)]):
+        remarks.append(f'{_listed(unsaid)} is taken for "not said".')
     if isinstance(rule, Number) and rule.ignored:
         remarks.append("What ignored= matches behind the unit is taken for a badge, no part of the number.")
     if isinstance(rule, Years) and any(text.lower() in rule.none for text in rows.index):

@@ -102,7 +102,7 @@ class Number(Rule):
     ignored : str
         Regular expression of what may follow and says nothing of the number, such as the badge after a changed price.
     missing : tuple of float or str
-        Numbers, and texts in lower case, that stand for "not said": ``0``, ``on request``.
+        Numbers, and texts in any case, that stand for "not said": ``0``, ``on request``.
     """
 
     units: tuple[str, ...] = ()
@@ -115,6 +115,8 @@ class Number(Rule):
     def __post_init__(self) -> None:
         if self.decimal not in ("", ".", ","):
             raise RuleRefused(f"decimal of the rule number is {self.decimal!r}, expected '.' or ',', or nothing")
+        lowered = tuple(each.lower() if isinstance(each, str) else each for each in self.missing)
+        object.__setattr__(self, "missing", lowered)
         try:
             re.compile(self.ignored)
         except re.error as fault:

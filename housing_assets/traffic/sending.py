@@ -71,6 +71,12 @@ class Tally:
         return sum(count for status, count in self.statuses.items() if 400 <= status < 500)
 
     @property
+    def unauthorized(self) -> int:
+        """Requests and feedback that want a valid API key, or one that is good for it."""
+        wanted = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+        return sum(self.statuses[status] + self.feedback[status] for status in wanted)
+
+    @property
     def failed(self) -> int:
         """Requests that got no answer: the service was overloaded, failed, or was not to be reached."""
         return self.statuses.total() - self.answered - self.refused + self.unreachable
@@ -91,7 +97,7 @@ class Tally:
 async def send(
     url: str, key: str | None, market: Market, rows: pd.DataFrame, plan: Plan, *, progress: bool = False
 ) -> Tally:
-    """Send rows and return what came back.
+    """Send rows and return what came back; end at the first that wants an API key.
 
     Parameters
     ----------
@@ -117,6 +123,8 @@ async def send(
 
             async def work() -> None:
                 for due, cells, truth, headers in queue:
+                    if tally.unauthorized:  # no further one will be answered
+                        return
                     await asyncio.sleep(max(0.0, began + due - time.monotonic()))
                     await _classify(client, cells, truth, headers, plan, tally, pending)
                     bar.update()

@@ -65,7 +65,7 @@ def test_the_module_runs_as_the_command() -> None:
     ("variable", "value", "said"),
     [
         ("HOUSING_PORT", "none", "HOUSING_PORT: Input should be a valid integer"),
-        ("HOUSING_PROT", "3100", "unknown setting HOUSING_PROT; there are"),
+        ("HOUSING_PROT", "3100", "unknown setting HOUSING_PROT; did you mean HOUSING_PORT"),
         ("HOUSING_API_KEYS", "secret-key", "HOUSING_API_KEYS: entry 1 is not name:sha256"),
         ("HOUSING_RETRAIN_WINDOWS_NEEDED", "9", "HOUSING_RETRAIN_WINDOWS_NEEDED is 9, expected at most"),
     ],

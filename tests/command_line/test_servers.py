@@ -2,16 +2,21 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
+from housing_assets.command_line import servers
+from housing_assets.command_line.faults import CommandError
 from housing_assets.command_line.processes import STOPPED
+from resources.mlflow_server import server_command
 from resources.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +66,59 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """Listen on a port as servers do that share theirs among processes."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("setting", ["HOUSING_PORT", "HOUSING_GRPC_PORT"])
+def test_a_service_takes_no_port_of_another_one(
+    taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    ports = {"HOUSING_PORT": free_port(), "HOUSING_GRPC_PORT": free_port()} | {setting: taken}
+    for name, value in {"HOUSING_STORAGE": tmp_path, **ports}.items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(
+        CommandError, match=f"port {taken} of 127.0.0.1 cannot be had .*: name another one in {setting}"
+    ):
+        servers.serve(free_port())
+
+
+def test_a_second_lineage_page_is_refused_before_a_daemon_runs(
+    taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
+    with pytest.raises(CommandError, match=f"port {taken} of 127.0.0.1 cannot be had .*: name another one with --port"):
+        servers.dev(taken, free_port())
+
+
+def test_an_mlflow_of_another_storage_is_no_registry_of_this_one(taken: int, tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/mlflow.db"
+    with (
+        servers._Servers() as started,
+        pytest.raises(CommandError, match=f"port {taken} is taken, and not by an MLflow"),
+    ):
+        started.start_mlflow(database, taken, {})
+    with running_like(server_command(database, taken)), servers._Servers() as started:
+        assert started.start_mlflow(database, taken, {}) == f"http://127.0.0.1:{taken}"
+
+
+@contextmanager
+def running_like(command: list[str]) -> Iterator[None]:
+    """Run a process that has the arguments of a command, and waits."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", *command[1:]])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.acceptance

@@ -1,6 +1,7 @@
 """Traffic from the command line: against a server that keeps what it is sent, and against the real service."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -137,5 +138,7 @@ def test_a_shift_reaches_the_service(service: Service) -> None:
 
 
 def test_a_day_is_not_replayed_without_a_key(service: Service) -> None:
-    ended = run(service, "--requests", "5", "--day", "2026-03-05", key="wrong")
-    assert ended.stdout.startswith("0 answered; 5 refused")
+    ended = run(service, "--requests", "500", "--day", "2026-03-05", key="wrong")
+    assert re.match(r"0 answered; \d\d? refused", ended.stdout), "the first refusal ends it"
+    assert ended.returncode == 1
+    assert "expected one in TRAFFIC_API_KEY" in ended.stderr

@@ -139,6 +139,8 @@ def test_the_rule_that_reads_a_column(draft: Draft, header: str, cells: list[str
         ("agent_phone", [f"555{number % 7}" for number in range(40)], "leads to a person"),
         ("nothing", ["", "-", "nan", "null"] * 10, "every cell is empty"),
         ("number", [str(number) for number in range(7, 47)], "numbers the rows"),
+        ("ref", [f"WG-{70_007 + 13 * number}/B" for number in range(40)], "every row has its own"),
+        ("inserat", [str(70_000_007 + 13 * number) for number in range(40)], "every row has its own"),
         ("listing_id", [str(7_919 * number) for number in range(40)], "Role.KEY"),
         ("origin", ["a", "b"] * 20, "rename it in the source"),
     ],

@@ -211,8 +211,9 @@ def test_a_named_month_stands_as_each_language_writes_it(cell: str, months: str)
 
 
 @pytest.mark.parametrize("cell", ["on request", " On Request ", "0", 0])
-def test_texts_and_numbers_may_stand_for_not_said(cell: object) -> None:
-    assert Number(missing=(0, "on request"))(cell) is None
+@pytest.mark.parametrize("declared", ["on request", "On request"])
+def test_texts_and_numbers_may_stand_for_not_said(cell: object, declared: str) -> None:
+    assert Number(missing=(0, declared))(cell) is None
     with pytest.raises(Unusable):
         Number(missing=(0, "on request"))("nothing")
 

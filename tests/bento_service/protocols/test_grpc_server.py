@@ -287,10 +287,18 @@ def test_a_port_that_another_process_has_is_named(saved: Path, tmp_path: Path) -
                 time.sleep(0.1)
 
 
+def test_two_services_do_not_share_a_port(saved: Path, tmp_path: Path) -> None:
+    port = free_port()
+    with working(tmp_path, model_folder=saved, grpc_port=port) as worker:
+        second = GrpcServer(worker.runtime, "127.0.0.1", port)
+        with pytest.raises(RuntimeError, match=f"the gRPC port {port} is taken by another process"):
+            worker.run(second.start())
+
+
 def test_workers_share_the_port(saved: Path, tmp_path: Path) -> None:
     port = free_port()
     with working(tmp_path, model_folder=saved, grpc_port=0) as worker:
-        servers = [GrpcServer(worker.runtime, "127.0.0.1", port) for _ in range(2)]
+        servers = [GrpcServer(worker.runtime, "127.0.0.1", port, shared=True) for _ in range(2)]
         for server in servers:
             worker.run(server.start())
         for server in servers:  # whichever is left answers
