@@ -11,6 +11,7 @@ import pytest
 
 from demo.processes import PROJECT, ProcessError
 from demo.story import Story, tell
+from housing_assets.monitoring.checks import PARTS_CHECK
 
 
 def processes_of(storage: Path) -> list[str]:
@@ -55,10 +56,12 @@ def test_a_shifted_day_leads_to_one_retraining_and_the_service_follows_without_a
 
 
 @pytest.mark.acceptance
-def test_the_day_after_the_retraining_passes(story: Story) -> None:
+def test_the_day_after_the_retraining_calls_for_nothing(story: Story) -> None:
     after = story.days[2]
     assert set(story.traffic[after].versions) == {"production 2"}
-    assert [one.check for one in story.judgements[after] if not one.passed] == []
+    # The new version has learned a day of the new prices beside months of the old ones: a part that is still worse than
+    # the holdout makes expect is told of, and calls for nothing.
+    assert {one.check for one in story.judgements[after] if not one.passed} <= {PARTS_CHECK}
     assert story.decisions[-1].decision.outcome == "nothing found"
 
 

@@ -30,7 +30,7 @@ def statuses(service: Service, paths: str, times: int = 1) -> set[int]:
     return found
 
 
-@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize("n_workers", [1, pytest.param(2, marks=pytest.mark.trial)])
 def test_a_full_disk_is_answered_503_and_kills_no_worker(saved: Path, disk: Path, n_workers: int) -> None:
     settings = {
         "HOUSING_MODEL_FOLDER": str(saved),

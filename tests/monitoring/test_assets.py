@@ -537,8 +537,8 @@ def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
     assert "only one of them has ['dues']): housing judge 2026-07-02 profiles it anew" in left_out[4]
 
 
-@pytest.mark.acceptance
-@pytest.mark.parametrize("n_days", [3, pytest.param(30, marks=pytest.mark.trial)])
+@pytest.mark.trial
+@pytest.mark.parametrize("n_days", [3, 30])
 def test_days_of_the_past_can_be_made_up_for(fresh: Watched, artifact: ModelArtifact, n_days: int) -> None:
     fresh.promote(artifact)
     days = [date(2026, 8, 1) + timedelta(days=day) for day in range(n_days)]

@@ -157,7 +157,7 @@ def test_a_forest_killed_at_a_random_moment_is_finished_to_the_same_bits_and_los
     assert len({stop.resumed for stop in stops}) >= 5
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_forest_killed_again_and_again_never_loses_what_was_written(
     training: TrainingSet,
     trainer: Trainer,

@@ -90,8 +90,8 @@ def test_a_shift_is_found_among_clients_of_ten_ads(platform: Platform, shift: di
 NOBODY = pd.Series([None], dtype=object)
 
 
-@pytest.mark.acceptance
-@pytest.mark.parametrize("n_windows", [4, pytest.param(50, marks=pytest.mark.trial)])
+@pytest.mark.trial
+@pytest.mark.parametrize("n_windows", [4, 50])
 def test_of_undrifted_windows_without_keys_at_most_one_counts(platform: Platform, n_windows: int) -> None:
     """As production is profiled, in stretches of the day: the same windows as in the test of single rows."""
     counted = []

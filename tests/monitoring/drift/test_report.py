@@ -28,8 +28,8 @@ def report(platform: Platform, listings: pd.DataFrame) -> DriftReport:
     return platform.report(listings)
 
 
-@pytest.mark.acceptance
-@pytest.mark.parametrize("n_windows", [4, pytest.param(50, marks=pytest.mark.trial)])
+@pytest.mark.trial
+@pytest.mark.parametrize("n_windows", [4, 50])
 def test_of_undrifted_windows_at_most_one_counts_toward_retraining(platform: Platform, n_windows: int) -> None:
     counted, drifted = [], []
     for rows in (200, 500, 2_000, 25_000):
