@@ -58,7 +58,6 @@ class Segment:
         self.size = os.fstat(descriptor).st_size
         self.sealed = sealed
         self.shipped_to = 0
-        self._lines = self._shipped_lines = 0  # one writer each: the thread that appends, the thread that ships
         self._descriptor = descriptor
 
     @classmethod
@@ -83,7 +82,7 @@ class Segment:
             return None
         segment = cls(path, descriptor, sealed=True)
         try:
-            segment._lines = segment._count_lines()
+            segment._require_readable()
         except OSError:
             segment.release()  # or this very process would keep it locked
             raise
@@ -93,11 +92,6 @@ class Segment:
     def pending_bytes(self) -> int:
         """Bytes that are not in the store yet."""
         return self.size - self.shipped_to
-
-    @property
-    def pending_lines(self) -> int:
-        """Lines that are not in the store yet."""
-        return self._lines - self._shipped_lines
 
     def append(self, data: bytes) -> None:
         """Write framed lines.
@@ -115,7 +109,6 @@ class Segment:
             with suppress(OSError):
                 os.ftruncate(self._descriptor, self.size)
             raise
-        self._lines += data.count(b"\n")
         self.size += len(data)
 
     def read(self, max_records: int) -> Chunk:
@@ -159,7 +152,6 @@ class Segment:
     def mark_shipped(self, chunk: Chunk) -> None:
         """Continue after a chunk whose records are all stored or set aside."""
         self.shipped_to = chunk.end
-        self._shipped_lines += len(chunk.records) + len(chunk.damaged)
 
     def set_aside(self, damaged: Iterable[Damaged]) -> None:
         """Keep lines that cannot be stored in a file beside the segment: JSON lines with the reason of each."""
@@ -198,13 +190,11 @@ class Segment:
             length -= len(data)
         return b"".join(parts)
 
-    def _count_lines(self) -> int:
-        count, offset, last = 0, 0, b"\n"
+    def _require_readable(self) -> None:
+        """Read the file through: of one that a disk does not give back, the records behind it would wait for it."""
+        offset = 0
         while data := os.pread(self._descriptor, READ_BYTES, offset):
-            count += data.count(b"\n")
             offset += len(data)
-            last = data[-1:]
-        return count + (last != b"\n")
 
 
 def frame(lines: Sequence[bytes]) -> bytes:

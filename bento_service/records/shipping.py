@@ -16,7 +16,6 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypedDict
 
 import orjson
 from sqlalchemy import Connection, make_url
@@ -24,7 +23,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 
 from bento_service.records.journal import Journal
 from bento_service.records.segments import Chunk, Damaged, Segment
-from bento_service.records.shipping_state import MAX_ERROR_CHARACTERS, ShippingState, write_state
+from bento_service.records.shipping_state import ShippingState, write_state
 from resources.prediction_tables import RecordRefused, insert, migrate, oldest_moment, open_store, prune
 
 logger = logging.getLogger("housing.shipping")
@@ -53,18 +52,6 @@ STEP = timedelta(hours=1)
 
 PRUNED_AT_ONCE = 1_000
 """Old rows deleted in one transaction, between two batches: a few milliseconds in which other writers wait."""
-
-
-class State(TypedDict):
-    """How shipping goes: what waits, and what became of the rest since the start."""
-
-    pending_bytes: int
-    pending_records: int
-    last_shipped_at: str | None
-    last_error: str | None
-    shipped: int
-    damaged: int
-
 
 _REFUSALS = (RecordRefused, orjson.JSONDecodeError, DataError, IntegrityError, OverflowError)
 """Errors that a record itself causes, on every attempt; all others are the store's."""
@@ -130,10 +117,6 @@ class Shipper:
         self._thread.start()
         self._tried.wait(wait)
 
-    def has_tried(self) -> bool:
-        """Return whether the store is migrated, or could not be."""
-        return self._tried.is_set()
-
     def stop(self, timeout: float) -> bool:
         """Ship what the journal still holds for at most ``timeout`` seconds; return whether all is in the store."""
         self._deadline = time.monotonic() + timeout
@@ -142,17 +125,16 @@ class Shipper:
             self._thread.join(timeout)
         return not self._thread.is_alive() and not self._pending_bytes()
 
-    def state(self) -> State:
-        """Return how much waits in the journal, when records were last shipped, and the last error if it persists."""
+    def state(self) -> ShippingState:
+        """Return whether the store is migrated, what became of the records since the start, and the last error."""
         shipped_at = self._last_shipped_at
-        return {
-            "pending_bytes": self._pending_bytes(),
-            "pending_records": sum(segment.pending_lines for segment in self._journal.segments()),
-            "last_shipped_at": None if shipped_at is None else shipped_at.isoformat(timespec="milliseconds"),
-            "last_error": self._last_error,
-            "shipped": self._shipped,
-            "damaged": self._damaged,
-        }
+        return ShippingState(
+            tried=self._tried.is_set(),
+            last_shipped_at=None if shipped_at is None else shipped_at.isoformat(timespec="milliseconds"),
+            last_error=self._last_error,
+            shipped=self._shipped,
+            damaged=self._damaged,
+        )
 
     def _run(self) -> None:
         pause = self._work()
@@ -302,16 +284,7 @@ def main() -> None:
         ending = bool(select.select([sys.stdin], [], [], TELL_SECONDS)[0])
         if ending:
             shipper.stop(given["drain_seconds"])
-        now = shipper.state()
-        error = now["last_error"]
-        state = ShippingState(
-            shipper.has_tried(),
-            now["last_shipped_at"],
-            None if error is None else error[:MAX_ERROR_CHARACTERS],
-            now["shipped"],
-            now["damaged"],
-        )
-        if state != told:
+        if (state := shipper.state()) != told:
             told = state
             write_state(given["descriptor"], state)
     journal.close()

@@ -37,8 +37,10 @@ class ShippingState(NamedTuple):
 
 
 def write_state(descriptor: int, state: ShippingState) -> None:
-    """Write a state in place of the last one."""
-    os.pwrite(descriptor, json.dumps(state._asdict()).encode().ljust(BYTES), 0)
+    """Write a state in place of the last one; a long error is cut off."""
+    error = state.last_error and state.last_error[:MAX_ERROR_CHARACTERS]
+    told = state._replace(last_error=error)
+    os.pwrite(descriptor, json.dumps(told._asdict()).encode().ljust(BYTES), 0)
 
 
 def read_state(path: Path) -> ShippingState | None:

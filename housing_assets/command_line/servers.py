@@ -32,7 +32,7 @@ def dev(
 ) -> None:
     """Run the lineage page, the daemon and MLflow.
 
-    No MLflow is started where MLFLOW_TRACKING_URI is a server, or one answers on its port already.
+    No MLflow is started where MLFLOW_TRACKING_URI is a server, or one of the same database runs on its port already.
     """
     settings = read_settings()
     _require_free("127.0.0.1", port, "name another one with --port")
@@ -46,8 +46,8 @@ def dev(
 def serve(mlflow_port: MlflowPort = 5000) -> None:
     """Serve the version in production.
 
-    Over HTTP and gRPC; it follows the registry. No MLflow is started where MLFLOW_TRACKING_URI is a server, or one
-    answers on its port already.
+    Over HTTP and gRPC; it follows the registry. No MLflow is started where MLFLOW_TRACKING_URI is a server, or one of
+    the same database runs on its port already.
     """
     settings = read_serving_settings()
     _require_free(str(settings.host), settings.port, "name another one in HOUSING_PORT")

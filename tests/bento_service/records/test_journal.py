@@ -32,7 +32,6 @@ def read_everything(journal: Journal, max_records: int = 7) -> tuple[list[bytes]
             records += chunk.records
             damaged += chunk.damaged
             segment.mark_shipped(chunk)
-        assert segment.pending_lines == 0
     return records, damaged
 
 
@@ -75,7 +74,6 @@ def test_records_come_back_in_order_and_segment_by_segment(tmp_path: Path) -> No
         journal.append(records[position : position + 4])
     assert len(journal.segments()) > 5
     assert [segment.sealed for segment in journal.segments()[-2:]] == [True, False]
-    assert sum(segment.pending_lines for segment in journal.segments()) == 100
     assert read_everything(journal) == (records, [])
     journal.close()
 
