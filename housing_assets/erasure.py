@@ -15,8 +15,9 @@ from housing_assets.inference.declaration import DeclarationError
 from housing_assets.inference.market import Market
 from resources.ancestry import StoredValue
 from resources.asset_storage import TABLE, forget, stored_values
+from resources.prediction_records import erase
 from resources.prediction_store import PredictionStore, read_listings
-from resources.prediction_tables import erase, open_store
+from resources.prediction_tables import open_store
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from bento_service.records.journal import Journal
 from bento_service.records.segments import Chunk, Damaged, Segment
 from bento_service.records.shipping_state import ShippingState, write_state
-from resources.prediction_tables import RecordRefused, insert, migrate, oldest_moment, open_store, prune
+from resources.prediction_records import RecordRefused, insert, oldest_moment, prune
+from resources.prediction_tables import migrate, open_store
 
 logger = logging.getLogger("housing.shipping")
 

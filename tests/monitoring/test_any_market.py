@@ -29,8 +29,9 @@ from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.monitoring.profiles.refused import ProfileRefused
 from resources.asset_storage import AssetStorage
 from resources.model_registry import LINEAGE_CONTRACT, PRODUCTION, ModelRegistry, Version
+from resources.prediction_records import insert
 from resources.prediction_store import PredictionStore
-from resources.prediction_tables import insert, migrate, open_store
+from resources.prediction_tables import migrate, open_store
 from tests.monitoring.small_markets import CLASSES, DAY, FIVE_BANDS, LABELS, draw, predict, truth
 from tests.monitoring.small_platform import as_stored
 from tests.monitoring.watched import DAILY_ASSETS

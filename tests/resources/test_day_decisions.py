@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.day_decisions import PLATFORM, DayDecision, Days, State, read_ranges, write_ranges
+from resources.prediction_records import insert
 from resources.prediction_store import PredictionStore, Purpose
-from resources.prediction_tables import insert, migrate, open_store
+from resources.prediction_tables import migrate, open_store
 from tests.databases import KINDS, new_store
 from tests.resources.older_store import open_older_store
 from tests.resources.prediction_records import feedback, prediction

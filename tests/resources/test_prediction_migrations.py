@@ -11,7 +11,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from resources.prediction_tables import METADATA, VERSION_TABLE, insert, migrate, open_store
+from resources.prediction_records import insert
+from resources.prediction_tables import METADATA, VERSION_TABLE, migrate, open_store
 from tests.databases import KINDS, new_store
 from tests.resources.older_store import fill_older_store, open_older_store
 from tests.resources.prediction_records import older_feedback, older_prediction

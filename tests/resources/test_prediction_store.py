@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import InvalidRequestError, OperationalError
 
+from resources.prediction_records import insert
 from resources.prediction_store import PredictionStore, Refusals, read_listings, read_probabilities
-from resources.prediction_tables import insert, migrate, open_store
+from resources.prediction_tables import migrate, open_store
 from tests.databases import KINDS, new_store
 from tests.resources.older_store import fill_older_store, open_older_store
 from tests.resources.prediction_records import feedback, older_prediction, prediction, refusal

@@ -9,18 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, func, inspect, select, text
 
-from resources.prediction_tables import (
-    FEEDBACK,
-    METADATA,
-    PREDICTIONS,
-    REFUSALS,
-    VERSION_TABLE,
-    RecordRefused,
-    insert,
-    migrate,
-    open_store,
-    prune,
-)
+from resources.prediction_records import RecordRefused, insert, prune
+from resources.prediction_tables import FEEDBACK, METADATA, PREDICTIONS, REFUSALS, VERSION_TABLE, migrate, open_store
 from tests.databases import KINDS, new_sqlite, new_store
 from tests.resources.prediction_records import SHARES, feedback, older_feedback, older_prediction, prediction, refusal
 

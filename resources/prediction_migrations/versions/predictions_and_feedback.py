@@ -3,7 +3,7 @@
 A migration stands on its own: it does not use the tables of ``prediction_tables``, which will change after it.
 Columns that a migration adds have a default or may be empty, so that an older release goes on writing. Where a
 migration takes away what an older release writes, that one's inserts fail as if the store were away, and it keeps its
-records in its journal; so ``prediction_tables.insert`` must take their form from then on.
+records in its journal; so ``prediction_records.insert`` must take their form from then on.
 """
 
 import sqlalchemy as sa

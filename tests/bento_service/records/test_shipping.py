@@ -19,7 +19,8 @@ from sqlalchemy import Engine, event, func, select, text
 
 from bento_service.records.journal import Journal
 from bento_service.records.shipping import Shipper
-from resources.prediction_tables import FEEDBACK, PREDICTIONS, insert, migrate, open_store
+from resources.prediction_records import insert
+from resources.prediction_tables import FEEDBACK, PREDICTIONS, migrate, open_store
 from tests.databases import KINDS, new_database, new_sqlite, new_store, running_server
 from tests.resources.prediction_records import feedback, prediction
 
