@@ -48,7 +48,9 @@ def traced(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tr
     settings = ServingSettings(storage=tmp_path_factory.mktemp("traced"), model_folder=saved)
     port, grpc_port = free_port(), free_port()
     api = HttpApi()
-    server = uvicorn.Server(uvicorn.Config(HttpAdapter(None, api), port=port, log_config=None, lifespan="off"))  # type: ignore[arg-type]
+    adapter = HttpAdapter(None, api)  # type: ignore[arg-type]
+    # by name: the default is the service's own as soon as any test of this process has imported it
+    server = uvicorn.Server(uvicorn.Config(adapter, http="httptools", port=port, log_config=None, lifespan="off"))
     ready = threading.Event()
 
     async def run() -> None:
