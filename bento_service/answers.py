@@ -45,7 +45,7 @@ class FieldProblem(TypedDict):
 
     field: str
     value: Annotated[str, Field(description="What was sent; its beginning, where it is long.")]
-    expected: str
+    message: str
 
 
 class Band(TypedDict):

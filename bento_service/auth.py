@@ -76,6 +76,9 @@ STRANGER = Client(ANONYMOUS, frozenset())
 NEIGHBOUR = Client(ANONYMOUS, frozenset({Scope.ADMIN}))
 """Whoever sends no valid key to a service that listens on its own machine alone: its operator, who may see all."""
 
+MISTAKEN = Client(ANONYMOUS, frozenset())
+"""Whoever sends a key that is none of the service's: told so everywhere, rather than when it is first needed."""
+
 OPEN_TO_NEIGHBOURS = ("predict", "model", "health", "metrics")
 """What is answered without a key where the service listens on its own machine alone, and no setting says otherwise."""
 
@@ -121,6 +124,11 @@ class ApiKeys:
         ----------
         authorization : str, optional
             The header ``Authorization``: ``Bearer <key>``.
+
+        Returns
+        -------
+        Client
+            ``MISTAKEN`` for a key that is not valid, where any is.
         """
         if authorization is None:
             return self._anonymous
@@ -128,7 +136,7 @@ class ApiKeys:
         key = key.strip()
         if not key or scheme.lower() != "bearer":
             return self._anonymous
-        return self._clients.get(digest(key), self._anonymous)
+        return self._clients.get(digest(key), MISTAKEN if self._clients else self._anonymous)
 
     def require(self, endpoint: str, client: Client) -> None:
         """Refuse a client that may not do something.
@@ -136,8 +144,11 @@ class ApiKeys:
         Raises
         ------
         ServiceError
-            If the endpoint is not open, and the client has no valid key or one that is good for other things.
+            If the client has sent a key that is not valid; if the endpoint is not open, and it has none or one that is
+            good for other things.
         """
+        if client is MISTAKEN:
+            raise ServiceError(Kind.UNAUTHENTICATED, "the API key is not valid: it may have been withdrawn")
         if endpoint in self.open_endpoints:
             return
         if client.is_anonymous:

@@ -252,8 +252,8 @@ class Classifier:
         now = datetime.now(UTC)
         accepted = read_feedback(market, feedback, at or now, idempotency_key)
         if self._stored is not None and await self._stored.is_unknown(accepted["prediction_id"], now):
-            expected = FieldError("prediction_id", accepted["prediction_id"], "the id of an answer: none has this one")
-            raise ServiceError(Kind.INVALID, "there is no such prediction", [expected])
+            wrong = FieldError("prediction_id", accepted["prediction_id"], "the id of an answer: none has this one")
+            raise ServiceError(Kind.INVALID, "there is no such prediction", [wrong])
         truth = {name: accepted.get(name) for name in (PRICE, CATEGORY, KIND)}
         self._record([orjson.dumps({"kind": "feedback", **accepted, **truth})])
         return accepted
@@ -295,8 +295,8 @@ class Classifier:
         """
         started = time.perf_counter()
         if not isinstance(cells, Mapping):
-            expected = FieldError("listing", cells, "an object of its fields", Reason.MALFORMED)
-            raise ServiceError(Kind.INVALID, "a listing is an object", [expected])
+            wrong = FieldError("listing", cells, "an object of its fields", Reason.MALFORMED)
+            raise ServiceError(Kind.INVALID, "a listing is an object", [wrong])
         prediction_id = new_id()
         served, shadow = self._choose(snapshot, key or (repeated[0] if repeated else prediction_id))
         known = served.model.market.known_names
@@ -352,8 +352,8 @@ class Classifier:
 def _check_keys(key: str | None, idempotency_key: str | None) -> None:
     for name, given in (("request key", key), ("idempotency key", idempotency_key)):
         if given is not None and len(given) > MAX_KEY_LENGTH:
-            expected = f"at most {MAX_KEY_LENGTH} characters"
-            fault = FieldError(name, given, expected, Reason.MALFORMED)
+            message = f"at most {MAX_KEY_LENGTH} characters"
+            fault = FieldError(name, given, message, Reason.MALFORMED)
             raise ServiceError(Kind.INVALID, f"the {name} is too long", [fault])
 
 

@@ -66,13 +66,13 @@ class FieldError(NamedTuple):
 
     field: str
     value: Any
-    expected: str
+    message: str
     reason: Reason = Reason.UNUSABLE
 
     def to_problem(self) -> FieldProblem:
         """Return it with its value as a text that its sender recognises."""
         value = self.value if isinstance(self.value, str) else reprlib.repr(self.value)  # repr fails on deep nesting
-        return {"field": _cut(self.field), "value": _cut(value), "expected": self.expected}
+        return {"field": _cut(self.field), "value": _cut(value), "message": self.message}
 
 
 def _cut(text: str) -> str:

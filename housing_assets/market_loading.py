@@ -34,6 +34,7 @@ def load_market(named: str) -> Market:
     DeclarationError
         If there is no such market, or its declaration cannot be used.
     """
+    require_market(named)
     if named.endswith(".py"):
         market = _declared_in(_run(Path(named).expanduser()), named)
         if market.name != Path(named).stem:  # which settings tell its storage by, without running the file
@@ -41,12 +42,24 @@ def load_market(named: str) -> Market:
                 f"the market's name is {market.name!r}: expected that of its file, {Path(named).stem!r}"
             )
         return market
-    if named not in market_names():
+    return _declared_in(import_module(f"housing_assets.markets.{named}"), named)
+
+
+def require_market(named: str) -> None:
+    """Refuse a market that there is not, without reading the declaration of one that there is.
+
+    Raises
+    ------
+    DeclarationError
+    """
+    if named.endswith(".py"):
+        if not Path(named).expanduser().is_file():
+            raise DeclarationError(f"HOUSING_MARKET is {named!r}: there is no such file")
+    elif named not in market_names():
         raise DeclarationError(
             f"HOUSING_MARKET is {named!r}: expected one of {', '.join(market_names())}, or the path of a file.py that "
             "declares MARKET"
         )
-    return _declared_in(import_module(f"housing_assets.markets.{named}"), named)
 
 
 def market_names() -> list[str]:
@@ -55,8 +68,6 @@ def market_names() -> list[str]:
 
 
 def _run(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise DeclarationError(f"HOUSING_MARKET is {str(path)!r}: there is no such file")
     module = ModuleType(f"declared_market_{path.stem}")
     module.__file__ = str(path)
     try:

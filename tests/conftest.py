@@ -1,16 +1,18 @@
 """What tests of several packages need."""
 
+import gc
 import os
 import sqlite3
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import alembic.util
 import httpx
+import hypothesis
 import pandas as pd
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from moto.server import ThreadedMotoServer
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -38,6 +40,11 @@ from resources.settings import READ_ELSEWHERE
 
 PROJECT = Path(__file__).parent.parent
 
+gc.set_threshold(20_000, 20, 100)  # by default, a tenth of the tests' time would go into collecting garbage
+
+hypothesis.settings.register_profile("shared_machine", deadline=None)
+hypothesis.settings.load_profile("shared_machine")
+
 
 LONGEST = ("test_demo.py", "test_graph.py", "test_drift_retraining.py", "test_assets.py")
 """Files that begin first, so that none of them is what everybody waits for in the end."""
@@ -64,10 +71,17 @@ def no_waiting_for_outages_to_end() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def migrations_are_read_once() -> Iterator[None]:
-    """Let Alembic read the file of a migration once: Dagster has it read all of them for each run's event log."""
-    read, read_once = alembic.util.load_python_file, lru_cache(alembic.util.load_python_file)
+    """Let Alembic read a folder of migrations once: Dagster has it read all of them for each run's event log."""
+    read, known = ScriptDirectory.from_config, dict[str | None, ScriptDirectory]()
+
+    def read_once(config: Config) -> ScriptDirectory:
+        folder = config.get_main_option("script_location")
+        if folder not in known:
+            known[folder] = read(config)
+        return known[folder]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alembic.util, "load_python_file", lambda *at: (read if at[1] == "env.py" else read_once)(*at))
+        patch.setattr(ScriptDirectory, "from_config", read_once)
         yield
 
 

@@ -23,7 +23,7 @@ def test_a_category_that_no_row_has_is_counted_as_none() -> None:
     assert count_confusion(np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int64), 2).tolist() == [[0, 0], [0, 0]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(2, 6).flatmap(
         lambda n: st.tuples(

@@ -39,7 +39,7 @@ class ServiceProblem(ClientError):
     detail : str
         What is wrong with this request, in a sentence.
     errors : list of FieldProblem
-        Which fields cannot be used, and what is expected there.
+        Which fields cannot be used, and why.
     retry_after : float or None
         Seconds after which the same request may succeed, where the service says so.
     """
@@ -51,7 +51,7 @@ class ServiceProblem(ClientError):
         self.detail: str = problem.get("detail") or reply.reason_phrase or "no reason given"
         self.errors: list[FieldProblem] = problem.get("errors", [])
         self.retry_after = retry_after(reply)
-        fields = "; ".join(f"{each['field']} is {each['value']!r}: {each['expected']}" for each in self.errors)
+        fields = "; ".join(f"{each['field']} is {each['value']!r}: {each['message']}" for each in self.errors)
         super().__init__(f"{self.status}, {self.detail}" + (f": {fields}" if fields else ""))
 
 

@@ -200,8 +200,8 @@ def _read_as_of(text: str) -> datetime:
     try:
         return read_past_moment(text, datetime.now(UTC))
     except ValueError as fault:
-        expected = [FieldError(AS_OF.decode(), text, str(fault))]
-        raise ServiceError(Kind.INVALID, "the request's record cannot be dated", expected) from None
+        wrong = [FieldError(AS_OF.decode(), text, str(fault))]
+        raise ServiceError(Kind.INVALID, "the request's record cannot be dated", wrong) from None
 
 
 async def _read_body(headers: Mapping[bytes, bytes], receive: "Receive", limit: int) -> bytes:

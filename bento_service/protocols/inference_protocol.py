@@ -197,5 +197,5 @@ def _read_outputs(asked: Any, outputs: Sequence[str]) -> Sequence[str]:
     return names
 
 
-def _refuse(field: str, value: Any, expected: str) -> ServiceError:
-    return ServiceError(Kind.INVALID, "the tensors cannot be used", [FieldError(field, value, expected)])
+def _refuse(field: str, value: Any, message: str) -> ServiceError:
+    return ServiceError(Kind.INVALID, "the tensors cannot be used", [FieldError(field, value, message)])

@@ -108,12 +108,16 @@ def dagster_instance(settings: "Settings") -> "Iterator[dg.DagsterInstance]":
 def _read(kind: type[S]) -> S:
     from pydantic import ValidationError
 
+    from housing_assets.market_loading import require_market
+
     try:
-        return kind()
+        found = kind()
     except ValidationError as fault:
         raise CommandError("; ".join(_of_one(kind, error["loc"], error["msg"]) for error in fault.errors())) from fault
     except ValueError as fault:
         raise CommandError(str(fault)) from fault
+    require_market(found.market)
+    return found
 
 
 def _of_one(kind: "type[Settings]", location: tuple[int | str, ...], message: str) -> str:

@@ -1,5 +1,6 @@
 """Days of production that are held out of every training and every judging, and their release."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,6 +50,8 @@ def hold(day: Day, reason: Reason, by: Who = "") -> None:
     from resources.model_registry import PRODUCTION
 
     settings, held = read_settings(), read_day(day)
+    if held > datetime.now(UTC).date():
+        raise CommandError(f"{held} is yet to come: expected today (UTC) or a day before it")
     print(_describe(_decide(settings, held, State.HELD, reason, by)))
     for version in registry_of(settings).versions():
         if learned_held_days(version, [held]):

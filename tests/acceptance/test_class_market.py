@@ -80,7 +80,7 @@ def test_each_digit_has_a_probability_over_http_and_grpc(served: Served, digits:
     assert np.mean(right) > 0.8
     assert {answer["band"] for answer in answers} == {None}
     assert refused.status_code == 422
-    assert ", ".join(DIGITS) in refused.json()["errors"][0]["expected"]
+    assert ", ".join(DIGITS) in refused.json()["errors"][0]["message"]
 
 
 def test_an_ordinary_day_passes_all_checks(judged: Mapping[str, dict[str, Judged]]) -> None:

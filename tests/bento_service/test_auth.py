@@ -49,7 +49,12 @@ def test_the_digest_itself_is_no_key() -> None:
 
 def test_what_is_open_needs_no_key() -> None:
     assert refusal("predict", None) is None
-    assert refusal("predict", "Bearer wrong") is None
+    assert refusal("predict", "Basic of-a-proxy") is None
+
+
+def test_a_key_that_is_not_valid_is_refused_where_none_is_needed_unless_no_key_is_valid() -> None:
+    assert refusal("predict", "Bearer withdrawn") is Kind.UNAUTHENTICATED
+    assert refusal("predict", "Bearer of-elsewhere", ApiKeys.from_settings([], ["predict"])) is None
 
 
 def test_without_any_key_what_is_closed_stays_closed() -> None:

@@ -185,7 +185,7 @@ def test_feedback_of_the_other_kind_is_refused_and_says_what_to_send(
     with pytest.raises(ServiceError) as refused:
         asyncio.run(service.classifier.record_feedback({"prediction_id": ID, **truth}))
     assert refused.value.kind.http_status == 422
-    found = {each.field: each.expected for each in refused.value.fields}
+    found = {each.field: each.message for each in refused.value.fields}
     assert found.keys() == errors.keys()
     assert all(expected in found[field] for field, expected in errors.items())
     assert service.records == []

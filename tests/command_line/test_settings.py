@@ -77,3 +77,15 @@ def test_an_unknown_one_is_refused_with_those_there_are(housing: Housing) -> Non
     assert shown.exit_code == 1
     assert "there is no setting 'prot': expected one of" in shown.stderr
     assert "market_storage" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("market", "said"), [("istambul", "expected one of istanbul"), ("none.py", "there is no such file")]
+)
+def test_a_market_that_there_is_not_is_refused_by_every_command(
+    housing: Housing, monkeypatch: pytest.MonkeyPatch, market: str, said: str
+) -> None:
+    monkeypatch.setenv("HOUSING_MARKET", market)
+    shown = housing("settings")
+    assert shown.exit_code == 1
+    assert f"HOUSING_MARKET is '{market}': {said}" in shown.stderr

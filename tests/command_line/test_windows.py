@@ -55,6 +55,7 @@ def test_a_version_that_learned_from_a_day_that_is_held_later_is_told_with_the_w
     [
         (("release", "2026-03-05", "--reason", "why"), "2026-03-05 is not held"),
         (("hold", "2026-03-05", "--reason", " "), "the reason is empty"),
+        (("hold", "2999-01-01", "--reason", "why"), "2999-01-01 is yet to come"),
         (("hold", "soon", "--reason", "why"), "the day is 'soon'"),
     ],
 )

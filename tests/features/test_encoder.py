@@ -77,7 +77,7 @@ over_markets = pytest.mark.parametrize("name", ["istanbul", "parcels", "graded"]
 
 
 @over_markets
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_typed_listing_is_encoded_exactly_as_its_row_of_a_batch(
     encoders: dict[str, FittedEncoder], name: str, data: st.DataObject
@@ -89,7 +89,7 @@ def test_a_typed_listing_is_encoded_exactly_as_its_row_of_a_batch(
 
 
 @over_markets
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_raw_ad_is_encoded_exactly_as_its_row_of_a_batch(
     encoders: dict[str, FittedEncoder], name: str, data: st.DataObject

@@ -34,7 +34,7 @@ def test_thousands_of_tokens_fall_into_the_buckets_of_feature_hasher(n_buckets: 
     assert [sign for _, sign in ours] == rows.data.tolist()
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(st.text(), st.sampled_from([3, 64, 1000, N_BUCKETS]))
 def test_any_unicode_text_falls_into_the_bucket_of_feature_hasher(text: str, n_buckets: int) -> None:
     assert dict([bucket(hash_token(text), n_buckets)]) == hashed_by_sklearn([text], n_buckets)

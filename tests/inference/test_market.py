@@ -334,7 +334,7 @@ def drawn_markets(draw: st.DrawFn) -> Market:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(market=drawn_markets())
 def test_any_market_read_back_from_json_is_the_same(market: Market) -> None:
     again = Market.from_json(market.to_json())

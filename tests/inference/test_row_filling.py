@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_assets.inference.hashing import bucket, hash_token
@@ -24,7 +24,6 @@ def counted(tokens: Iterable[str], n_buckets: int) -> dict[int, float]:
     return dict(zip((columns[1:] - 1).tolist(), cells[1:].tolist(), strict=True))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([*"abcdefghijkl", *LOWEST_HASH_TOKENS]), max_size=30), st.sampled_from([1, 2, 3, 5, 1000])
 )

@@ -434,7 +434,7 @@ def numbers_of(value):
 
 
 @over_rules
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(cell=CELLS)
 def test_any_cell_has_a_finite_value_or_is_unusable(rule, cell):
     try:

@@ -5,7 +5,7 @@ import math
 from datetime import date, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_assets.inference.cells import Unusable
@@ -100,7 +100,6 @@ def test_a_number_that_its_market_does_not_write_so_is_unusable(rule: Rule, cell
     assert str(refused.value) == reason
 
 
-@settings(deadline=None)
 @given(thousandths=st.integers(0, 10**12))
 def test_a_number_with_a_decimal_point_is_read_back_however_it_is_grouped(thousandths: int) -> None:
     number = thousandths / 1000

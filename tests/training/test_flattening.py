@@ -55,7 +55,7 @@ def test_a_weighted_forest_predicts_as_scikit_learn_too(training: TrainingSet) -
     assert np.abs(flat.predict_proba(encoded_rows(rows, training)) - grown.predict_proba(rows)).max() <= 1e-12
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.floats(-LARGEST, LARGEST), FLOAT32)
 def test_a_threshold_rounded_down_sends_every_value_the_same_way(threshold: float, value: float) -> None:
     rounded = _round_down(np.array([threshold]))[0]

@@ -324,7 +324,7 @@ def test_threads_append_side_by_side(tmp_path: Path) -> None:
     journal.close()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(LINES, st.data())
 def test_what_was_written_before_a_cut_is_read_and_the_rest_of_a_line_is_kept_aside(
     lines: list[bytes], data: st.DataObject
@@ -340,7 +340,7 @@ def test_what_was_written_before_a_cut_is_read_and_the_rest_of_a_line_is_kept_as
     assert [each.line for each in damaged] == ([tail] if tail else [])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(LINES, st.data())
 def test_a_flipped_bit_costs_no_other_line_and_is_never_read_as_a_record(
     lines: list[bytes], data: st.DataObject

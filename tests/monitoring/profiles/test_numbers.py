@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_assets.monitoring.profiles.numbers import N_EDGES, NumberProfile, learn_edges
@@ -32,7 +32,6 @@ def test_a_number_that_the_reference_never_had_has_one_bin() -> None:
     assert found.positions.shape == found.counts.shape
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=50), st.floats(0.01, 1))
 def test_a_quantile_is_the_value_that_the_share_reaches(numbers: list[float], share: float) -> None:
     found = NumberProfile.of(np.array(numbers), learn_edges(np.array(numbers)))
@@ -47,7 +46,6 @@ def test_an_empty_profile_has_harmless_moments() -> None:
     assert (found.present, found.mean, found.deviation) == (0, 0.0, 0.0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=50))
 def test_the_deviation_is_that_of_the_rounded_values(numbers: list[float]) -> None:
     found = NumberProfile.of(np.array(numbers), np.array([0.0]))

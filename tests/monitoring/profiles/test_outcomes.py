@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
@@ -24,7 +24,6 @@ def test_outcomes_have_the_confusion_and_macro_f1_of_scikit_learn() -> None:
     assert found.confidences.sum() == 500
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=60), st.integers(0, 60))
 def test_outcomes_merge_exactly(pairs: list[tuple[int, int]], cut: int) -> None:
     labels = np.array([label for label, _ in pairs], dtype=np.int8)

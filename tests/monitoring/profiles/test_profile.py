@@ -64,7 +64,7 @@ def tree(profiles: list[Profile], draw: st.DrawFn) -> Profile:
     return profiles[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), partitions(), st.sampled_from([5, 40, 50_000]))
 def test_parts_merged_in_any_order_equal_the_whole_to_the_last_bit(
     data: st.DataObject, parts: list[np.ndarray], bound: int

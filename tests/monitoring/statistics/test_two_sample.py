@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -63,7 +63,6 @@ def test_one_cell_alone_says_nothing(statistic: object) -> None:
 
 @pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")  # scipy's own, of one row
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.lists(st.integers(0, 9), min_size=1, max_size=60))
-@settings(deadline=None)
 def test_histograms_of_single_values_give_the_distances_of_the_rows(one: list[int], other: list[int]) -> None:
     counts = [np.bincount(rows, minlength=10) for rows in (one, other)]
     found = kolmogorov_smirnov(*counts)
