@@ -69,10 +69,9 @@ serve: setup  ## serve the version in production: HTTP on :3100, gRPC on :3101 (
 container: IMAGE ?= housing_price_classifier
 container: BASE_IMAGE ?= $(shell cat deploy/service/base-image)
 container: setup  ## make the image housing_price_classifier of the bento that was built last (needs docker)
-	@export BENTOML_HOME="$$($(BIN)/housing settings get market_storage)/bentoml" && \
-	version=$$($(BIN)/python -c 'import bentoml; print(bentoml.get("housing_price_classifier:latest").tag.version)') && \
-	cd "$${TMPDIR:-/tmp}" && $(abspath $(BIN))/bentoml containerize housing_price_classifier:$$version \
-		--image-tag $(IMAGE):$$version --image-tag $(IMAGE):latest --opt network=host --opt build-arg=BASE_IMAGE=$(BASE_IMAGE)
+	@export BENTOML_HOME="$$($(BIN)/housing settings get market_storage)/bentoml" && tag=$$($(BIN)/housing bento) && \
+	cd "$${TMPDIR:-/tmp}" && $(abspath $(BIN))/bentoml containerize $$tag \
+		--image-tag $(IMAGE):$${tag#*:} --image-tag $(IMAGE):latest --opt network=host --opt build-arg=BASE_IMAGE=$(BASE_IMAGE)
 
 base:  ## take the newest base image: writes its digest for `make container` (needs docker and its registry)
 	docker pull --quiet python:3.11-slim

@@ -1,14 +1,18 @@
 """Runs of the market's assets, launched as ``dg launch`` does."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from housing_assets.command_line.days import read_day
-from housing_assets.command_line.environment import environment_of, read_settings
+from housing_assets.command_line.environment import dagster_instance, environment_of, read_settings
 from housing_assets.command_line.processes import run
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from resources.settings import Settings
 
 
@@ -20,9 +24,7 @@ def materialize() -> None:
     from housing_assets.command_line.summary import summary
 
     settings = read_settings()
-    code = run(["dg", "launch", "--assets", training_selection(settings)], environment_of(settings))
-    if code:
-        raise typer.Exit(code)
+    _launch(settings, "--assets", training_selection(settings))
     summary()
 
 
@@ -35,8 +37,7 @@ def judge(
     """
     settings = read_settings()
     partition = read_day(day).isoformat()
-    command = ["dg", "launch", "--job", "daily_monitoring", "--partition", partition]
-    raise typer.Exit(run(command, environment_of(settings)))
+    _launch(settings, "--job", "daily_monitoring", "--partition", partition)
 
 
 def training_selection(settings: "Settings") -> str:
@@ -44,3 +45,39 @@ def training_selection(settings: "Settings") -> str:
     from housing_assets.definitions import START
 
     return f'key:"{"/".join((*settings.key_prefix, START))}"+'
+
+
+def _launch(settings: "Settings", *options: str) -> None:
+    """Launch a run and wait for its end; say after all that was logged, in a line for each step, why it failed."""
+    launched = datetime.now(UTC)
+    code = run(["dg", "launch", *options], environment_of(settings))
+    if not code:
+        return
+    for told in _failures(settings, launched):
+        typer.echo(f"housing: {told}", err=True)
+    raise typer.Exit(code)
+
+
+def _failures(settings: "Settings", launched: datetime) -> Sequence[str]:
+    """Return what failed in the run that was launched then."""
+    import dagster as dg
+
+    with dagster_instance(settings) as instance:
+        runs = instance.get_run_records(dg.RunsFilter(created_after=launched), limit=1)
+        if not runs:
+            return ()
+        run_id = runs[0].dagster_run.run_id
+        records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    events = [event for record in records if (event := record.event_log_entry.dagster_event) is not None]
+    return [f"{event.step_key}: {_in_a_line(event)}" for event in events]
+
+
+def _in_a_line(event: "dg.DagsterEvent") -> str:
+    """Return what a step says that it failed for, without the traceback, which was logged."""
+    failure = event.step_failure_data
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    if error is None:
+        return "failed"
+    return (error.cause or error).message.strip().partition("\n")[0]

@@ -1,9 +1,11 @@
 """Runs are launched for the market that the settings name."""
 
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from housing_assets.command_line import runs
@@ -62,6 +64,42 @@ def test_a_day_that_is_none_is_refused(housing: Housing, launched: list[tuple[li
     assert shown.exit_code == 1
     assert "the day is 'someday': expected one such as 2026-03-01, or yesterday" in shown.stderr
     assert not launched
+
+
+def test_what_failed_is_said_in_a_line_after_all_that_was_logged(
+    housing: Housing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.asset
+    def raw_listings() -> None:
+        raise dg.Failure("ads.csv: no such file")
+
+    @dg.asset
+    def price_bands() -> None:
+        raise ValueError("no price\nat all")
+
+    def fail(command: list[str], environment: dict[str, str]) -> int:
+        with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
+            dg.materialize([raw_listings, price_bands], instance=instance, raise_on_error=False)
+        return 1
+
+    monkeypatch.setattr(runs, "run", fail)
+    shown = housing("materialize")
+
+    assert shown.exit_code == 1
+    told = [line for line in shown.stderr.splitlines() if line.startswith("housing: ")]
+    assert sorted(told) == [
+        "housing: price_bands: ValueError: no price",
+        "housing: raw_listings: ads.csv: no such file",
+    ]
+
+
+def test_without_a_bento_none_is_named(tmp_path: Path) -> None:
+    storage = {"HOUSING_STORAGE": str(tmp_path / "storage")}
+    found = subprocess.run(program(["housing", "bento"]), env=storage, capture_output=True, text=True)
+
+    assert found.returncode == 1
+    home = tmp_path / "storage" / "bentoml"
+    assert found.stderr == f"housing: no bento is in {home}: make materialize builds one of what it registers\n"
 
 
 def test_programs_are_those_of_this_environment() -> None:
