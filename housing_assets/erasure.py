@@ -8,18 +8,20 @@ hashed tokens, no rows, and the golden rows of an artifact lack what is personal
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from housing_assets.inference.declaration import DeclarationError
 from housing_assets.inference.market import Market
 from resources.ancestry import StoredValue
-from resources.asset_storage import TABLE, forget, stored_values
+from resources.asset_storage import TABLE
 from resources.prediction_records import erase
 from resources.prediction_store import PredictionStore, read_listings
 from resources.prediction_tables import open_store
+from resources.value_store import ValueStore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 _START, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
@@ -94,7 +96,7 @@ class Kept:
 
 
 def find(
-    wanted: Wanted, store: PredictionStore, folder: Path, assets: Mapping[tuple[str, ...], bool], prefix: Sequence[str]
+    wanted: Wanted, store: PredictionStore, values: ValueStore, assets: Mapping[str, bool], prefix: Sequence[str]
 ) -> Kept:
     """Find what is kept of a listing.
 
@@ -102,37 +104,36 @@ def find(
     ----------
     wanted : Wanted
     store : PredictionStore
-    folder : Path
-        Of the stored values.
-    assets : mapping of tuple of str to bool
-        Keys of all assets, and whether each is partitioned.
+    values : ValueStore
+        What assets have stored.
+    assets : mapping of str to bool
+        Keys of all assets, with slashes, and whether each is partitioned.
     prefix : sequence of str
         What the market's keys begin with.
     """
     predictions = _in_store(wanted, store)
     labelled = _labelled_since(predictions, store)
-    stored = [
-        found for key, partitioned in assets.items() for found in stored_values(folder, key, partitioned=partitioned)
-    ]
+    names = (name for asset, partitioned in assets.items() for name in values.names(asset, partitioned=partitioned))
+    stored = [value for name in names if (value := values.newest(name))]
     rows: list[tuple[str, int]] = []
     holding: list[str] = []
-    for value, path in stored:
+    for value in stored:
         asset = value.name.partition("|")[0].removeprefix("/".join((*prefix, "")))
         if asset == _RAW:
-            rows = _source_rows(wanted, path)
+            rows = _source_rows(wanted, values.open(value))
         if (
             (asset == _RAW and rows)
             or (asset == _LEARNED and labelled is not None)
-            or (asset in _WITH_IDS and _has_ids(path, predictions))
+            or (asset in _WITH_IDS and _has_ids(values.open(value), predictions))
         ):
             holding.append(value.name)
-    return Kept(predictions, labelled, rows, [*_with_made_of(holding, [value for value, _ in stored])])
+    return Kept(predictions, labelled, rows, [*_with_made_of(holding, stored)])
 
 
-def remove(kept: Kept, store_url: str, folder: Path) -> int:
+def remove(kept: Kept, store_url: str, values: ValueStore) -> int:
     """Remove what was found, for good; return the rows that were deleted from the prediction store."""
     for name in kept.values:
-        forget(folder, name)
+        values.forget(name)
     engine = open_store(store_url)
     try:
         return erase(engine, kept.predictions) if kept.predictions else 0
@@ -163,7 +164,7 @@ def _labelled_since(predictions: Collection[str], store: PredictionStore) -> dat
     return min(known, default=None)
 
 
-def _source_rows(wanted: Wanted, path: Path) -> list[tuple[str, int]]:
+def _source_rows(wanted: Wanted, path: "Path") -> list[tuple[str, int]]:
     import pandas as pd
 
     from housing_assets.listings.source import SOURCE_FILE, SOURCE_ROW
@@ -175,7 +176,7 @@ def _source_rows(wanted: Wanted, path: Path) -> list[tuple[str, int]]:
     return list(zip(meant[SOURCE_FILE].astype(str), meant[SOURCE_ROW].astype(int), strict=True))
 
 
-def _has_ids(path: Path, predictions: Collection[str]) -> bool:
+def _has_ids(path: "Path", predictions: Collection[str]) -> bool:
     from housing_assets.monitoring.production.frames import Frames
 
     ids = set(predictions)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 _BUSY_SQLITE = ("locked", "busy", "full", "disk i/o", "unable to open")
 """In messages of SQLite, which has the same kind of error for a table that does not exist."""
 
-_OVERLOADED_S3 = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling", "503", "500"}
+_OVERLOADED_S3 = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling"}
 
 
 def is_outage(fault: BaseException) -> bool:
@@ -55,11 +55,14 @@ def _is_of_registry(fault: BaseException) -> bool:
 
 
 def _is_of_object_store(fault: BaseException) -> bool:
+    from boto3.exceptions import RetriesExceededError
     from botocore import exceptions
 
     if isinstance(fault, exceptions.ClientError):
-        return fault.response.get("Error", {}).get("Code") in _OVERLOADED_S3
-    return isinstance(fault, exceptions.HTTPClientError | exceptions.ConnectionError)
+        overloaded = fault.response.get("Error", {}).get("Code") in _OVERLOADED_S3
+        return overloaded or _is_temporary(fault.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    broken_off = (exceptions.HTTPClientError, exceptions.ConnectionError, exceptions.IncompleteReadError)
+    return isinstance(fault, (*broken_off, RetriesExceededError))
 
 
 def _is_temporary(status: int) -> bool:

@@ -27,25 +27,35 @@ def retried(compute: Callable[P, T]) -> Callable[P, T]:
 
         @functools.wraps(compute)
         def stream(*arguments: P.args, **named: P.kwargs) -> Any:
-            with _requesting_retries():
+            with requesting_retries(_tries):
                 yield from compute(*arguments, **named)
 
         return stream
 
     @functools.wraps(compute)
     def attempt(*arguments: P.args, **named: P.kwargs) -> T:
-        with _requesting_retries():
+        with requesting_retries(_tries):
             return compute(*arguments, **named)
 
     return attempt
 
 
 @contextmanager
-def _requesting_retries() -> Iterator[None]:
+def requesting_retries(tries: Callable[[], int]) -> Iterator[None]:
+    """Raise an outage in the block as ``RetryRequested``.
+
+    Parameters
+    ----------
+    tries : callable
+        Returns how often the step was tried before.
+    """
     try:
         yield
     except Exception as fault:
-        tried = dg.AssetExecutionContext.get().retry_number
-        if isinstance(fault, dg.Failure) or tried >= len(DELAYS) or not is_outage(fault):
+        if isinstance(fault, dg.Failure) or not is_outage(fault) or (tried := tries()) >= len(DELAYS):
             raise
         raise dg.RetryRequested(max_retries=len(DELAYS), seconds_to_wait=DELAYS[tried]) from fault
+
+
+def _tries() -> int:
+    return dg.AssetExecutionContext.get().retry_number

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import hypothesis
 import pandas as pd
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from moto.server import ThreadedMotoServer
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -37,6 +35,7 @@ from housing_assets.training.report import EvaluationReport
 from housing_assets.training.strategies import balance
 from resources import retries
 from resources.settings import READ_ELSEWHERE
+from tests.s3 import access_to, empty, running_s3
 
 PROJECT = Path(__file__).parent.parent
 
@@ -105,26 +104,20 @@ def no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-@pytest.fixture
-def s3_endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Run an S3 server without buckets that the environment names as the one to use; give its address."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        # The servers of a process share their buckets.
-        httpx.post(f"{endpoint}/moto-api/reset").raise_for_status()
-        for name, value in {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "eu-central-1",
-        }.items():
-            monkeypatch.setenv(name, value)
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Run an S3 server; give its address."""
+    with running_s3() as endpoint:
         yield endpoint
-    finally:
-        server.stop()
+
+
+@pytest.fixture
+def s3_endpoint(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give the address of an S3 server without buckets that the environment names as the one to use."""
+    empty(s3_server)
+    for name, value in access_to(s3_server).items():
+        monkeypatch.setenv(name, value)
+    return s3_server
 
 
 @pytest.fixture(scope="session")

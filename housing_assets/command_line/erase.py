@@ -44,10 +44,12 @@ def erase(
     market = load_market(settings.market)
     wanted = Wanted(market, frozenset(prediction or ()), dict(map(_as_cell, cell or ())))
     _require_shipped(settings.market_storage / "serving" / "journal")
-    graph = build_defs(market, settings=settings).resolve_asset_graph()
-    assets = {tuple(key.path): graph.get(key).is_partitioned for key in sorted(graph.materializable_asset_keys)}
-    folder = settings.storage / "assets"
-    kept = find(wanted, PredictionStore(url=settings.prediction_store_url), folder, assets, settings.key_prefix)
+    definitions = build_defs(market, settings=settings)
+    graph = definitions.resolve_asset_graph()
+    keys = sorted(graph.materializable_asset_keys)
+    assets = {key.to_user_string(): graph.get(key).is_partitioned for key in keys}
+    values = (definitions.resources or {})["io_manager"].store
+    kept = find(wanted, PredictionStore(url=settings.prediction_store_url), values, assets, settings.key_prefix)
     for line in (*_describe(kept), *_versions(settings, wanted, kept)):
         print(line)
     if not (kept.predictions or kept.source_rows or kept.values):
@@ -56,7 +58,7 @@ def erase(
     if not yes:
         print("\nNothing was removed: --yes removes it.")
         return
-    deleted = remove(kept, settings.prediction_store_url, folder)
+    deleted = remove(kept, settings.prediction_store_url, values)
     print(f"\nRemoved: {deleted:,} rows of the prediction store, {len(kept.values):,} stored values.")
     for line in _next_steps(kept):
         print(line)
