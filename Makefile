@@ -5,8 +5,14 @@ HOUSING_STORAGE ?= .housing
 override HOUSING_STORAGE := $(abspath $(HOUSING_STORAGE))
 export HOUSING_STORAGE
 DEMO := $(CURDIR)/.housing/demo
+ifeq ($(HOUSING_DEPLOYMENT),production)
+export DAGSTER_HOME ?= $(HOUSING_STORAGE)/dagster-production
+DAGSTER_CONFIGURATION := $(CURDIR)/deploy/dagster.yaml
+else
 export DAGSTER_HOME ?= $(HOUSING_STORAGE)/dagster
 export MLFLOW_TRACKING_URI ?= sqlite:///$(HOUSING_STORAGE)/mlflow.db
+DAGSTER_CONFIGURATION := $(CURDIR)/dagster.yaml
+endif
 export DAGSTER_DISABLE_TELEMETRY ?= yes
 export BENTOML_DO_NOT_TRACK ?= True
 export MLFLOW_DISABLE_TELEMETRY ?= true
@@ -30,14 +36,14 @@ setup: .venv/installed $(DAGSTER_HOME)/dagster.yaml  ## make the environment fro
 	@touch $@
 
 $(DAGSTER_HOME)/dagster.yaml:  # only where there is none: a DAGSTER_HOME of your own keeps its configuration
-	@mkdir -p "$(DAGSTER_HOME)" && ln -sfn "$(CURDIR)/dagster.yaml" "$@"
+	@mkdir -p "$(DAGSTER_HOME)" && ln -sfn "$(DAGSTER_CONFIGURATION)" "$@"
 
 materialize: setup  ## materialize every asset from the settings (docs/settings.md), and show what was built
 	@$(BIN)/housing materialize
 
 demo: .venv/installed  ## the whole story on synthetic ads: train, serve, drift, retrain, follow; with a summary
 	@$(BIN)/python -m demo --storage $(DEMO)
-	@HOUSING_MARKET= HOUSING_SOURCE= HOUSING_STORAGE=$(DEMO) DAGSTER_HOME=$(DEMO)/dagster $(BIN)/housing summary
+	@HOUSING_MARKET= HOUSING_SOURCE= HOUSING_DEPLOYMENT= HOUSING_DAGSTER_STORE= HOUSING_OBJECT_STORE= HOUSING_STORAGE=$(DEMO) DAGSTER_HOME=$(DEMO)/dagster $(BIN)/housing summary
 
 # Two processes more than there are processors: many tests wait for what they have started.
 PYTEST = $(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + 2)) --dist loadfile --no-loadscope-reorder

@@ -21,6 +21,7 @@ from housing_assets.monitoring import assets as monitoring
 from housing_assets.monitoring import checks as monitoring_checks
 from housing_assets.monitoring.listing_checks import plausibility_check
 from housing_assets.packaging import assets as packaging
+from housing_assets.retention import assets as retention
 from housing_assets.training import assets as training
 from resources.alerts import AlertLog, Webhook
 from resources.asset_storage import AssetStorage
@@ -32,6 +33,7 @@ from resources.mlflow_tracking import MlflowTracking
 from resources.model_registry import ModelRegistry
 from resources.object_store import ObjectStore
 from resources.prediction_store import PredictionStore
+from resources.retention import Retention
 from resources.settings import Settings
 from sensors.drift_retraining import retraining_sensor
 from sensors.failure_alerts import alert_sensor
@@ -39,7 +41,7 @@ from sensors.mlflow_runs import mlflow_run_sensors
 from sensors.new_listings import new_listings_sensor
 from sensors.retraining import RetrainingRule
 from sensors.rollback import rollback_sensor
-from sensors.schedules import daily_monitoring_schedule, weekly_retraining_schedule
+from sensors.schedules import daily_monitoring_schedule, daily_retention_schedule, weekly_retraining_schedule
 
 VALUES = {
     "price_bands": "housing_assets.inference.labels:LabelScheme",
@@ -85,11 +87,11 @@ def build_defs(
     require_free_name(market.name)
     settings = settings or Settings(market=market.name)
     prefix = settings.key_prefix
-    resources = {**_local_resources(market, settings), **(resource_overrides or {})}
-    found = dg.load_assets_from_modules([listings, features, training, packaging, monitoring])
+    found = dg.load_assets_from_modules([listings, features, training, packaging, monitoring, retention])
     loaded = apply_policies([asset for asset in found if isinstance(asset, dg.AssetsDefinition)])
     keys = prefixed_keys(loaded, [PREDICTION_STORE], prefix)
     assets = [asset.with_attributes(asset_key_replacements=keys) for asset in loaded] if keys else loaded
+    resources = {**_resources(market, settings, assets), **(resource_overrides or {})}
     cleaned = dg.AssetKey([*prefix, "listings"])
     before_training = [listing_checks.contract_check(cleaned), plausibility_check(cleaned)]
     specs = apply_policies_to_specs(
@@ -110,6 +112,9 @@ def build_defs(
         schedules=[
             daily_monitoring_schedule(monitoring=dg.AssetSelection.assets(*daily), market=market.name),
             weekly_retraining_schedule(training=train, market=market.name),
+            daily_retention_schedule(
+                retention=dg.AssetSelection.assets(dg.AssetKey([*prefix, "storage_retention"])), market=market.name
+            ),
         ],
         resources=resources,
         executor=dg.in_process_executor,
@@ -163,22 +168,24 @@ def _loop_sensors(
     ]
 
 
-def _local_resources(market: Market, settings: Settings) -> dict[str, Any]:
+def _resources(market: Market, settings: Settings, assets: Sequence[dg.AssetsDefinition]) -> dict[str, Any]:
     storage, prefix = settings.market_storage, settings.key_prefix
     tracking_uri = _unshown(settings.mlflow_uri, "MLFLOW_TRACKING_URI")
     return {
         "market": market,
         "io_manager": AssetStorage(
-            folder=str(settings.storage / "assets"),
+            folder=settings.values_location,
             declaration=market.fingerprint,
             values={"/".join((*prefix, name)): value for name, value in VALUES.items()},
+            cache=str(settings.storage / "cache"),
+            cache_bytes=settings.cache_bytes,
         ),
         "source": ListingSource(
             location=_unshown(settings.listings_location, *settings.variables("source", settings.market_name)),
             sample_rows=settings.sample_rows,
             object_store=ObjectStore(),
         ),
-        "checkpoints": Checkpoints(folder=str(storage / "checkpoints")),
+        "checkpoints": Checkpoints(folder=str(storage / "checkpoints"), mirror=settings.checkpoints_location),
         "tracking": MlflowTracking(
             tracking_uri=tracking_uri,
             experiment_name=settings.experiment_name,
@@ -187,6 +194,13 @@ def _local_resources(market: Market, settings: Settings) -> dict[str, Any]:
         "registry": ModelRegistry(tracking_uri=tracking_uri, model_name=settings.model_name),
         "predictions": PredictionStore(
             url=_unshown(settings.prediction_store_url, *settings.variables("prediction_store", settings.market_name))
+        ),
+        "retention": Retention(
+            data_days=settings.retention_days,
+            log_days=settings.log_days,
+            unused_days=settings.unused_days,
+            experiment_name=settings.experiment_name,
+            assets={key.to_user_string(): asset.partitions_def is not None for asset in assets for key in asset.keys},
         ),
         "bentos": BentoStore(folder=str(storage / "bentoml")),
     }

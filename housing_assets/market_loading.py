@@ -14,9 +14,9 @@ RESERVED_NAMES = frozenset({
     "balanced_training_set", "price_forest", "model_evaluation", "registered_model", "price_bento",
     "production_predictions", "production_profile", "drift_report", "feature_validation_report", "performance_report",
     "reference_profile", "quarantined_listings", "prediction_store", "production_labels", "traffic_report",
-    "input_report", "retraining_decisions", "rollback_decisions", "new_listings_decisions",
-    "assets", "checkpoints", "bentoml", "mlartifacts", "serving", "dagster", "demo",
-    "defs", "features", "training", "packaging", "monitoring",
+    "input_report", "retraining_decisions", "rollback_decisions", "new_listings_decisions", "storage_retention",
+    "assets", "cache", "checkpoints", "bentoml", "mlartifacts", "serving", "dagster", "demo",
+    "defs", "features", "training", "packaging", "monitoring", "retention",
 })  # fmt: skip
 """Names of assets, of folders in the storage and of modules, which a market's own would be mixed up with."""
 

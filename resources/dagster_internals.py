@@ -8,11 +8,13 @@ from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.scheduler.instigation import SensorInstigatorData
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 from dagster._core.storage.tags import RUN_KEY_TAG
+from dagster._serdes import ConfigurableClassData
 
 __all__ = [
     "RUN_KEY_TAG",
     "AssetCheckExecutionRecord",
     "CheckRunHealthResult",
+    "ConfigurableClassData",
     "SensorInstigatorData",
     "UnresolvedPartitionedAssetScheduleDefinition",
     "WorkerStatus",
@@ -23,6 +25,8 @@ __all__ = [
 
 # CheckRunHealthResult, WorkerStatus: what a launcher answers to the run monitoring. DefaultRunLauncher, which answers
 # nothing, is public; the types of the answer are not.
+
+# ConfigurableClassData: what a part of the instance that dagster.yaml names is told about its configuration.
 
 # RUN_KEY_TAG: tag of a run with the run key of the request that it was made for. dg.RunRequest takes the key, and there
 # is no public way to ask whether its run exists.

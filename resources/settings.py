@@ -6,7 +6,7 @@ from datetime import date
 from difflib import get_close_matches
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, IPvAnyAddress, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -27,7 +27,19 @@ EXPERIMENT = "housing_price_classifier"
 READ_ELSEWHERE = {"HOUSING_REAL_DATA", "HOUSING_KILL_SEED", "HOUSING_FUZZ_EXAMPLES"}
 """Variables with the prefix that the tests read for themselves."""
 
-_SHARED = frozenset({"market", "storage", "tracking_uri", "monitoring_start", "monitoring_window_days"})
+_SHARED = frozenset(
+    {
+        "market",
+        "deployment",
+        "storage",
+        "dagster_store",
+        "object_store",
+        "cache_bytes",
+        "tracking_uri",
+        "monitoring_start",
+        "monitoring_window_days",
+    }
+)
 """Settings that all markets of a workspace share: there is no form of them for one market."""
 
 _SCOPE = "(?:predict|feedback|replay|admin)"
@@ -36,6 +48,29 @@ KEY_ENTRY = re.compile(rf"([^:,#\s]+):([0-9a-f]{{64}})(?::({_SCOPE}(?:\+{_SCOPE}
 """An API key of the service as it is configured: name, SHA-256, scopes, requests a second."""
 
 KEY_FORM = "name:sha256, name:sha256:scope+scope or name:sha256:scope+scope:requests_a_second"
+
+
+class _Form(NamedTuple):
+    """What the text of a setting looks like, and how that is said."""
+
+    pattern: re.Pattern[str]
+    told: str
+
+
+_POSTGRESQL = _Form(re.compile(r"postgresql(\+[a-z0-9]+)?://.+"), "a PostgreSQL URL (postgresql://...)")
+_PSYCOPG2 = _Form(
+    re.compile(r"postgresql\+psycopg2://.+"),
+    "postgresql+psycopg2://..., the only driver that Dagster's statements suit",
+)
+_S3 = _Form(re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[^?#]*)?"), "s3://bucket/prefix")
+_HTTP = _Form(re.compile(r"https?://.+"), "the http(s) address of an MLflow server")
+
+_IN_PRODUCTION = {
+    "dagster_store": _PSYCOPG2,
+    "prediction_store": _POSTGRESQL,
+    "object_store": _S3,
+    "tracking_uri": _HTTP,
+}
 
 
 class Settings(BaseSettings):
@@ -57,7 +92,24 @@ class Settings(BaseSettings):
     sample_rows: int = Field(
         default=6_000, ge=500, le=5_000_000, description="Rows of the synthetic sample, where no source is set."
     )
-    storage: Path = Field(default=Path(".housing"), description="Root of everything the embedded default writes.")
+    deployment: Literal["local", "production"] = Field(
+        default="local",
+        description="local: files and SQLite below HOUSING_STORAGE; production: PostgreSQL, S3 and an MLflow server.",
+    )
+    storage: Path = Field(
+        default=Path(".housing"),
+        description="Root of everything the embedded default writes; in production, of what may be lost.",
+    )
+    dagster_store: SecretStr | None = Field(
+        default=None,
+        description="postgresql+psycopg2://... for Dagster's runs, events and schedules; production only.",
+    )
+    object_store: str | None = Field(
+        default=None, description="s3://bucket/prefix for assets, checkpoints and logs of steps; production only."
+    )
+    cache_bytes: int = Field(
+        default=10_000_000_000, ge=0, description="Disk space for copies of values that lie in the object store."
+    )
     tracking_uri: str | None = Field(
         default=None,
         validation_alias="MLFLOW_TRACKING_URI",
@@ -92,6 +144,23 @@ class Settings(BaseSettings):
         default=3, ge=1, le=100, description="Retrainings within seven days, failed ones included."
     )
     sensor_seconds: int = Field(default=30, ge=1, le=3_600, description="Seconds between two looks of each sensor.")
+    retention_days: int = Field(
+        default=400,
+        ge=1,
+        le=36_500,
+        description="Days after which predictions are deleted from the store, and with them what assets have stored of "
+        "them and the records of runs.",
+    )
+    log_days: int = Field(
+        default=30, ge=1, le=36_500, description="Days after which what runs and their steps have logged is deleted."
+    )
+    unused_days: int = Field(
+        default=30,
+        ge=1,
+        le=36_500,
+        description="Days after which what nothing refers to any more is deleted: values before the newest, "
+        "checkpoints of finished forests, files of deleted versions.",
+    )
     signing_key: SecretStr | None = Field(
         default=None,
         description="Ed25519 private key that registered versions are signed with; `housing keys signing` makes one.",
@@ -99,6 +168,14 @@ class Settings(BaseSettings):
     alert_webhook: SecretStr | None = Field(
         default=None, description="Webhook in Slack's format that alerts are sent to, besides the local log."
     )
+
+    needed_in_production: ClassVar[tuple[str, ...]] = (
+        "dagster_store",
+        "prediction_store",
+        "object_store",
+        "tracking_uri",
+    )
+    """Settings without which a deployment in production has a place on one disk."""
 
     def __init__(self, **values: Any) -> None:
         market = str(values.get("market") or os.environ.get(f"{PREFIX}MARKET") or DEFAULT_MARKET)
@@ -138,6 +215,7 @@ class Settings(BaseSettings):
             meant = {near for name in unknown for near in get_close_matches(name, known, n=1)}
             there = f"did you mean {', '.join(sorted(meant))}" if meant else f"there are {', '.join(sorted(known))}"
             raise ValueError(f"unknown setting {', '.join(unknown)}; {there}")
+        self._expect_a_deployment()
         if self.signing_key is not None:
             try:
                 read_key(self.signing_key.get_secret_value())
@@ -148,6 +226,21 @@ class Settings(BaseSettings):
                 f"HOUSING_RETRAIN_WINDOWS_NEEDED is {self.retrain_windows_needed}, expected at most "
                 f"HOUSING_RETRAIN_WINDOWS_SEEN, which is {self.retrain_windows_seen}"
             )
+
+    def _expect_a_deployment(self) -> None:
+        """Refuse what is missing or wrong for the deployment, all of it at once; values may be passwords."""
+        faults = []
+        for field in self.needed_in_production if self.deployment == "production" else ():
+            form, found = _IN_PRODUCTION[field], getattr(self, field)
+            text = found.get_secret_value() if isinstance(found, SecretStr) else found
+            if not text or not form.pattern.fullmatch(text):
+                variable = self.variables(field, self.market_name)[0 if not self.is_default_market else -1]
+                faults.append(f"{variable} is {'wrong' if text else 'not set'}: expected {form.told}")
+        if self.deployment == "local":
+            unused = [field for field in ("dagster_store", "object_store") if getattr(self, field)]
+            faults += [f"{PREFIX}{field.upper()} is set" for field in unused]
+        if faults:
+            raise ValueError(f"{PREFIX}DEPLOYMENT is {self.deployment}, but {'; '.join(faults)}")
 
     @field_validator("storage")
     @classmethod
@@ -190,6 +283,16 @@ class Settings(BaseSettings):
         return self.tracking_uri or f"sqlite:///{self.storage / 'mlflow.db'}"
 
     @property
+    def values_location(self) -> str:
+        """Where assets store their values: a folder, or ``s3://bucket/prefix``."""
+        return f"{self.object_store.rstrip('/')}/assets" if self.object_store else str(self.storage / "assets")
+
+    @property
+    def checkpoints_location(self) -> str:
+        """Where the market's checkpoints are mirrored; empty where the disk is all there is."""
+        return f"{self.object_store.rstrip('/')}/checkpoints/{self.market_name}" if self.object_store else ""
+
+    @property
     def listings_location(self) -> str:
         """Where raw listings lie; empty for the synthetic sample."""
         return self.source or self.landing or ""
@@ -208,6 +311,7 @@ class ServingSettings(Settings):
     """Settings of the service, with those of the platform that it shares."""
 
     model_config = SettingsConfigDict(hide_input_in_errors=True)  # a wrong entry of the keys may be a key
+    needed_in_production: ClassVar[tuple[str, ...]] = ("prediction_store", "tracking_uri")
 
     host: IPvAnyAddress = Field(
         default=IPv4Address("127.0.0.1"),
@@ -297,9 +401,6 @@ class ServingSettings(Settings):
 
     journal_bytes: int = Field(
         default=1_000_000_000, ge=1_000_000, description="Disk space for predictions that are not in the store yet."
-    )
-    retention_days: int = Field(
-        default=400, ge=1, le=36_500, description="Days after which predictions are deleted from the store."
     )
     log_share: float = Field(default=0.01, ge=0, le=1, description="Share of the predictions that are logged.")
     log_personal: bool = Field(default=False, description="Whether the log shows what the market declares personal.")

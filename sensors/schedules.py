@@ -1,11 +1,15 @@
-"""What happens by the clock: the daily monitoring, and a weekly retraining where one is wanted."""
+"""What happens by the clock: the daily monitoring and clearing up, and a weekly retraining where one is wanted."""
 
 import dagster as dg
 
 from resources.dagster_internals import UnresolvedPartitionedAssetScheduleDefinition
 from sensors.training_runs import MARKET, TRIGGER, runs_in_flight, selected_assets
 
-RUN_AGAIN = {"dagster/max_retries": "3", "dagster/retry_strategy": "FROM_FAILURE"}
+RUN_AGAIN = {
+    "dagster/max_retries": "3",
+    "dagster/retry_strategy": "FROM_FAILURE",
+    "dagster/retry_on_asset_or_op_failure": "true",
+}
 """Tags of runs that the daemon runs again when they fail (``run_retries`` of dagster.yaml): with the tries of each
 step, a night gets over an outage of half an hour."""
 
@@ -77,3 +81,28 @@ def weekly_retraining_schedule(
         return dg.RunRequest(f"weekly-{week}", tags={TRIGGER: WEEKLY, MARKET: market, "housing/reason": reason})
 
     return weekly_retraining
+
+
+def daily_retention_schedule(
+    *, retention: dg.AssetSelection, market: str, cron: str = "30 4 * * *"
+) -> dg.ScheduleDefinition:
+    """Return the schedule ``daily_retention``, which removes what is old; it is on where nobody has switched it.
+
+    Parameters
+    ----------
+    retention : AssetSelection
+        What removes it.
+    market : str
+        Name of the market, for the tags of its runs.
+    cron : str
+        When, in UTC: after the night's monitoring.
+    """
+    return dg.ScheduleDefinition(
+        name="daily_retention",
+        target=retention,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        description="Removes what is older than it is to be kept, every night.",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        tags={TRIGGER: "daily_schedule", MARKET: market},
+    )

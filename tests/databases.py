@@ -27,14 +27,14 @@ def new_sqlite(folder: Path) -> str:
     return f"sqlite:///{folder / 'predictions.db'}"
 
 
-def new_database(server_url: str) -> str:
+def new_database(server_url: str, driver: str = "postgresql") -> str:
     """Create a database on a PostgreSQL server and return its URL."""
     name = f"store_{uuid4().hex}"
     engine = create_engine(make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     engine.dispose()
-    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    return make_url(server_url).set(database=name, drivername=driver).render_as_string(hide_password=False)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What ``make`` does beyond calling the other commands."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,18 @@ def test_the_link_to_the_configuration_is_mended_after_the_checkout_was_moved(tm
     subprocess.run(["make", "-C", ROOT, f"DAGSTER_HOME={link.parent}", str(link)], check=True, capture_output=True)
 
     assert link.resolve() == ROOT / "dagster.yaml"
+
+
+def test_production_has_a_home_and_a_configuration_of_its_own(tmp_path: Path) -> None:
+    link = tmp_path / "dagster-production" / "dagster.yaml"
+    chosen = ["HOUSING_DEPLOYMENT=production", f"HOUSING_STORAGE={tmp_path}"]
+    environment = {
+        name: text for name, text in os.environ.items() if name not in ("DAGSTER_HOME", "MLFLOW_TRACKING_URI")
+    }
+
+    subprocess.run(["make", "-C", ROOT, *chosen, str(link)], check=True, capture_output=True, env=environment)
+
+    assert link.resolve() == ROOT / "deploy" / "dagster.yaml"
 
 
 def test_help_lists_every_target() -> None:

@@ -68,9 +68,17 @@ def prediction_store_of(settings: "Settings") -> "PredictionStore":
 
 
 def environment_of(settings: "Settings") -> dict[str, str]:
-    """Return the environment of a program that the settings mean, with DAGSTER_HOME, which is made."""
+    """Return the environment of a program that the settings mean, with DAGSTER_HOME, which is made.
+
+    Raises
+    ------
+    CommandError
+        If runs and events would lie on this disk in production.
+    """
     home = dagster_home(settings)
     home.mkdir(parents=True, exist_ok=True)
+    if settings.deployment == "production":
+        _require_storage(home / "dagster.yaml")
     told = {
         "HOUSING_STORAGE": str(settings.storage),
         "DAGSTER_HOME": str(home),
@@ -80,9 +88,10 @@ def environment_of(settings: "Settings") -> dict[str, str]:
 
 
 def dagster_home(settings: "Settings") -> Path:
-    """Return the folder of the Dagster instance: DAGSTER_HOME, or one below HOUSING_STORAGE."""
+    """Return the folder of the Dagster instance: DAGSTER_HOME, or one of the deployment below HOUSING_STORAGE."""
     named = os.environ.get("DAGSTER_HOME")
-    return Path(named) if named else settings.storage / "dagster"
+    own = "dagster-production" if settings.deployment == "production" else "dagster"
+    return Path(named) if named else settings.storage / own
 
 
 @contextmanager
@@ -97,12 +106,26 @@ def dagster_instance(settings: "Settings") -> "Iterator[dg.DagsterInstance]":
     import dagster as dg
 
     home = dagster_home(settings)
+    if settings.deployment == "production":
+        _require_storage(home / "dagster.yaml")
     if not home.is_dir():
         raise CommandError(
             f"{home} is no folder, so nothing was run with it yet: make materialize, or set DAGSTER_HOME"
         )
     with dg.DagsterInstance.from_config(str(home)) as instance:
         yield instance
+
+
+def _require_storage(configuration: Path) -> None:
+    """Refuse a configuration of Dagster without a database: it would take files without a word."""
+    import yaml
+
+    told = yaml.safe_load(configuration.read_text(encoding="utf-8")) if configuration.exists() else None
+    if not (isinstance(told, dict) and "storage" in told):
+        raise CommandError(
+            f"HOUSING_DEPLOYMENT is production, and {configuration} names no storage for Dagster's runs and events: "
+            "make it a link to deploy/dagster.yaml (make setup does, where there is none)"
+        )
 
 
 def _read(kind: type[S]) -> S:

@@ -34,7 +34,7 @@ def summary() -> None:
     if not settings.is_default_market:
         here += f" HOUSING_MARKET={settings.market}"
     print(
-        f"\nwhere to look, with everything that was written in {settings.market_storage}\n"
+        f"\nwhere to look, with everything that was written in {settings.object_store or settings.market_storage}\n"
         f"  make dev {here}\n"
         "      the lineage page on http://localhost:3000, MLflow on http://localhost:5000\n"
         f"  make versions {here}\n"

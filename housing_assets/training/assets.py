@@ -1,6 +1,7 @@
 """Assets of the group ``training``: the balanced training set, the forest, and its evaluation."""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -8,8 +9,9 @@ from pydantic import Field
 
 from housing_assets.lineage_page import picture, table
 from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
-from resources.checkpoints import Checkpoints
+from resources.checkpoints import FOREST, Checkpoints
 from resources.mlflow_tracking import MlflowTracking
+from resources.outages import is_outage
 from resources.retries import retried
 
 if TYPE_CHECKING:
@@ -130,15 +132,17 @@ def price_forest(
     from housing_assets.training.checkpoint import CheckpointRefused
     from housing_assets.training.forest import grow_forest
 
+    checkpoints.fetch(FOREST)
     try:
         grown = grow_forest(
             balanced_training_set,
             config,
-            checkpoints.path_of("price_forest"),
+            checkpoints.path_of(FOREST),
             columns_fingerprint=hashed_features.columns_fingerprint(),
             price_bands=hashed_features.labels.terms(),
             fine_tune=config.fine_tune,
             report=lambda progress: context.log.info(str(progress)),
+            saved=partial(_mirror, checkpoints, context.log),
         )
     except CheckpointRefused as fault:
         raise dg.Failure(
@@ -146,6 +150,7 @@ def price_forest(
         ) from fault
     for refusal in grown.refusals:
         context.log.warning(f"checkpoint refused, growing clean: {refusal}")
+    checkpoints.push(FOREST)
     forest = grown.flatten()
     digest, fingerprint = forest.digest(), balanced_training_set.fingerprint()
     parent = grown.ancestors[-1] if grown.ancestors else ""
@@ -236,6 +241,16 @@ def model_evaluation(
         },
         check_results=gates,
     )
+
+
+def _mirror(checkpoints: Checkpoints, log: dg.DagsterLogManager) -> None:
+    """Mirror a checkpoint; an outage of the mirror holds no training up, for the next one carries all trees there."""
+    try:
+        checkpoints.push(FOREST)
+    except Exception as fault:
+        if not is_outage(fault):
+            raise
+        log.warning(f"the checkpoint is on this machine alone until the object store is back: {fault}")
 
 
 def _gate(name: str, value: float, lowest: float) -> dg.AssetCheckResult:

@@ -12,7 +12,7 @@ scikit-learn continues a forest on any rows, any columns and any finished forest
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,13 @@ from zipfile import BadZipFile
 import numpy as np
 
 from housing_assets.training.tree_arrays import from_arrays, to_arrays
+from resources.checkpoints import MANIFEST
 from resources.processes import is_another_living
 
 if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeClassifier
 
 FORMAT = 3
-MANIFEST = "checkpoint.json"
 PREVIOUS_MANIFEST = "checkpoint.previous.json"
 
 
@@ -78,6 +78,8 @@ class CheckpointFolder:
         Of the training that reads and writes here.
     columns : ndarray of shape (n_features,)
         Those that the trees are offered; kept for whoever fine-tunes the forest.
+    saved : callable
+        Called after each ``save``.
 
     Attributes
     ----------
@@ -87,7 +89,13 @@ class CheckpointFolder:
         Digests of the forests that it goes back to by fine-tuning, oldest first; empty for one that is grown anew.
     """
 
-    def __init__(self, folder: Path, identity: TrainingIdentity, columns: np.ndarray):
+    def __init__(
+        self,
+        folder: Path,
+        identity: TrainingIdentity,
+        columns: np.ndarray,
+        saved: Callable[[], None] = lambda: None,
+    ):
         self.folder = folder
         self.identity = identity
         self.columns = columns
@@ -96,6 +104,7 @@ class CheckpointFolder:
         self.ancestors: tuple[str, ...] = ()
         self._parts: list[dict[str, Any]] = []
         self._newest_refused = False
+        self._saved = saved
 
     def resume(self, n_trees: int) -> "tuple[list[DecisionTreeClassifier], list[str]]":
         """Return the trees to go on with, and why newer checkpoints were refused.
@@ -168,6 +177,7 @@ class CheckpointFolder:
         _write_atomically(current, json.dumps({"sha256": _sha256(body.encode()), "manifest": manifest}).encode())
         self._newest_refused = False
         self._remove_unnamed_files()
+        self._saved()
 
     def _load(self, name: str, n_trees: int) -> "list[DecisionTreeClassifier]":
         manifest = self._read_manifest(name)
@@ -258,6 +268,15 @@ def offered_columns(folder: Path) -> np.ndarray:
         except CheckpointRefused as refusal:
             refusals.append(f"{path.name}: {refusal}")
     raise CheckpointRefused("; ".join(refusals) or f"no checkpoint in {folder} to fine-tune")
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether the newest checkpoint is whole and has all trees of its forest."""
+    try:
+        manifest = _read_manifest(folder / MANIFEST)
+    except (CheckpointRefused, FileNotFoundError):
+        return False
+    return bool(manifest["n_trees"] >= manifest["n_wanted"])
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

@@ -83,6 +83,7 @@ def grow_forest(
     price_bands: str = "",
     fine_tune: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
+    saved: Callable[[], None] = lambda: None,
 ) -> Grown:
     """Grow a forest with checkpoints, going on from the last one where it fits.
 
@@ -101,7 +102,9 @@ def grow_forest(
         are offered the columns that those were. An interrupted fine-tuning goes on where it stopped; a finished one is
         taken as it is.
     report : callable
-        Called after each checkpoint.
+        Called after each checkpoint that has new trees.
+    saved : callable
+        Called whenever a checkpoint was written.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def grow_forest(
     if fine_tune:
         training = training.offering(offered_columns(folder))
     identity = training_identity(training, parameters, columns_fingerprint, price_bands, fine_tuned=fine_tune)
-    checkpoints = CheckpointFolder(folder, identity, training.columns)
+    checkpoints = CheckpointFolder(folder, identity, training.columns, saved)
     forest = new_forest(parameters)
     trees, refusals = checkpoints.resume(parameters.n_trees)
     if fine_tune and not trees:
