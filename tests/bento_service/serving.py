@@ -66,9 +66,10 @@ def serving(
     wait: bool = True,
     host: str = "127.0.0.1",
     arguments: tuple[str, ...] = (),
+    ports: tuple[int, int] | None = None,
 ) -> Iterator[Service]:
-    """Serve below a storage folder, with settings of the environment."""
-    port, grpc_port = free_port(), free_port()
+    """Serve below a storage folder, with settings of the environment, on free ports unless some are named."""
+    port, grpc_port = ports or (free_port(), free_port())
     storage.mkdir(parents=True, exist_ok=True)
     log = storage / "service.log"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HOUSING_", "MLFLOW_"))}
