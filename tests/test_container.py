@@ -16,6 +16,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bento_service.auth import new_key
+from deploy.audit.secrets import search
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.market import Market
 from housing_assets.listings.samples import load_sample
@@ -202,6 +203,16 @@ def test_the_container_holds_no_training_stack_and_no_compiler(container: Contai
     assert {"bentoml", "numba", "sqlalchemy"} <= found
     assert found & TRAINING_STACK == set()
     assert container.run("sh", "-c", "command -v gcc cc c++ clang ld || true") == ""
+
+
+def test_no_layer_of_the_image_has_a_secret(image: str, tmp_path: Path) -> None:
+    docker("save", "--output", str(tmp_path / "image.tar"), image)
+
+    searched = search(tmp_path / "image.tar")
+
+    assert searched.layers >= 3
+    assert searched.files > 5_000
+    assert searched.found == []
 
 
 def test_nothing_is_compiled_when_the_container_starts(container: Container, artifact: ModelArtifact) -> None:

@@ -125,7 +125,7 @@ class Requests:
             else:
                 fault = Unreachable(f"{call.method} {call.path}: {came!r}")
             backoff = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1))
-            seconds = (asked_to_wait or 0.0) + random.uniform(0, backoff)  # noqa: S311
+            seconds = (asked_to_wait or 0.0) + random.uniform(0, backoff)  # noqa: S311  # nosec B311
             if attempt == self._attempts or time.monotonic() + seconds > deadline:
                 raise fault
             yield Pause(seconds)

@@ -153,7 +153,7 @@ class ModelCascade:
                 logger.exception("following the registry failed")
                 self._crash = f"{type(fault).__name__}: {fault}"
             self._looked_up.set()
-            self._stopping.wait(self._refresh_seconds * random.uniform(0.9, 1.1))  # noqa: S311
+            self._stopping.wait(self._refresh_seconds * random.uniform(0.9, 1.1))  # noqa: S311  # nosec B311
 
     def _choose(self) -> None:
         champion = self._choose_champion()

@@ -109,7 +109,7 @@ class PredictionLog:
 
     def sample(self, record: Record, served: ServedModel) -> None:
         """Log a record, or not."""
-        if not self._share or random.random() >= self._share:  # noqa: S311
+        if not self._share or random.random() >= self._share:  # noqa: S311  # nosec B311
             return
         if not self._personal:
             hidden = served.model.market.personal_names

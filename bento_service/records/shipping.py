@@ -160,7 +160,7 @@ class Shipper:
         except Exception as fault:  # whatever it is, the thread must live: the records are safe in the journal
             self._note_failure(fault)
             longest = min(self._max_backoff, self._interval * 2**self._failures)
-            return longest * random.uniform(0.5, 1)  # noqa: S311
+            return longest * random.uniform(0.5, 1)  # noqa: S311  # nosec B311
         if self._last_error is not None:
             logger.info("the prediction store can be written to again")
             self._last_error, self._failures = None, 0

@@ -1,6 +1,7 @@
-"""Software bills of materials, and a search for known vulnerabilities: ``make audit``.
+"""Software bills of materials, and a search for secrets and known vulnerabilities: ``make audit``.
 
-The bills (CycloneDX) need no network: one for each lock file, one for the image if there is one. The search needs the
+The bills (CycloneDX) and the search for secrets in the image's layers need no network: one bill for each lock file, one
+for the image if there is one. The search for vulnerabilities needs the
 vulnerability service of the package index. Where that does not answer, nothing was searched, and that is what is said.
 """
 
@@ -13,6 +14,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from deploy.audit.secrets import search
 
 LOCKS = {"platform": Path("requirements.lock"), "service": Path("deploy/service/requirements.lock")}
 
@@ -57,8 +60,7 @@ def main() -> int:
         bill = chosen.out / f"{name}.cdx.json"
         _run("cyclonedx-py", "requirements", str(lock), "--output-file", str(bill))
         print(f"{bill}: {len(json.loads(bill.read_text())['components'])} packages of {lock}")
-    _bill_of_image(chosen.image, chosen.out / "image.cdx.json")
-    complete, clean = True, True
+    complete, clean = True, _is_image_clean(chosen.image, chosen.out / "image.cdx.json")
     for lock in LOCKS.values():
         if not _is_answered(lock):
             print(f"NOT SEARCHED: the vulnerability service does not answer, so nothing is known of {lock}")
@@ -71,14 +73,22 @@ def main() -> int:
     return 0 if clean and (complete or not chosen.require_search) else 1
 
 
-def _bill_of_image(image: str, bill: Path) -> None:
+def _is_image_clean(image: str, bill: Path) -> bool:
+    """Write the bill of an image, if there is one, and return whether no layer of it has a secret."""
     docker = shutil.which("docker")
     shown = docker and subprocess.run([docker, "image", "inspect", image], capture_output=True, check=False)
-    if not shown or shown.returncode:
-        print(f"there is no image {image}, so there is no bill of it: make container")
-        return
+    if not docker or not shown or shown.returncode:
+        print(f"there is no image {image}, so there is no bill of it, and it is not searched: make container")
+        return True
     _run("syft", f"docker:{image}", "--quiet", "--output", f"cyclonedx-json={bill}")
     print(f"{bill}: {len(json.loads(bill.read_text())['components'])} components of {image}")
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "image.tar"
+        subprocess.run([docker, "save", "--output", str(archive), image], check=True)
+        searched = search(archive)
+    print(f"{image}: {searched.files} files in {searched.layers} layers searched for secrets")
+    print("".join(f"SECRET: {found.what} in {found.file or found.layer}\n" for found in searched.found), end="")
+    return not searched.found
 
 
 def _is_answered(lock: Path) -> bool:

@@ -191,7 +191,7 @@ def _column(column: Named, currency: str, *, required: bool) -> Iterator[Item]:
         is_whole = position == len(column.names) - 1  # of a path, the last value; its parts lead to nobody
         told += ["personal=True"] if guess.personal and is_whole and not bounds.arguments else []
         values.append(Brackets("Value", (quote(name), f"Role.{role.name}", *bounds.arguments, *told)))
-    assert guess.rule is not None  # noqa: S101 - columns without one are left out before
+    assert guess.rule is not None  # nosec B101 # noqa: S101 - columns without one are left out before
     is_required = required or guess.roles[0] in (Role.PRICE, Role.CLASS)
     yield Brackets(
         "Column",

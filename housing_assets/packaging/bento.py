@@ -142,7 +142,7 @@ def _environment(home: Path) -> dict[str, str]:
 
 def _is_ready(url: str) -> bool:
     try:
-        with urlopen(f"{url}/readyz", timeout=2) as answer:  # noqa: S310
+        with urlopen(f"{url}/readyz", timeout=2) as answer:  # noqa: S310  # nosec B310
             return bool(answer.status == HTTPStatus.OK)
     except (OSError, HTTPException):  # of which a connection that is closed without an answer is one
         return False

@@ -280,3 +280,28 @@ def test_what_only_production_uses_is_refused_elsewhere(production: pytest.Monke
 
     with pytest.raises(ValueError, match=f"HOUSING_DEPLOYMENT is local, but .*{variable} is set"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MLFLOW_TRACKING_PASSWORD", "password1234"),
+        ("MLFLOW_TRACKING_PASSWORD", "password"),
+        ("MLFLOW_AUTH_ADMIN_PASSWORD", "password1234"),
+        ("MLFLOW_TRACKING_URI", "https://admin:password1234@mlflow.example"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Settings, ServingSettings])
+def test_a_password_that_mlflow_was_shipped_with_is_refused(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Settings], name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=f"{name} has a password that MLflow was shipped with") as refused:
+        kind()
+    assert "1234" not in str(refused.value)
+
+
+def test_a_password_of_ones_own_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "correct horse")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:staple@mlflow.example")
+    assert Settings().mlflow_uri == "https://me:staple@mlflow.example"
