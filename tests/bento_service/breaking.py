@@ -1,5 +1,6 @@
 """What the service depends on, in forms that can be broken on purpose, and looks at how the service takes it."""
 
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -23,6 +24,46 @@ POSTGRESQL = """if True:
         print(server.get_uri(), flush=True)
         sys.stdin.read()
 """
+
+SETTABLE_CLOCK = r"""
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+static long ahead(void) {
+  char text[32] = {0};
+  int file = open(getenv("CLOCK_FILE"), O_RDONLY | O_CLOEXEC);
+  if (file >= 0) { if (read(file, text, 31) < 0) text[0] = 0; close(file); }
+  return atol(text);
+}
+
+int clock_gettime(clockid_t which, struct timespec *now) {
+  int failed = syscall(SYS_clock_gettime, which, now);
+  if (!failed && (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE)) now->tv_sec += ahead();
+  return failed;
+}
+
+time_t time(time_t *told) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (told) *told = now.tv_sec;
+  return now.tv_sec;
+}
+
+int gettimeofday(struct timeval *told, void *zone) {
+  struct timespec now;
+  (void)zone;
+  clock_gettime(CLOCK_REALTIME, &now);
+  told->tv_sec = now.tv_sec;
+  told->tv_usec = now.tv_nsec / 1000;
+  return 0;
+}
+"""
+"""In place of the C library's wall clock; the monotonic one stays."""
 
 
 @contextmanager
@@ -127,3 +168,14 @@ def health(service: Service) -> Any:
 def store_error(service: Service) -> str:
     """Return why the service cannot write to its store; nothing if it can."""
     return str(health(service)["prediction_store"]["last_error"] or "")
+
+
+def settable(clock: Path) -> dict[str, str]:
+    """Return the environment in which processes take the wall clock to be off by the seconds that a file says."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler, by which a clock is made that can be set")
+    library = clock.with_name("clock.so")
+    made = [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), "-x", "c", "-"]
+    subprocess.run(made, input=SETTABLE_CLOCK, text=True, check=True)
+    return {"LD_PRELOAD": str(library), "CLOCK_FILE": str(clock)}

@@ -30,6 +30,7 @@ from tests.bento_service.breaking import (
     locked,
     mounted,
     postgresql,
+    settable,
     store_error,
     workers,
 )
@@ -245,6 +246,22 @@ def test_a_locked_store_holds_no_answer_up(trials: Trials, tmp_path: Path) -> No
             assert "locked" in store_error(service)
         wait_until(lambda: not store_error(service))
     assert_undisturbed(trials.judge("store locked for 6 s", load, store))
+
+
+def test_a_clock_that_is_set_takes_no_record(trials: Trials, tmp_path: Path) -> None:
+    """Set a day forward and two days back: what is waited for and shipped goes by the time that passes."""
+    store, clock = new_sqlite(tmp_path), tmp_path / "clock"
+    clock.write_text("0")
+    with (
+        serving(tmp_path, {**trials.settings(), **settable(clock)}) as service,
+        trials.load(service) as load,
+    ):
+        for ahead in (86_400, -86_400, 0):
+            shipped = health(service)["prediction_store"]["shipped"]
+            clock.write_text(str(ahead))
+            load.keep_on(CALM)
+            wait_until(lambda before=shipped: health(service)["prediction_store"]["shipped"] > before)
+    assert_undisturbed(trials.judge("clock set a day forward, two back, and right again", load, store))
 
 
 def test_a_full_store_holds_no_answer_up(trials: Trials, tmp_path: Path, small_disk: Path) -> None:
