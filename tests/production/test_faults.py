@@ -140,14 +140,17 @@ def test_a_training_goes_on_to_the_very_same_forest(plant: Plant, fault: Callabl
 
     with fault(plant):  # type: ignore[attr-defined]
         time.sleep(AWAY)
-    mended = time.monotonic()
+    mended, saved = time.monotonic(), plant.checkpointed()
+    wait_until(lambda: plant.checkpointed() > saved or plant.succeeded(known), 600)
+    resumed = time.monotonic() - mended
     wait_until(lambda: plant.succeeded(known), 600)
     seconds = time.monotonic() - mended
     launched.wait(60)
 
     forest = plant.forest()
     print(
-        f"\n{fault.__name__} for {AWAY:.0f} s in training: done {seconds:.1f} s after it was back, "
+        f"\n{fault.__name__} for {AWAY:.0f} s in training: the next checkpoint {resumed:.1f} s after it was back, done "
+        f"after {seconds:.1f} s, "
         f"{forest['trees_from_checkpoint']} of {forest['trees']} trees taken from checkpoints, "
         f"{plant.stack.s3.befallen - befallen} requests befallen, `dg launch` ended with {launched.returncode}"
     )
