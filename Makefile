@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
 unexport PYTHONDONTWRITEBYTECODE # or every process that is started would compile the platform anew
 
-.PHONY: help setup demo materialize test acceptance fuzz trials check dev serve container base judge versions decisions rollback bench proto audit lock clean
+.PHONY: help setup demo materialize test acceptance fuzz trials check dev serve console exporter container base judge versions decisions rollback bench pictures proto audit lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -72,6 +72,12 @@ dev: setup  ## lineage page on :3000 (webserver and daemon), MLflow on :5000 (bu
 serve: setup  ## serve the version in production: HTTP on :3100, gRPC on :3101 (follows the registry)
 	@$(BIN)/housing serve
 
+console: setup  ## pages on days, drift, versions, decisions and alerts, on :3200
+	@$(BIN)/housing console
+
+exporter: setup  ## metrics of Dagster and of the monitoring for Prometheus, on :3201
+	@$(BIN)/housing exporter
+
 # BentoML 1.4.39 renders the Dockerfile in the temporary folder, and refuses one that is not below the working directory.
 container: IMAGE ?= housing_price_classifier
 container: BASE_IMAGE ?= $(shell cat deploy/service/base-image)
@@ -100,6 +106,10 @@ bench: setup  ## compare with the usual ways; writes the pages README.md below b
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.drift
+
+pictures: setup  ## make the pictures of README.md anew, from a demonstration (needs Debian's chromium and chromium-driver)
+	@test -e $(DEMO)/made-by-the-demonstration || $(BIN)/python -m demo --storage $(DEMO)
+	$(BIN)/python -m demo.pictures --storage $(DEMO) --out docs/pictures
 
 PROTO := bento_service/protocols/proto/housing/v1/price_classifier.proto
 proto:  ## generate the gRPC stubs anew

@@ -124,7 +124,7 @@ def tell(storage: Path, say: Callable[[str], None]) -> Story:
     marker.touch()
     (home / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
     key, registry_port, port = secrets.token_urlsafe(24), free_port(), free_port()
-    environment = _environment(storage, key)
+    environment = environment_of(storage, key)
     with Processes(storage / "logs", environment) as processes, dg.DagsterInstance.from_config(str(home)) as instance:
         stage = _Stage(processes, instance, f"http://127.0.0.1:{port}", key, say, Story())
         stage.train()
@@ -279,7 +279,7 @@ def _checks() -> list[dg.AssetCheckKey]:
     return sorted(key for key in graph.asset_check_keys if key.asset_key.to_user_string() in REPORTS)
 
 
-def _environment(storage: Path, key: str) -> dict[str, str]:
+def environment_of(storage: Path, key: str) -> dict[str, str]:
     """Return the environment of every process: nothing of the platform's own settings, which are for your ads."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("HOUSING_", "MLFLOW_", "BENTOML_"))

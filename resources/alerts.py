@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
@@ -19,6 +19,8 @@ PATIENCE = 8.0
 
 _LONGEST = 3_000
 """Characters of a message: what Slack shows of one block."""
+
+_FIELDS = frozenset({"at", "kind", "text", "key", "outcome"})
 
 _TAIL = 1_000_000
 """Bytes of the log that are read back: thousands of alerts, more than any cursor can have lost."""
@@ -57,6 +59,13 @@ class Alert:
     kind: str
     text: str
     at: float
+
+
+class Raised(NamedTuple):
+    """An alert as it stands in the log, with what last became of it."""
+
+    alert: Alert
+    outcome: str
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,16 @@ class AlertLog:
         """Return what last became of each recent alert, by its key."""
         return {str(line["key"]): str(line["outcome"]) for line in self._lines()}
 
+    def recent(self, limit: int) -> list[Raised]:
+        """Return the newest alerts, newest first."""
+        found = {
+            str(line["key"]): Raised(
+                Alert(str(line["key"]), str(line["kind"]), str(line["text"]), _moment(line["at"])), str(line["outcome"])
+            )
+            for line in self._lines()
+        }
+        return sorted(found.values(), key=lambda raised: raised.alert.at, reverse=True)[:limit]
+
     def _lines(self) -> Iterator[dict[str, object]]:
         try:
             with self.path.open("rb") as log:
@@ -136,8 +155,12 @@ class AlertLog:
                 entry = json.loads(line)
             except ValueError:  # the first line of the tail, or one that a crash cut off
                 continue
-            if isinstance(entry, dict) and {"key", "outcome"} <= entry.keys():
+            if isinstance(entry, dict) and entry.keys() >= _FIELDS:
                 yield entry
+
+
+def _moment(text: object) -> float:
+    return datetime.fromisoformat(str(text)).timestamp()
 
 
 def _may_pass(fault: BaseException) -> bool:

@@ -46,6 +46,8 @@ _SHARED = frozenset(
 )
 """Settings that all markets of a workspace share: there is no form of them for one market."""
 
+_URL = r"^https?://[^\s/]+[^\s]*$"
+
 _SCOPE = "(?:predict|feedback|replay|admin)"
 
 KEY_ENTRY = re.compile(rf"([^:,#\s]+):([0-9a-f]{{64}})(?::({_SCOPE}(?:\+{_SCOPE})*)(?::([0-9]+(?:\.[0-9]+)?))?)?")
@@ -172,6 +174,37 @@ class Settings(BaseSettings):
     alert_webhook: SecretStr | None = Field(
         default=None, description="Webhook in Slack's format that alerts are sent to, besides the local log."
     )
+
+    console_host: IPvAnyAddress = Field(
+        default=IPv4Address("127.0.0.1"),
+        description="Address that the console listens on. It asks nobody who they are: elsewhere than on its own "
+        "machine, put a proxy before it that does.",
+    )
+    console_port: int = Field(default=3200, ge=1, le=65_535, description="HTTP port of the console.")
+    console_service: str | None = Field(
+        default=None,
+        pattern=_URL,
+        description="Address of the service whose health the console shows. Unset: HOUSING_PORT of this machine.",
+    )
+    console_service_key: SecretStr | None = Field(
+        default=None, description="API key with the scope admin, where the service's health is not open."
+    )
+    lineage_url: str = Field(
+        default="http://localhost:3000",
+        pattern=_URL,
+        description="Where the lineage page is: the console links to it, the exporter asks it of code locations.",
+    )
+    mlflow_url: str | None = Field(
+        default=None,
+        pattern=_URL,
+        description="Where its links to MLflow lead. Unset: MLFLOW_TRACKING_URI if that is a server, or else "
+        "http://localhost:5000.",
+    )
+
+    exporter_host: IPvAnyAddress = Field(
+        default=IPv4Address("127.0.0.1"), description="Address that the exporter's metrics are served on."
+    )
+    exporter_port: int = Field(default=3201, ge=1, le=65_535, description="HTTP port of the exporter.")
 
     needed_in_production: ClassVar[tuple[str, ...]] = (
         "dagster_store",

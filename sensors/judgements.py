@@ -107,16 +107,26 @@ def read_history(
 
 
 def recent_records(
-    instance: dg.DagsterInstance, check: dg.AssetCheckKey, since: float
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey, since: float, *, page: int = _PAGE
 ) -> Iterator[AssetCheckExecutionRecord]:
-    """Yield the records of a check that were made after a point in time, newest first."""
+    """Yield the records of a check that were made after a point in time, newest first.
+
+    Parameters
+    ----------
+    instance : DagsterInstance
+    check : AssetCheckKey
+    since : float
+        Seconds since 1970.
+    page : int
+        Records that are read at once: few where few are new, for each has to be read whole.
+    """
     before = None
-    for _ in range(MOST_RECORDS // _PAGE):
-        page = instance.event_log_storage.get_asset_check_execution_history(check, limit=_PAGE, cursor=before)
-        yield from (record for record in page if record.create_timestamp >= since)
-        if len(page) < _PAGE or page[-1].create_timestamp < since:
+    for _ in range(MOST_RECORDS // page):
+        records = instance.event_log_storage.get_asset_check_execution_history(check, limit=page, cursor=before)
+        yield from (record for record in records if record.create_timestamp >= since)
+        if len(records) < page or records[-1].create_timestamp < since:
             return
-        before = page[-1].id
+        before = records[-1].id
 
 
 def evaluation_of(record: AssetCheckExecutionRecord) -> dg.AssetCheckEvaluation | None:

@@ -50,6 +50,8 @@ def test_help_lists_every_target() -> None:
         (["decisions"], "housing decisions"),
         (["dev"], "housing dev"),
         (["serve"], "housing serve"),
+        (["console"], "housing console"),
+        (["exporter"], "housing exporter"),
     ],
 )
 def test_targets_call_the_command(target: list[str], command: str) -> None:

@@ -7,8 +7,10 @@ MLflow.
 import typer
 
 from housing_assets.command_line.bento import bento
+from housing_assets.command_line.console import console
 from housing_assets.command_line.decisions import decisions
 from housing_assets.command_line.erase import erase
+from housing_assets.command_line.exporter import exporter
 from housing_assets.command_line.faults import Commands
 from housing_assets.command_line.keys import keys_app
 from housing_assets.command_line.market import market_app
@@ -30,7 +32,21 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain lines: they are read in logs, too
     pretty_exceptions_enable=False,
 )
-for command in (materialize, judge, serve, dev, summary, rollback, decisions, sample, traffic, erase, bento):
+for command in (
+    materialize,
+    judge,
+    serve,
+    dev,
+    console,
+    exporter,
+    summary,
+    rollback,
+    decisions,
+    sample,
+    traffic,
+    erase,
+    bento,
+):
     app.command()(command)
 app.add_typer(versions_app, name="versions")
 app.add_typer(windows_app, name="windows")

@@ -35,7 +35,7 @@ def dev(
     No MLflow is started where MLFLOW_TRACKING_URI is a server, or one of the same database runs on its port already.
     """
     settings = read_settings()
-    _require_free("127.0.0.1", port, "name another one with --port")
+    require_free("127.0.0.1", port, "name another one with --port")
     environment = environment_of(settings)
     with _Servers() as servers:
         servers.start_mlflow(settings.mlflow_uri, mlflow_port, environment)
@@ -50,9 +50,9 @@ def serve(mlflow_port: MlflowPort = 5000) -> None:
     the same database runs on its port already.
     """
     settings = read_serving_settings()
-    _require_free(str(settings.host), settings.port, "name another one in HOUSING_PORT")
+    require_free(str(settings.host), settings.port, "name another one in HOUSING_PORT")
     if settings.grpc_port:
-        _require_free(str(settings.host), settings.grpc_port, "name another one in HOUSING_GRPC_PORT")
+        require_free(str(settings.host), settings.grpc_port, "name another one in HOUSING_GRPC_PORT")
     environment = environment_of(settings) | {"BENTOML_HOME": str(settings.market_storage / "bentoml")}
     with _Servers() as servers:
         environment["MLFLOW_TRACKING_URI"] = servers.start_mlflow(settings.mlflow_uri, mlflow_port, environment)
@@ -122,7 +122,7 @@ def _answers(port: int) -> bool:
         return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _require_free(host: str, port: int, mend: str) -> None:
+def require_free(host: str, port: int, mend: str) -> None:
     """Refuse a port that somebody listens on: servers would fail late, or share it without a word."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have ended hold no port

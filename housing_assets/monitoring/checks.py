@@ -77,6 +77,10 @@ _DESCRIPTIONS = {
 }
 
 
+REPORTS = tuple(_DESCRIPTIONS)
+"""The daily reports that are checked."""
+
+
 def specs(asset: str) -> list[dg.AssetCheckSpec]:
     """Return the checks of a report; none of them blocks."""
     return [

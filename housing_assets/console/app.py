@@ -1,0 +1,136 @@
+"""The web application: pages to read, and nothing to change; no script, and nothing that is fetched from elsewhere."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import date
+from http import HTTPStatus
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from housing_assets.console.pages import PERIODS, Pages
+from housing_assets.console.watch import Watch
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+_SAFE = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+HEADERS = _SAFE | {
+    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+}
+"""Of every page."""
+
+REPORT_HEADERS = _SAFE | {
+    "content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
+"""Of a stored report, one file that has its style in itself."""
+
+
+def build_app(pages: Pages, watch: Watch) -> Starlette:
+    """Return the application.
+
+    Parameters
+    ----------
+    pages : Pages
+    watch : Watch
+        Is started and stopped with the application.
+    """
+
+    def overview(request: "Request") -> Response:
+        return _page(pages.overview(watch.view))
+
+    def versions(request: "Request") -> Response:
+        return _page(pages.versions(watch.view))
+
+    def windows(request: "Request") -> Response:
+        year = request.query_params.get("year")
+        return _page(pages.windows(watch.view, None if year is None else _number(year)))
+
+    def day(request: "Request") -> Response:
+        return _page(pages.day(watch.view, _day(request)))
+
+    def report(request: "Request") -> Response:
+        found = watch.report_page(_day(request))
+        if found is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return HTMLResponse(found, headers=REPORT_HEADERS)
+
+    def drift(request: "Request") -> Response:
+        period = _number(request.query_params.get("days", str(PERIODS[1])))
+        return _page(pages.drift(watch.view, period) if period in PERIODS else None)
+
+    def decisions(request: "Request") -> Response:
+        return _page(pages.decisions(watch.view))
+
+    def alerts(request: "Request") -> Response:
+        return _page(pages.alerts(watch.view))
+
+    def missing(request: "Request", fault: Exception) -> Response:
+        status = fault.status_code if isinstance(fault, HTTPException) else HTTPStatus.NOT_FOUND
+        return HTMLResponse(pages.missing(watch.view), status, headers=HEADERS)
+
+    @asynccontextmanager
+    async def watching(app: Starlette) -> AsyncIterator[None]:
+        await run_in_threadpool(watch.start)
+        yield
+        watch.stop()
+
+    return Starlette(
+        routes=[
+            Route("/", overview),
+            Route("/versions", versions),
+            Route("/windows", windows),
+            Route("/days/{day}", day),
+            Route("/days/{day}/report", report),
+            Route("/drift", drift),
+            Route("/decisions", decisions),
+            Route("/alerts", alerts),
+            Route("/style.css", _file("style.css", "text/css")),
+            Route("/icon.svg", _file("icon.svg", "image/svg+xml")),
+            Route("/livez", _live),
+        ],
+        exception_handlers={HTTPStatus.NOT_FOUND: missing},
+        lifespan=watching,
+    )
+
+
+def _page(text: str | None) -> Response:
+    if text is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return HTMLResponse(text, headers=HEADERS)
+
+
+def _file(name: str, media_type: str) -> Callable[["Request"], Response]:
+    """Return what answers with a file of this package."""
+    body = files("housing_assets.console").joinpath(name).read_bytes()
+    headers = HEADERS | {"cache-control": "max-age=60"}
+    return lambda request: Response(body, media_type=media_type, headers=headers)
+
+
+def _live(request: "Request") -> Response:
+    return PlainTextResponse("\n", headers=HEADERS)
+
+
+def _day(request: "Request") -> date:
+    try:
+        return date.fromisoformat(request.path_params["day"])
+    except ValueError:
+        raise HTTPException(HTTPStatus.NOT_FOUND) from None
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 4 else 0

@@ -1,0 +1,75 @@
+"""The registered versions with what their MLflow runs measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from resources.model_registry import DECISION, PRODUCTION, ROLLED_BACK, ModelRegistry, Version
+
+MOST = 50
+"""Versions that are shown, the newest: a year of weekly trainings."""
+
+METRICS = ("macro_f1", "accuracy", "roc_auc_ovr", "calibration_error")
+"""The metrics that a table of versions has room for; MLflow has all of them."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version, with the run that it was trained in.
+
+    Attributes
+    ----------
+    version : Version
+    experiment_id : str
+    metrics, parameters : mapping
+        Of the run.
+    """
+
+    version: Version
+    experiment_id: str
+    metrics: Mapping[str, float]
+    parameters: Mapping[str, str]
+
+    @property
+    def in_production(self) -> bool:
+        """Whether it is the champion."""
+        return PRODUCTION in self.version.aliases
+
+    @property
+    def decision(self) -> str:
+        """What was decided about it."""
+        return self.version.tags.get(DECISION, "not decided")
+
+    @property
+    def reason(self) -> str:
+        """Why that was decided."""
+        return self.version.tags.get("reason", "")
+
+    @property
+    def rolled_back(self) -> str:
+        """When production was taken from it, and why; empty where it never was."""
+        return self.version.tags.get(ROLLED_BACK, "")
+
+
+class Versions:
+    """Reads the registry; what a run measured is read once."""
+
+    def __init__(self, registry: ModelRegistry) -> None:
+        self._registry = registry
+        self._runs: dict[str, Any] = {}
+
+    def read(self) -> tuple[Registered, ...]:
+        """Return the newest versions, newest first.
+
+        Raises
+        ------
+        mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError
+            If the registry cannot be read.
+        """
+        return tuple(map(self._with_run, self._registry.versions()[:MOST]))
+
+    def _with_run(self, version: Version) -> Registered:
+        run = self._runs.get(version.run_id)
+        if run is None:
+            run = self._runs[version.run_id] = self._registry.client().get_run(version.run_id)
+        return Registered(version, str(run.info.experiment_id), dict(run.data.metrics), dict(run.data.params))
