@@ -13,8 +13,11 @@ from typing import NamedTuple, Self
 from bento_service.errors import Kind, ServiceError
 from resources.settings import KEY_ENTRY, KEY_FORM
 
-ALWAYS_OPEN = ("openapi", "ready")
+PROBED = ("openapi", "ready")
 """What probes and readers of the documentation need before they have a key; none of it is private."""
+
+ALWAYS_OPEN = (*PROBED, "try")
+"""What is let in by itself: the form to try the service looks at the key of what it answers, which is in its body."""
 
 
 class Scope(StrEnum):

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from bento_service import request_ids, tracing
-from bento_service.auth import ALWAYS_OPEN, Client
+from bento_service.auth import ALWAYS_OPEN, PROBED, Client
 from bento_service.errors import FieldError, Kind, ServiceError, no_model
 from bento_service.moments import read_past_moment
 from bento_service.protocols.body_sizes import max_body_bytes
@@ -35,7 +35,7 @@ CLOSE = (b"connection", b"close")
 BODY_SECONDS = 4.0
 """Time for a body to arrive."""
 
-NEVER_TURNED_AWAY = frozenset({*ALWAYS_OPEN, "metrics"})
+NEVER_TURNED_AWAY = frozenset({*PROBED, "metrics"})
 """What is answered under overload, too: refusing a probe would take the replica out when it is needed most."""
 
 _REQUEST_ID = request_ids.HEADER.encode()

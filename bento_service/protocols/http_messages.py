@@ -68,6 +68,20 @@ class Request(NamedTuple):
             raise ServiceError(Kind.INVALID, f"the body is not JSON: {fault}") from None
 
 
+class RefusedWithPage(ServiceError):
+    """A request that is not answered, and a page for people that says why.
+
+    Parameters
+    ----------
+    fault : ServiceError
+    page : Reply
+    """
+
+    def __init__(self, fault: ServiceError, page: Reply) -> None:
+        super().__init__(fault.kind, fault.detail, fault.fields, fault.retry_after)
+        self.page = page
+
+
 def header_text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
     """Return a header, None where there is none."""
     found = headers.get(name)
@@ -76,6 +90,8 @@ def header_text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
 
 def problem(fault: ServiceError, path: str = "") -> Reply:
     """Return an error's reply; the Open Inference Protocol has the message in ``error``, too."""
+    if isinstance(fault, RefusedWithPage):
+        return fault.page
     headers = []
     if fault.retry_after is not None:
         headers.append((b"retry-after", str(fault.retry_after).encode()))

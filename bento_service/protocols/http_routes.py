@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from bento_service.errors import Kind, ServiceError, no_model, shutting_down
+from bento_service.protocols import try_form
 from bento_service.protocols.http_messages import INFERENCE_PROTOCOL, Reply, Request
 
 if TYPE_CHECKING:
@@ -131,6 +132,9 @@ ROUTES: Mapping[str, Route] = {
     "/health/deep": ("health", {"GET": _health}),
     "/metrics": ("metrics", {"GET": _metrics}),
     "/docs.json": ("openapi", {"GET": _openapi}),
+    "/try": ("try", {"GET": try_form.show_form, "POST": try_form.try_listing}),
+    "/try/example": ("try", {"GET": try_form.show_example}),
+    "/try.css": ("try", {"GET": try_form.style}),
     "/readyz": ("ready", {"GET": _ready, "HEAD": _ready}),
     "/v2": ("openapi", {"GET": _server_metadata}),
     "/v2/health/live": ("ready", {"GET": _live}),
