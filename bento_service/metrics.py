@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from bento_service.shared_counts import FOLDER
@@ -43,6 +51,8 @@ class Metrics:
         own = CollectorRegistry() if self.shared else self._registry
         if self.shared:
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
+        else:  # of several workers, those of the one that happens to be asked would say little
+            ProcessCollector(registry=self._registry)
         self._requests = Counter(
             "housing_requests_total", "Requests answered.", ["endpoint", "protocol", "status"], registry=own
         )
