@@ -17,6 +17,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bento_service.auth import new_key
 from deploy.audit.secrets import search
+from deploy.release.containers import Containers
+from deploy.release.probes import Probe, read_golden
+from deploy.release.sides import Address, Refused, Side
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.market import Market
 from housing_assets.listings.samples import load_sample
@@ -24,6 +27,7 @@ from housing_assets.packaging.batch import PRICE_CATEGORY, REASON, predict_frame
 from housing_assets.packaging.bento import build_bento
 from housing_assets.packaging.registration import Registration
 from resources.ports import free_port
+from tests.bento_service.serving import KEY, KEYS
 
 PROJECT = Path(__file__).parents[1]
 IMAGE = "housing_price_classifier_under_test"
@@ -273,6 +277,34 @@ def test_a_container_is_closed_until_a_key_is_put_on_its_volume(image: str, tmp_
         assert httpx.post(f"{running.url}/predict", json=HOME).status_code == 401
     finally:
         remove(running)
+
+
+def test_a_release_is_a_container_on_the_ports_of_its_side(image: str, saved: Path) -> None:
+    addresses = {side: Address(free_port(), free_port()) for side in Side}
+    name = f"{IMAGE}_{os.getpid()}"
+    options = ["--network", "host", "--env", f"HOUSING_API_KEYS={KEYS}"]
+    host, probe = Containers(options, name=name, addresses=addresses), Probe(addresses[Side.GREEN], KEY)
+    with pytest.raises(Refused, match="docker run"):
+        host.start(Side.GREEN, "no_such_image:here")
+    try:
+        host.start(Side.GREEN, image)
+        deadline = time.monotonic() + START_SECONDS
+        while not probe.is_ready():
+            assert host.is_running(Side.GREEN), host.log(Side.GREEN)
+            assert time.monotonic() < deadline, host.log(Side.GREEN)
+            time.sleep(0.1)
+        probe.require_golden_answers(read_golden(saved))
+        assert probe.counts() == (20, 0)
+        host.keep(Side.GREEN)
+        kept = docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}} {{.State.Running}}", f"{name}-green")
+        assert kept == "unless-stopped true"
+        host.stop(Side.GREEN)
+        assert not host.is_running(Side.GREEN)
+        assert not host.is_running(Side.BLUE)
+        assert "listening on" in host.log(Side.GREEN)
+    finally:
+        subprocess.run(["docker", "rm", "--force", f"{name}-green"], capture_output=True)
+        docker("volume", "rm", "--force", f"{name}-green")
 
 
 def test_the_records_of_a_container_outlive_it_on_its_volume(image: str) -> None:

@@ -20,7 +20,10 @@ TOLERANCE = 1e-6
 BEFORE_EVERYTHING = "2000-01-01T00:00:00+00:00"
 """What golden requests are dated: no day of production has them, and the next retention deletes them."""
 
-_REQUESTS = re.compile(r'^housing_requests_total\{[^}]*\bstatus="([^"]*)"[^}]*\} (\S+)', re.MULTILINE)
+_REQUESTS = re.compile(
+    r'^housing_requests_total\{endpoint="(?:predict|predict_batch|feedback)"[^}]*\bstatus="([^"]*)"[^}]*\} (\S+)',
+    re.MULTILINE,
+)
 _PENDING = re.compile(r"^housing_journal_pending_bytes (\S+)", re.MULTILINE)
 _FAILED = re.compile(r"5..|UNAVAILABLE|INTERNAL|DEADLINE_EXCEEDED")
 
@@ -33,7 +36,7 @@ class GoldenRequest(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Requests that a release has answered, and those of them that it failed to."""
+    """Requests of clients that a release has answered, and those of them that it failed to."""
 
     requests: float
     failed: float

@@ -52,7 +52,11 @@ class TinyRelease:
         if path == "/readyz":
             return (503 if self.name == "never ready" else 200), "{}"
         if path == "/metrics":
-            counts = [f'housing_requests_total{{status="{name}"}} {each}' for name, each in self._counts.items()]
+            counts = [
+                f'housing_requests_total{{endpoint="predict",status="{name}"}} {each}'
+                for name, each in self._counts.items()
+            ]
+            counts.append('housing_requests_total{endpoint="readyz",status="503"} 1000.0')
             pending = f"housing_journal_pending_bytes {7.0 if self.name == 'keeps records' else 0.0}"
             return (401 if self.name == "keeps its metrics" else 200), "\n".join([*counts, pending])
         is_golden = headers.get("idempotency-key", "").startswith("golden-")
