@@ -60,11 +60,12 @@ trials: setup  ## what takes minutes: faults under load with every answer counte
 	$(BIN)/python -m pytest -m trial -s
 
 CODE := bento_service demo deploy housing_assets resources sensors
-check: setup  ## format, lint, types, rules of import
+check: setup  ## format, lint, types, rules of import, workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --no-progress .github
 
 dev: setup  ## lineage page on :3000 (webserver and daemon), MLflow on :5000 (but where MLFLOW_TRACKING_URI is a server)
 	@$(BIN)/housing dev

@@ -42,6 +42,7 @@ from sensors.new_listings import new_listings_sensor
 from sensors.retraining import RetrainingRule
 from sensors.rollback import rollback_sensor
 from sensors.schedules import daily_monitoring_schedule, daily_retention_schedule, weekly_retraining_schedule
+from sensors.training_runs import MARKET
 
 VALUES = {
     "price_bands": "housing_assets.inference.labels:LabelScheme",
@@ -59,6 +60,9 @@ VALUES = {
 
 START = "raw_listings"
 """The asset from which on everything is trained."""
+
+RETRAINING = "retraining"
+"""Job of all that is trained, for what puts it into the queue by name."""
 
 PREDICTION_STORE = dg.AssetSpec(
     "prediction_store",
@@ -108,6 +112,14 @@ def build_defs(
         sensors=[
             *mlflow_run_sensors(resources["tracking"]),
             *_loop_sensors(market, settings, daily, train),
+        ],
+        jobs=[
+            dg.define_asset_job(
+                RETRAINING,
+                train,
+                description="Trains, as a sensor does, for whoever launches it.",
+                tags={MARKET: market.name},
+            )
         ],
         schedules=[
             daily_monitoring_schedule(monitoring=dg.AssetSelection.assets(*daily), market=market.name),

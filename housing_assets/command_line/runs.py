@@ -1,22 +1,35 @@
 """Runs of the market's assets, launched as ``dg launch`` does."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from housing_assets.command_line.days import read_day
-from housing_assets.command_line.environment import dagster_instance, environment_of, read_settings
+from housing_assets.command_line.environment import dagster_instance, environment_of, read_settings, registry_of
 from housing_assets.command_line.processes import run
 
 if TYPE_CHECKING:
     import dagster as dg
 
+    from resources.model_registry import Version
     from resources.settings import Settings
 
 
-def materialize() -> None:
+def materialize(
+    if_older_than: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="DAYS", help="Do nothing where a version was registered within so many days."),
+    ] = None,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Leave it to the daemon: the run waits in the queue of the instance.")
+    ] = False,
+    workspace: Annotated[
+        Path, typer.Option(help="File that names the code location, for --queue.", dir_okay=False)
+    ] = Path("workspace.yaml"),
+) -> None:
     """Materialize every asset of the market.
 
     From the listings to the bento; then shows what was built.
@@ -24,8 +37,18 @@ def materialize() -> None:
     from housing_assets.command_line.summary import summary
 
     settings = read_settings()
+    if if_older_than is not None and (newest := _newest_within(settings, timedelta(days=if_older_than))):
+        print(f"version {newest.number} was registered at {newest.registered_at:%Y-%m-%d %H:%M} UTC: nothing to do")
+        return
+    if queue:
+        raise typer.Exit(run(queued_training(workspace), environment_of(settings)))
     _launch(settings, "--assets", training_selection(settings))
     summary()
+
+
+def _newest_within(settings: "Settings", age: timedelta) -> "Version | None":
+    versions = registry_of(settings).versions()
+    return versions[0] if versions and datetime.now(UTC) - versions[0].registered_at < age else None
 
 
 def judge(
@@ -38,6 +61,13 @@ def judge(
     settings = read_settings()
     partition = read_day(day).isoformat()
     _launch(settings, "--job", "daily_monitoring", "--partition", partition)
+
+
+def queued_training(workspace: Path) -> list[str]:
+    """Return the command that puts a training into the queue, which `dg launch` passes by."""
+    from housing_assets.definitions import RETRAINING
+
+    return ["dagster", "job", "launch", "--workspace", str(workspace), "--job", RETRAINING]
 
 
 def training_selection(settings: "Settings") -> str:

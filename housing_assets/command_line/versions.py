@@ -53,19 +53,34 @@ def export(
     from tempfile import TemporaryDirectory
 
     from housing_assets.inference.artifact import MANIFEST
-    from resources.model_registry import PRODUCTION
 
     if folder.exists() and not (folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))):
         raise CommandError(f"{folder} is neither an empty folder nor a model artifact: it is left alone")
     registry = registry_of(read_settings())
-    version = registry.with_alias(PRODUCTION)
-    if version is None:
-        raise CommandError("nothing to export: no version is in production: make materialize")
+    version = _in_production(registry)
     with TemporaryDirectory() as temporary:
         artifact = registry.download(version, Path(temporary))
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(artifact, folder)
     print(f"version {version.number} -> {folder}")
+
+
+@versions_app.command()
+def bento() -> None:
+    """Build a bento of the version in production.
+
+    As every training does; `make container` makes the image of the one that was built last.
+    """
+    from tempfile import TemporaryDirectory
+
+    from housing_assets.packaging.registered_bento import build_bento_of
+
+    settings = read_settings()
+    registry = registry_of(settings)
+    version = _in_production(registry)
+    with TemporaryDirectory() as temporary:
+        artifact = registry.download(version, Path(temporary))
+        print(build_bento_of(version, artifact, settings.market_storage / "bentoml"))
 
 
 @versions_app.command()
@@ -104,6 +119,15 @@ def learned_held_days(version: "Version", held: "Collection[date]") -> "list[dat
     from resources.model_registry import LABELLED_DAYS
 
     return sorted(read_ranges(version.tags.get(LABELLED_DAYS, "")) & set(held))
+
+
+def _in_production(registry: "ModelRegistry") -> "Version":
+    from resources.model_registry import PRODUCTION
+
+    version = registry.with_alias(PRODUCTION)
+    if version is None:
+        raise CommandError("no version is in production: make materialize")
+    return version
 
 
 def _describe(registry: "ModelRegistry", version: "Version", held: "Mapping[date, DayDecision]") -> str:

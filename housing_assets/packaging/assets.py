@@ -1,7 +1,6 @@
 """Assets of the groups ``registry`` and ``serving``: the registered model, and the bento that serves it."""
 
 from dataclasses import fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from housing_assets.training.report import EvaluationReport
 else:  # imported when values are read; see AssetStorage
     DataFrame = EncodedListings = Reference = Registration = FlatForest = EvaluationReport = Any
-
-BENTO_LABELS = ("lineage", "data_fingerprint", "forest_digest", "artifact_sha256", "git_commit")
-"""Tags of a version that the bento with it has as labels."""
 
 
 class PromotionConfig(dg.Config):
@@ -198,24 +194,20 @@ def price_bento(
     """The service with the version in production baked in, built from bentofile.yaml; a skewed one is not kept."""
     from housing_assets.inference.artifact import ModelArtifact
     from housing_assets.packaging.assembly import draw_held_out
-    from housing_assets.packaging.bento import build_bento, remove_bento
-    from housing_assets.packaging.registration import Registration
+    from housing_assets.packaging.bento import remove_bento
+    from housing_assets.packaging.registered_bento import build_bento_of, labels_of
     from housing_assets.packaging.skew import find_skew
 
     version = registry.with_alias(PRODUCTION)
     if version is None:
         raise dg.Failure("no version is in production: materialize registered_model, or roll back to one")
-    digest = version.tags["forest_digest"]
-    labels = {"model_version": str(version.number), **{k: version.tags[k] for k in BENTO_LABELS if k in version.tags}}
     with TemporaryDirectory() as temporary:
         folder = registry.download(version, Path(temporary))
         baked = ModelArtifact.load(folder)
         # What production has may have been registered before the forest that is stored now.
-        is_stored = price_forest.digest() == digest
+        is_stored = price_forest.digest() == version.tags["forest_digest"]
         evaluated = replace(baked, encoder=hashed_features.encoder, forest=price_forest) if is_stored else baked
-        Registration(version.number, True, version.tags["reason"]).save(folder)
-        name = f"v{version.number}-{digest[:12]}-{datetime.now(UTC):%Y%m%d%H%M%S}"
-        tag = build_bento(folder, name, labels, bentos.home)
+        tag = build_bento_of(version, folder, bentos.home)
     context.log.info(f"built {tag}")
     skew = find_skew(
         tag, bentos.home, evaluated, draw_held_out(market, crossed_features, raw_listings, config.n_listings)
@@ -223,7 +215,7 @@ def price_bento(
     if skew.fault:
         remove_bento(tag, bentos.home)
     return dg.MaterializeResult(
-        metadata={"version": version.number, "tag": tag, **{f"label/{k}": v for k, v in labels.items()}},
+        metadata={"version": version.number, "tag": tag, **{f"label/{k}": v for k, v in labels_of(version).items()}},
         check_results=[
             dg.AssetCheckResult(
                 check_name="no_training_serving_skew",

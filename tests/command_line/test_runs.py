@@ -1,7 +1,12 @@
 """Runs are launched for the market that the settings name."""
 
+import json
+import os
+import shutil
+import socket
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,9 +14,16 @@ import dagster as dg
 import pytest
 
 from housing_assets.command_line import runs
-from housing_assets.command_line.processes import program, run
+from housing_assets.command_line.processes import end, program, run, start
+from resources.model_registry import ModelRegistry
+from resources.ports import free_port
 from resources.settings import Settings
+from sensors.training_runs import planned_assets
 from tests.command_line.conftest import Housing
+from tests.resources.mlflow_database import new_database
+from tests.resources.registered import register
+
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -45,6 +57,71 @@ def test_materialize_launches_it_and_ends_as_it_ends(
     assert environment["DAGSTER_HOME"] == str(storage / "dagster")
     assert environment["MLFLOW_TRACKING_URI"] == f"sqlite:///{storage / 'mlflow.db'}"
     assert environment["DAGSTER_DISABLE_TELEMETRY"] == "yes"
+
+
+def test_a_training_is_left_to_the_daemon_where_it_is_to_wait_in_the_queue(
+    housing: Housing, launched: list[tuple[list[str], dict[str, str]]], tmp_path: Path
+) -> None:
+    workspace = tmp_path / "workspace.yaml"
+    assert housing("materialize", "--queue", "--workspace", str(workspace)).exit_code == 3
+
+    ((command, _),) = launched
+    assert command == ["dagster", "job", "launch", "--workspace", str(workspace), "--job", "retraining"]
+
+
+@pytest.mark.acceptance
+def test_a_training_that_is_put_into_the_queue_waits_there_for_the_daemon(
+    housing: Housing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, port = tmp_path / "home", free_port()
+    home.mkdir()
+    shutil.copy(PROJECT / "dagster.yaml", home)
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    server = {"host": "127.0.0.1", "port": port, "location_name": "housing"}
+    workspace = tmp_path / "workspace.yaml"
+    workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}))
+    serve = ["dagster", "api", "grpc", "--port", str(port), "--module-name", "housing_assets.definitions"]
+    code_location = start([*serve, "--attribute", "defs"], os.environ)
+    try:
+        await_server(port)
+        housing("materialize", "--queue", "--workspace", str(workspace))
+    finally:
+        end(code_location)
+
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        (launched,) = instance.get_runs()
+        assert launched.status == dg.DagsterRunStatus.QUEUED
+        assert launched.tags["housing/market"] == "istanbul"
+        planned = {key.to_user_string() for key in planned_assets(instance, launched)}
+    assert {"raw_listings", "price_forest", "price_bento"} <= planned
+    assert "drift_report" not in planned
+
+
+def await_server(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        with socket.socket() as asking:
+            if asking.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_nothing_is_trained_while_the_newest_version_is_young(
+    housing: Housing, launched: list[tuple[list[str], dict[str, str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = ModelRegistry(tracking_uri=new_database(tmp_path / "storage"))
+    assert housing("materialize", "--if-older-than", "7").exit_code == 3
+    register(registry, tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # mlflow.set_tracking_uri sets it
+
+    shown = housing("materialize", "--if-older-than", "7")
+
+    assert (shown.exit_code, len(launched)) == (0, 1)
+    assert shown.stdout.startswith("version 1 was registered at ")
+    assert housing("materialize", "--if-older-than", "0").exit_code == 3
+    assert housing("materialize").exit_code == 3
+    assert len(launched) == 3
 
 
 def test_a_day_is_judged_yesterday_by_default(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from housing_assets.inference.artifact import MANIFEST
+from housing_assets.packaging.registration import Registration
 from resources.model_registry import PRODUCTION, ModelRegistry
 from tests.command_line.conftest import Housing
 from tests.resources.mlflow_database import new_database
@@ -120,6 +121,23 @@ def test_a_folder_with_something_else_in_it_is_left_alone(
     assert shown.exit_code == 1
     assert "left alone" in shown.stderr
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.acceptance
+def test_a_bento_is_built_of_the_version_in_production(
+    registry: ModelRegistry, housing: Housing, tmp_path: Path
+) -> None:
+    version = registry.with_alias(PRODUCTION)
+    assert version is not None
+    registry.tag(version, {"reason": "no worse", "forest_digest": "0123456789abcdef"})
+
+    shown = housing("versions", "bento")
+
+    tag = shown.stdout.strip()
+    assert tag.startswith("housing_price_classifier:v2-0123456789ab-")
+    (model,) = (tmp_path / "storage" / "bentoml" / "models").rglob("registration.json")
+    assert Registration.load(model.parent) == Registration(2, True, "no worse")
+    assert (model.parent / "answer.json").exists()
 
 
 def test_a_registry_that_is_down_is_told_in_one_line(housing: Housing, monkeypatch: pytest.MonkeyPatch) -> None:
