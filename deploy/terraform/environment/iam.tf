@@ -33,8 +33,8 @@ data "aws_iam_policy_document" "deliver" {
   }
 }
 
-# A training reads and writes what the platform keeps.
-data "aws_iam_policy_document" "train" {
+# What trains reads and writes what the platform keeps.
+data "aws_iam_policy_document" "platform" {
   statement {
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.this["data"].arn]
@@ -55,14 +55,10 @@ module "deliver" {
   policy            = data.aws_iam_policy_document.deliver.json
 }
 
-module "train" {
-  source            = "../github_role"
-  name              = "housing-${var.environment}-train"
-  environment       = "training"
-  repository        = var.repository
-  oidc_provider_arn = var.oidc_provider_arn
-  policy            = data.aws_iam_policy_document.train.json
-  hours             = 6
+resource "aws_iam_policy" "platform" {
+  name        = "housing-${var.environment}-platform"
+  description = "For the role that the platform's daemon and code location have, in a cluster or on a machine"
+  policy      = data.aws_iam_policy_document.platform.json
 }
 
 # A machine pulls images, fetches what a delivery has left for it, and reads its own two parameters.

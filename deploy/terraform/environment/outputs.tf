@@ -1,6 +1,10 @@
-# What GitHub's environments of this name, and "training", have as variables.
+# What GitHub's environment of this name has as variables; the platform has the policy and the object store.
 output "AWS_ROLE" {
-  value = { (var.environment) = module.deliver.arn, training = module.train.arn }
+  value = module.deliver.arn
+}
+
+output "platform_policy_arn" {
+  value = aws_iam_policy.platform.arn
 }
 
 output "RELEASE_BUCKET" {

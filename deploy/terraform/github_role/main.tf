@@ -24,12 +24,6 @@ variable "policy" {
   type        = string
 }
 
-variable "hours" {
-  description = "How long a session lasts at most"
-  type        = number
-  default     = 1
-}
-
 data "aws_iam_policy_document" "trust" {
   statement {
     actions = ["sts:AssumeRoleWithWebIdentity"]
@@ -54,9 +48,8 @@ data "aws_iam_policy_document" "trust" {
 }
 
 resource "aws_iam_role" "this" {
-  name                 = var.name
-  assume_role_policy   = data.aws_iam_policy_document.trust.json
-  max_session_duration = var.hours * 3600
+  name               = var.name
+  assume_role_policy = data.aws_iam_policy_document.trust.json
 }
 
 resource "aws_iam_role_policy" "this" {
