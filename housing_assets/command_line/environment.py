@@ -55,6 +55,7 @@ def read_serving_settings() -> "ServingSettings":
 def registry_of(settings: "Settings") -> "ModelRegistry":
     """Return the registry of the market's models."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", QUIET["MLFLOW_DISABLE_TELEMETRY"])
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by default, who waits would wait for minutes
     from resources.model_registry import ModelRegistry
 
     return ModelRegistry(tracking_uri=settings.mlflow_uri, model_name=settings.model_name)

@@ -9,6 +9,7 @@ import typer
 
 from housing_assets.command_line.days import read_day
 from housing_assets.command_line.environment import dagster_instance, environment_of, read_settings, registry_of
+from housing_assets.command_line.faults import CommandError
 from housing_assets.command_line.processes import run
 
 if TYPE_CHECKING:
@@ -58,9 +59,14 @@ def judge(
 
     As the daemon does each night; yesterday by default.
     """
-    settings = read_settings()
-    partition = read_day(day).isoformat()
-    _launch(settings, "--job", "daily_monitoring", "--partition", partition)
+    settings, judged = read_settings(), read_day(day)
+    today = datetime.now(UTC).date()
+    if not settings.monitoring_start <= judged <= today:
+        raise CommandError(
+            f"the day is {judged}: expected one from {settings.monitoring_start} (HOUSING_MONITORING_START) to today, "
+            f"{today} (UTC)"
+        )
+    _launch(settings, "--job", "daily_monitoring", "--partition", judged.isoformat())
 
 
 def queued_training(workspace: Path) -> list[str]:
@@ -97,17 +103,23 @@ def _failures(settings: "Settings", launched: datetime) -> Sequence[str]:
         if not runs:
             return ()
         run_id = runs[0].dagster_run.run_id
-        records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+        told = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+        records = instance.get_records_for_run(run_id, of_type=told).records
     events = [event for record in records if (event := record.event_log_entry.dagster_event) is not None]
-    return [f"{event.step_key}: {_in_a_line(event)}" for event in events]
+    return [line for event in events if (line := _in_a_line(event))]
 
 
 def _in_a_line(event: "dg.DagsterEvent") -> str:
-    """Return what a step says that it failed for, without the traceback, which was logged."""
+    """Return what a step or a blocking check failed for, without the traceback; empty for a check that passed."""
+    import dagster as dg
+
+    found = event.event_specific_data
+    if isinstance(found, dg.AssetCheckEvaluation):
+        failed = not found.passed and found.blocking
+        return f"{found.check_name} of {found.asset_key.to_user_string()}: {found.description}" if failed else ""
     failure = event.step_failure_data
     if failure.user_failure_data is not None and failure.user_failure_data.description:
-        return failure.user_failure_data.description
+        return f"{event.step_key}: {failure.user_failure_data.description}"
     error = failure.error
-    if error is None:
-        return "failed"
-    return (error.cause or error).message.strip().partition("\n")[0]
+    said = (error.cause or error).message.strip().partition("\n")[0] if error else "failed"
+    return f"{event.step_key}: {said}"

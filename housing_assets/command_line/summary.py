@@ -29,7 +29,10 @@ def summary() -> None:
             for key in sorted(level & graph.materializable_asset_keys):
                 print(_describe(key, instance.get_latest_materialization_event(key)))
         outcomes = [_outcome(instance, key) for key in sorted(graph.asset_check_keys)]
-    print("\nchecks: " + ", ".join(outcomes))
+    print("\nchecks: " + ", ".join(told for told, _ in outcomes))
+    for told, why in outcomes:
+        if why:
+            print(f"  {told}: {why}")
     here = f"HOUSING_STORAGE={settings.storage}"
     if not settings.is_default_market:
         here += f" HOUSING_MARKET={settings.market}"
@@ -64,10 +67,13 @@ def _shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _outcome(instance: "dg.DagsterInstance", key: "dg.AssetCheckKey") -> str:
+def _outcome(instance: "dg.DagsterInstance", key: "dg.AssetCheckKey") -> tuple[str, str]:
+    """Return how a check ended last, and why, if it failed."""
     import dagster as dg
 
     record = instance.get_latest_asset_check_evaluation_record(key)
     if record is None or not isinstance(record.evaluation, dg.AssetCheckEvaluation):
-        return f"{key.name} not yet"
-    return f"{key.name} {'passed' if record.evaluation.passed else 'FAILED'}"
+        return f"{key.name} not yet", ""
+    if record.evaluation.passed:
+        return f"{key.name} passed", ""
+    return f"{key.name} FAILED", record.evaluation.description or ""

@@ -129,6 +129,8 @@ def _find_files(location: str) -> _Files:
         matches = glob.iglob(str(path), recursive=True)  # noqa: PTH207 - Path.glob would refuse an absolute pattern
         candidates = map(Path, matches)
     files = _sort_out((str(file), file.parts[len(named) :]) for file in candidates if file.is_file())
+    if not path.exists() and tuple(named) == path.parts:
+        raise SourceError(f"{location}: there is no such file or folder")
     if not files.read:
         raise SourceError(f"{location}: no file ending in {', '.join(SUFFIXES)} found there")
     return files

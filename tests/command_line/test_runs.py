@@ -136,6 +136,14 @@ def test_a_day_is_judged_yesterday_by_default(
     assert launched[1][0][-1] == "2026-03-01"
 
 
+def test_a_day_that_is_not_watched_is_refused(
+    housing: Housing, launched: list[tuple[list[str], dict[str, str]]]
+) -> None:
+    for day in ("2025-12-31", "2999-01-01"):
+        assert f"the day is {day}: expected one from 2026-01-01" in housing("judge", day).stderr
+    assert not launched
+
+
 def test_a_day_that_is_none_is_refused(housing: Housing, launched: list[tuple[list[str], dict[str, str]]]) -> None:
     shown = housing("judge", "someday")
     assert shown.exit_code == 1
@@ -154,9 +162,18 @@ def test_what_failed_is_said_in_a_line_after_all_that_was_logged(
     def price_bands() -> None:
         raise ValueError("no price\nat all")
 
+    @dg.asset
+    def price_forest() -> None:
+        pass
+
+    @dg.asset_check(asset=price_forest, blocking=True)
+    def plausible() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, description="3 rows: expected 1,000")
+
     def fail(command: list[str], environment: dict[str, str]) -> int:
         with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
-            dg.materialize([raw_listings, price_bands], instance=instance, raise_on_error=False)
+            found = [raw_listings, price_bands, price_forest, plausible]
+            dg.materialize(found, instance=instance, raise_on_error=False)
         return 1
 
     monkeypatch.setattr(runs, "run", fail)
@@ -164,7 +181,8 @@ def test_what_failed_is_said_in_a_line_after_all_that_was_logged(
 
     assert shown.exit_code == 1
     told = [line for line in shown.stderr.splitlines() if line.startswith("housing: ")]
-    assert sorted(told) == [
+    assert sorted(told)[:1] == ["housing: plausible of price_forest: 3 rows: expected 1,000"]
+    assert sorted(each for each in told if "price_forest" not in each) == [
         "housing: price_bands: ValueError: no price",
         "housing: raw_listings: ads.csv: no such file",
     ]

@@ -74,7 +74,7 @@ def test_no_service_is_an_error(housing: Housing) -> None:
         ("--missing price=2", "missing price is 2: expected a share from 0 to 1"),
         ("--only district=ankara", "only district is 'ankara', which no row has"),
         ("--day someday", "the day is 'someday'"),
-        ("--source nothing.csv", "nothing.csv: no file ending in .csv"),
+        ("--source nothing.csv", "nothing.csv: there is no such file or folder"),
         ("--source ads.csv --shift price_inflation=1", "--shift is for synthetic rows"),
     ],
 )
