@@ -254,16 +254,22 @@ def _traffic(days: Sequence[Day]) -> Chart | None:
 
 def _worst_columns(days: Sequence[Day]) -> list[WorstColumn]:
     """Return the columns that were furthest beyond their limits, those over it on most days first."""
-    found: dict[str, list[tuple[date, Effect]]] = defaultdict(list)
+    over: dict[str, int] = defaultdict(int)
+    worst: dict[str, tuple[Effect, date]] = {}
     for one in days:
         for effect in one.figures.drift.effects if one.figures.drift else ():
-            found[effect.column].append((one.day, effect))
-    ranked = []
-    for name, effects in found.items():
-        day, worst = max(effects, key=lambda each: (each[1].over, each[1].times))
-        ranked.append((sum(each.over for _, each in effects), worst.times, name, worst, day))
-    shown = []
-    for over, _, name, worst, day in sorted(ranked, reverse=True)[:MOST_COLUMNS]:
-        points = [Point(at, each.times) for at, each in found[name]]
-        shown.append(WorstColumn(name, over, worst, day, sparkline(points, days[0].day, days[-1].day)))
-    return shown
+            known = worst.get(effect.column)
+            if known is None or (effect.times > known[0].times and effect.over >= known[0].over):
+                worst[effect.column] = effect, one.day
+            if effect.over:
+                over[effect.column] += 1
+    ranked = sorted(worst, key=lambda name: (over[name], worst[name][0].times, name), reverse=True)[:MOST_COLUMNS]
+    courses: dict[str, list[Point]] = {name: [] for name in ranked}
+    for one in days:
+        for effect in one.figures.drift.effects if one.figures.drift else ():
+            if effect.column in courses:
+                courses[effect.column].append(Point(one.day, effect.times))
+    return [
+        WorstColumn(name, over[name], *worst[name], sparkline(courses[name], days[0].day, days[-1].day))
+        for name in ranked
+    ]

@@ -31,6 +31,8 @@ class Prometheus:
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Return the series of an expression."""
         reply = self._asked.get("/query", params={"query": expression})
+        if reply.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # it is starting
+            reply.raise_for_status()
         assert reply.is_success, (expression, reply.text)
         found: list[dict[str, Any]] = reply.json()["data"]["result"]
         return found
@@ -39,7 +41,7 @@ class Prometheus:
         """Return the first value of an expression, None where there is none or nobody answers yet."""
         try:
             found = self.query(expression)
-        except httpx.HTTPError:  # it is starting
+        except httpx.HTTPError:
             return None
         return float(found[0]["value"][1]) if found else None
 
