@@ -32,7 +32,7 @@ def written() -> Iterator[tuple[Path, dict[str, Any]]]:
     folder = PROJECT / "deploy" / "kubernetes"
     files = [*folder.glob("base/**/*.yaml"), *folder.glob("overlays/**/*.yaml")]
     for file in files:
-        if file.name not in ("kustomization.yaml", "workspace.yaml", *PATCHES):
+        if file.name not in ("kustomization.yaml", *PATCHES):
             yield from ((file, each) for each in yaml.safe_load_all(file.read_text()))
 
 
