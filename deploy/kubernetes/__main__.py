@@ -1,4 +1,4 @@
-"""Prints the objects of an overlay, complete and valid, for ``kubectl apply``: ``make kubernetes``.
+"""Prints the objects of an overlay, complete and valid, for ``kubectl apply``.
 
 What ``kubectl kustomize`` builds has neither the images of a delivery nor Prometheus' rules: both are put in here, the
 rules from the files that Prometheus reads elsewhere. Each object is checked against the schema of its kind, without a

@@ -15,6 +15,8 @@ from typing import Any
 import hcl2
 import pytest
 
+pytestmark = pytest.mark.acceptance
+
 TERRAFORM = Path(__file__).parents[2] / "deploy" / "terraform"
 MODULES = sorted({file.parent for file in TERRAFORM.glob("*/*.tf")})
 
