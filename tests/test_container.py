@@ -20,6 +20,7 @@ from deploy.audit.secrets import search
 from deploy.release.containers import Containers
 from deploy.release.probes import Probe, read_golden
 from deploy.release.sides import Address, Refused, Side
+from deploy.release.swap import Limits
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.market import Market
 from housing_assets.listings.samples import load_sample
@@ -288,7 +289,7 @@ def test_a_release_is_a_container_on_the_ports_of_its_side(image: str, saved: Pa
         host.start(Side.GREEN, "no_such_image:here")
     try:
         host.start(Side.GREEN, image)
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + Limits().start
         while not probe.is_ready():
             assert host.is_running(Side.GREEN), host.log(Side.GREEN)
             assert time.monotonic() < deadline, host.log(Side.GREEN)

@@ -1,5 +1,6 @@
 """Swaps of releases that do one thing wrong: each is kept out, or taken back, and the former one answers on."""
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from resources.ports import free_port
 from tests.deploy.proxies import needs_nginx, proxied
 from tests.deploy.tiny_releases import DIES_AFTER, GOLDEN, TinyHost, TinyRelease
 
-LIMITS = Limits(start=0.5, watch=0.6, poll=0.02, failed_requests=3, drain=0.1)
+LIMITS = Limits(start=0.5, watch=0.5, poll=0.03, failed_requests=3, drain=0.1)
 
 
 class Machine:
@@ -219,6 +220,16 @@ def test_the_command_asks_for_its_key(saved: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("RELEASE_API_KEY", raising=False)
     with pytest.raises(SystemExit, match="housing keys new release"):
         main(["--folder", str(tmp_path), "swap", "image", "--golden", str(saved)])
+
+
+def test_a_second_release_on_a_machine_waits_for_nobody(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RELEASE_API_KEY", "key")
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(SystemExit, match="another release is under way"):
+            main(["--folder", str(tmp_path), "swap", "image", "--golden", str(saved)])
 
 
 @needs_nginx
