@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
 unexport PYTHONDONTWRITEBYTECODE # or every process that is started would compile the platform anew
 
-.PHONY: help setup demo materialize test acceptance fuzz trials check dev serve console exporter container base judge versions decisions rollback bench pictures proto audit lock clean
+.PHONY: help setup demo materialize test acceptance fuzz trials check dev serve console exporter container images secrets up down logs base judge versions decisions rollback bench pictures proto audit lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,6 +87,23 @@ container: setup  ## make the image housing_price_classifier of the bento that w
 	cd "$${TMPDIR:-/tmp}" && $(abspath $(BIN))/bentoml containerize $$tag \
 		--image-tag $(IMAGE):$${tag#*:} --image-tag $(IMAGE):latest --opt network=host --opt build-arg=BASE_IMAGE=$(BASE_IMAGE)
 
+COMPOSE = docker-compose --file deploy/compose.yaml --project-name housing
+images: BASE_IMAGE ?= $(shell cat deploy/service/base-image)
+images:  ## make the image housing_platform of this checkout (needs docker)
+	docker build --network host --tag housing_platform:latest --file deploy/platform/Dockerfile --build-arg BASE_IMAGE=$(BASE_IMAGE) .
+
+secrets: setup  ## write the secrets of the containers that are not there yet into deploy/secrets
+	@$(BIN)/python -m deploy.new_secrets
+
+up: images secrets  ## start the platform in containers: lineage page on :8080, MLflow on :5000, service on :3100 and :3101
+	$(COMPOSE) up --detach --remove-orphans
+
+down:  ## stop the containers; what they stored stays (with ARGS=--volumes nothing does)
+	$(COMPOSE) down $(ARGS)
+
+logs:  ## follow what the containers print (SERVICE=daemon: of one)
+	$(COMPOSE) logs --follow --tail 100 $(SERVICE)
+
 base:  ## take the newest base image: writes its digest for `make container` (needs docker and its registry)
 	docker pull --quiet python:3.11-slim
 	docker image inspect --format '{{index .RepoDigests 0}}' python:3.11-slim > deploy/service/base-image
@@ -126,9 +143,10 @@ audit: setup  ## bills of materials (CycloneDX) of both lock files and the image
 	"$$tools/bin/python" -m deploy.audit --out $(HOUSING_STORAGE)/sbom $(AUDIT)
 
 lock: RESOLVE := --universal --python-version 3.11 --generate-hashes --no-header
-lock:  ## resolve both lock files anew (needs uv)
+lock:  ## resolve the lock files anew (needs uv)
 	uv pip compile $(RESOLVE) --extra dev -o requirements.lock pyproject.toml
 	uv pip compile $(RESOLVE) --constraint requirements.lock -o deploy/service/requirements.lock deploy/service/requirements.in
+	uv pip compile $(RESOLVE) --constraint requirements.lock --extra server -o deploy/platform/requirements.lock pyproject.toml
 
 clean:  ## remove the environment and everything that was materialized
 	rm -rf .venv .housing .pytest_cache .mypy_cache .ruff_cache .hypothesis
