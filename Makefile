@@ -144,7 +144,7 @@ audit: setup  ## bills of materials (CycloneDX) of both lock files and the image
 
 lock: RESOLVE := --universal --python-version 3.11 --generate-hashes --no-header
 lock:  ## resolve the lock files anew (needs uv)
-	uv pip compile $(RESOLVE) --extra dev -o requirements.lock pyproject.toml
+	uv pip compile $(RESOLVE) --extra dev --extra dask -o requirements.lock pyproject.toml
 	uv pip compile $(RESOLVE) --constraint requirements.lock -o deploy/service/requirements.lock deploy/service/requirements.in
 	uv pip compile $(RESOLVE) --constraint requirements.lock --extra server -o deploy/platform/requirements.lock pyproject.toml
 

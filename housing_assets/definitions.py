@@ -27,6 +27,7 @@ from resources.alerts import AlertLog, Webhook
 from resources.asset_storage import AssetStorage
 from resources.bento_store import BentoStore
 from resources.checkpoints import Checkpoints
+from resources.compute import Compute
 from resources.decision_log import DecisionLogs
 from resources.listing_source import ListingSource
 from resources.mlflow_tracking import MlflowTracking
@@ -197,6 +198,7 @@ def _resources(market: Market, settings: Settings, assets: Sequence[dg.AssetsDef
             sample_rows=settings.sample_rows,
             object_store=ObjectStore(),
         ),
+        "compute": Compute.of(settings),
         "checkpoints": Checkpoints(folder=str(storage / "checkpoints"), mirror=settings.checkpoints_location),
         "tracking": MlflowTracking(
             tracking_uri=tracking_uri,

@@ -25,6 +25,11 @@ MODEL_NAME = "HousingPriceClassifier"
 EXPERIMENT = "housing_price_classifier"
 """MLflow experiment of the default market."""
 
+LOCAL_COMPUTE = "local"
+"""Computing in the process of the step."""
+
+_SCHEDULER = re.compile(r"tls://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
+
 READ_ELSEWHERE = {"HOUSING_REAL_DATA", "HOUSING_KILL_SEED", "HOUSING_FUZZ_EXAMPLES"}
 """Variables with the prefix that the tests read for themselves."""
 
@@ -130,6 +135,19 @@ class Settings(BaseSettings):
         default=date(2026, 1, 1), description="First day whose production is watched: the first partition."
     )
     monitoring_window_days: int = Field(default=1, ge=1, le=30, description="Days that a drift report judges together.")
+
+    compute: str = Field(
+        default=LOCAL_COMPUTE,
+        description="Where rows are cleaned, hashed, profiled and scored and trees are grown: `local`, or a Dask "
+        "cluster by its scheduler, tls://host:port.",
+    )
+    compute_certificates: Path | None = Field(
+        default=None,
+        description="Folder of the certificate that is shown to the cluster; `housing compute certificates` makes it.",
+    )
+    compute_shard_rows: int = Field(
+        default=200_000, ge=1_000, le=5_000_000, description="Rows that a worker of the cluster computes at once."
+    )
 
     landing: str | None = Field(
         default=None,
@@ -259,6 +277,13 @@ class Settings(BaseSettings):
                 read_key(self.signing_key.get_secret_value())
             except ValueError as fault:
                 raise ValueError(f"{PREFIX}SIGNING_KEY is no private key: {fault}") from None
+        if self.compute != LOCAL_COMPUTE and not _SCHEDULER.fullmatch(self.compute):
+            raise ValueError(f"{PREFIX}COMPUTE is {self.compute!r}, expected {LOCAL_COMPUTE} or tls://host:port")
+        if self.compute != LOCAL_COMPUTE and self.compute_certificates is None:
+            raise ValueError(
+                f"{PREFIX}COMPUTE_CERTIFICATES is not set, and {PREFIX}COMPUTE names a cluster: "
+                "`housing compute certificates FOLDER` makes it"
+            )
         if self.retrain_windows_needed > self.retrain_windows_seen:
             raise ValueError(
                 f"HOUSING_RETRAIN_WINDOWS_NEEDED is {self.retrain_windows_needed}, expected at most "
@@ -292,10 +317,10 @@ class Settings(BaseSettings):
                 "server's admin, and name a user of your own"
             )
 
-    @field_validator("storage")
+    @field_validator("storage", "compute_certificates")
     @classmethod
-    def _make_absolute(cls, storage: Path) -> Path:
-        return storage.expanduser().absolute()
+    def _make_absolute(cls, folder: Path | None) -> Path | None:
+        return folder.expanduser().absolute() if folder else folder
 
     @property
     def market_name(self) -> str:

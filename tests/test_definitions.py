@@ -30,7 +30,8 @@ UPDATE = "UPDATE_SNAPSHOTS"
 REWRITE = f"{UPDATE}=1 python -m pytest tests/test_definitions.py -k snapshot"
 
 HEAVY = (
-    "numpy bentoml boto3 dask dagster_aws dagster_mlflow imblearn matplotlib mlflow numba pandas pandera scipy sklearn"
+    "numpy bentoml boto3 dask distributed dagster_aws dagster_mlflow imblearn matplotlib mlflow numba pandas pandera "
+    "scipy sklearn"
 )
 
 LOAD = """

@@ -7,6 +7,7 @@ MLflow.
 import typer
 
 from housing_assets.command_line.bento import bento
+from housing_assets.command_line.compute import compute_app
 from housing_assets.command_line.console import console
 from housing_assets.command_line.decisions import decisions
 from housing_assets.command_line.erase import erase
@@ -52,4 +53,5 @@ app.add_typer(versions_app, name="versions")
 app.add_typer(windows_app, name="windows")
 app.add_typer(market_app, name="market")
 app.add_typer(keys_app, name="keys")
+app.add_typer(compute_app, name="compute")
 app.add_typer(settings_app, name="settings")

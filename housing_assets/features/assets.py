@@ -8,7 +8,9 @@ from pydantic import Field
 
 from housing_assets.inference.market import Market
 from housing_assets.lineage_page import sample_rows
+from resources.compute import Compute
 from resources.model_registry import ModelRegistry
+from resources.retries import retried
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -96,8 +98,9 @@ def price_bands(
 
 
 @dg.asset(group_name=GROUP, kinds={"pandas", "parquet"})
+@retried
 def crossed_features(
-    listings: DataFrame, price_bands: LabelScheme, market: dg.ResourceParam[Market]
+    listings: DataFrame, price_bands: LabelScheme, compute: Compute, market: dg.ResourceParam[Market]
 ) -> dg.MaterializeResult[DataFrame]:
     """Listings with bins, crosses of high-cardinality values, quotients, and the side of the split they are on."""
     from housing_assets.features.crossing import cross_frame
@@ -107,7 +110,8 @@ def crossed_features(
         kept_out = held_out(market, price_bands, listings)
     except ValueError as fault:
         raise dg.Failure(str(fault)) from fault
-    crossed = cross_frame(market, listings).assign(**{HELD_OUT: kept_out})
+    with compute.open() as engine:
+        crossed, computed = cross_frame(market, listings, engine).assign(**{HELD_OUT: kept_out}), engine.account()
     distinct = {name: int(crossed[name].nunique()) for name in market.encoded_texts}
     return dg.MaterializeResult(
         value=crossed,
@@ -116,26 +120,32 @@ def crossed_features(
             "held_out_rows": int(crossed[HELD_OUT].sum()),
             "distinct_values": dg.MetadataValue.json(distinct),
             "distinct_tokens": sum(distinct.values()),
+            **computed,
             "sample": sample_rows(crossed, market.personal_names),
         },
     )
 
 
 @dg.asset(group_name=GROUP, kinds={"scikitlearn", "numpy"})
+@retried
 def hashed_features(
     context: dg.AssetExecutionContext,
     config: EncoderConfig,
     crossed_features: DataFrame,
     price_bands: LabelScheme,
+    compute: Compute,
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult[EncodedListings]:
     """Training and held-out listings as sparse matrices: numbers, out-of-fold linear scores, hashed tokens."""
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.features.encoder import ListingEncoder
 
-    encoder = ListingEncoder(market, n_folds=config.n_folds, inverse_penalty=config.inverse_penalty)
     try:
-        encoded = EncodedListings.encode(crossed_features, price_bands, encoder)
+        with compute.open() as engine:
+            encoder = ListingEncoder(
+                market, n_folds=config.n_folds, inverse_penalty=config.inverse_penalty, engine=engine
+            )
+            encoded, computed = EncodedListings.encode(crossed_features, price_bands, encoder), engine.account()
     except ValueError as fault:
         raise dg.Failure(str(fault)) from fault
     n_train, n_columns = encoded.X_train.shape
@@ -149,5 +159,6 @@ def hashed_features(
             "columns": n_columns,
             "columns_filled": filled,
             "values_per_row": encoded.X_train.nnz / n_train,
+            **computed,
         },
     )

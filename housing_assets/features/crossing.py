@@ -1,6 +1,7 @@
 """Bins, grids, crosses and quotients of a frame of listings: equal to ``inference/crossing.py`` row by row."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from housing_assets.inference.crossing import cross_texts
 from housing_assets.inference.declaration import Grid
 from housing_assets.inference.market import Market
+from housing_assets.shards import join_frames, split_frame
+from resources.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +19,7 @@ _LARGEST_CODE = 2**62
 """Combinations that 64 bits can number: five texts of 50,000 values each have more."""
 
 
-def cross_frame(market: Market, listings: "pd.DataFrame") -> "pd.DataFrame":
+def cross_frame(market: Market, listings: "pd.DataFrame", engine: Engine = LOCAL) -> "pd.DataFrame":
     """Add the declared bins, grids and crosses (category) and quotients (float64) to listings.
 
     Parameters
@@ -24,18 +27,37 @@ def cross_frame(market: Market, listings: "pd.DataFrame") -> "pd.DataFrame":
     market : Market
     listings : DataFrame of shape (n_rows, n_values)
         Typed listings; texts are categories.
+    engine : Engine
 
     Returns
     -------
     crossed : DataFrame of shape (n_rows, n_values + n_bins + n_grids + n_crosses + n_quotients)
     """
+    read = listings[[name for name in listings if name in _names_read(market)]]
+    derived = join_frames(
+        list(engine.map_shards(partial(_derive, market), split_frame(read, engine))), sort_texts=False
+    )
+    return listings.assign(**{str(name): derived[name].array for name in derived})
+
+
+def _names_read(market: Market) -> set[str]:
+    return {
+        *(bin_.of for bin_ in market.bins),
+        *(name for grid in market.grids for name in (grid.latitude, grid.longitude)),
+        *(name for _, names in market.named_crosses for name in names),
+        *(name for quotient in market.quotients for name in (quotient.dividend, quotient.divisor)),
+    }
+
+
+def _derive(market: Market, listings: "pd.DataFrame") -> "pd.DataFrame":
+    """Return what is added to listings."""
     binned = bin_frame(market, listings)
     crosses = {crossed_as: _cross([binned[name] for name in names]) for crossed_as, names in market.named_crosses}
     quotients = {
         quotient.name: _divide(listings[quotient.dividend].to_numpy(), listings[quotient.divisor].to_numpy())
         for quotient in market.quotients
     }
-    return binned.assign(**crosses, **quotients)
+    return binned.assign(**crosses, **quotients).drop(columns=listings.columns)
 
 
 def bin_frame(market: Market, listings: "pd.DataFrame") -> "pd.DataFrame":

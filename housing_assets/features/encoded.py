@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from housing_assets.features.encoder import ListingEncoder, encode_frame
+from housing_assets.features.encoder import ListingEncoder
 from housing_assets.features.split import HELD_OUT, group_keys, label_rows, log_prices
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.inference.labels import LabelScheme
@@ -87,7 +87,7 @@ class EncodedListings:
             X_train=X_train,
             y_train=indices[train],
             groups_train=groups,
-            X_holdout=encode_frame(encoder.fitted_, crossed[holdout]),
+            X_holdout=encoder.transform(crossed[holdout]),
             y_holdout=indices[holdout],
             encoder=encoder.fitted_,
             labels=labels,

@@ -4,6 +4,7 @@ What it learns is a ``FittedEncoder`` (``inference/encoder.py``), whose tables e
 millions alike: the one implementation for training, serving and monitoring.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -14,6 +15,8 @@ from housing_assets.inference.encoder import EPOCH_YEAR, MAX_ENCODED, FittedEnco
 from housing_assets.inference.hashing import N_BUCKETS, bucket, bucket_keys, hash_texts, hash_token, token
 from housing_assets.inference.market import Market
 from housing_assets.inference.scores import LinearScores, score_names
+from housing_assets.shards import split_frame
+from resources.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +36,8 @@ class ListingEncoder:
     inverse_penalty : float
         Of the linear scores.
     seed : int
+    engine : Engine
+        What rows are hashed on; what is learned of all of them is learned here.
 
     Attributes
     ----------
@@ -55,12 +60,14 @@ class ListingEncoder:
         n_folds: int = 5,
         inverse_penalty: float = 0.5,
         seed: int = 0,
+        engine: Engine = LOCAL,
     ) -> None:
         self.market = market
         self.n_buckets = n_buckets
         self.n_folds = n_folds
         self.inverse_penalty = inverse_penalty
         self.seed = seed
+        self.engine = engine
 
     @classmethod
     def like(cls, fitted: FittedEncoder) -> Self:
@@ -82,7 +89,7 @@ class ListingEncoder:
         log_prices : ndarray of shape (n_rows,) or None
             ``LabelScheme.log_prices``; None where rows have classes.
         """
-        self._fit(crossed, hash_frame(self.market, crossed, self.n_buckets), labels, log_prices)
+        self._fit(crossed, hash_frame(self.market, crossed, self.n_buckets, self.engine), labels, log_prices)
         return self
 
     def fit_transform(
@@ -100,7 +107,8 @@ class ListingEncoder:
         groups : ndarray of shape (n_rows,)
             Copies of one home share a group, and a fold.
         """
-        hashed, numbers = hash_frame(self.market, crossed, self.n_buckets), linear_numbers(self.market, crossed)
+        hashed = hash_frame(self.market, crossed, self.n_buckets, self.engine)
+        numbers = linear_numbers(self.market, crossed)
         self._fit(crossed, hashed, labels, log_prices)
         scores = np.zeros((len(labels), len(score_names(self.market))), dtype=np.float32)
         for learn, apply in grouped_folds(labels, groups, self.n_folds, self.seed):
@@ -111,7 +119,7 @@ class ListingEncoder:
 
     def transform(self, crossed: "pd.DataFrame") -> "csr_matrix":
         """Return the encoded rows; see ``encode_frame``."""
-        return encode_frame(self.fitted_, crossed)
+        return encode_frame(self.fitted_, crossed, self.engine)
 
     def _fit(
         self, crossed: "pd.DataFrame", hashed: "csr_matrix", labels: np.ndarray, log_prices: np.ndarray | None
@@ -133,9 +141,18 @@ class ListingEncoder:
         )
 
 
-def encode_frame(encoder: FittedEncoder, crossed: "pd.DataFrame") -> "csr_matrix":
+def encode_frame(encoder: FittedEncoder, crossed: "pd.DataFrame", engine: Engine = LOCAL) -> "csr_matrix":
     """Return crossed listings encoded: csr_matrix of shape (n_rows, n_columns), float32, sorted indices."""
-    hashed = hash_frame(encoder.market, crossed, encoder.n_buckets)
+    numbers = (
+        *(name for name, _, _ in encoder.market.encoded_numbers),
+        *(number.of for number in encoder.market.linear),
+    )
+    read = crossed[list(dict.fromkeys((*numbers, *encoder.market.encoded_texts)))]
+    return _join(list(engine.map_shards(partial(_encode_shard, encoder), split_frame(read, engine))))
+
+
+def _encode_shard(encoder: FittedEncoder, crossed: "pd.DataFrame") -> "csr_matrix":
+    hashed = _hash_shard(encoder.market, encoder.n_buckets, crossed)
     scores = encoder.scores.score(hashed, linear_numbers(encoder.market, crossed))
     return _stack(encoder.market, crossed, scores, hashed)
 
@@ -149,8 +166,23 @@ def linear_numbers(market: Market, crossed: "pd.DataFrame") -> np.ndarray:
     return numbers
 
 
-def hash_frame(market: Market, crossed: "pd.DataFrame", n_buckets: int) -> "csr_matrix":
+def hash_frame(market: Market, crossed: "pd.DataFrame", n_buckets: int, engine: Engine = LOCAL) -> "csr_matrix":
     """Return the hashed block: csr_matrix of shape (n_rows, n_buckets), float32; each distinct text is hashed once."""
+    texts = crossed[list(market.encoded_texts)]
+    return _join(list(engine.map_shards(partial(_hash_shard, market, n_buckets), split_frame(texts, engine))))
+
+
+def _join(parts: "list[csr_matrix]") -> "csr_matrix":
+    from scipy.sparse import vstack
+
+    if len(parts) == 1:
+        return parts[0]
+    matrix = vstack(parts, format="csr")
+    matrix.has_canonical_format = True  # as each part is
+    return matrix
+
+
+def _hash_shard(market: Market, n_buckets: int, crossed: "pd.DataFrame") -> "csr_matrix":
     from scipy.sparse import csr_matrix
 
     names, absent = market.encoded_texts, np.int32(np.iinfo(np.int32).max)

@@ -9,6 +9,7 @@ from pydantic import Field
 from housing_assets.inference.declaration import DeclarationError
 from housing_assets.inference.market import Market
 from housing_assets.lineage_page import MASKED, sample_rows, table_schema
+from resources.compute import Compute
 from resources.day_decisions import Days
 from resources.listing_source import ListingSource
 from resources.model_registry import LINEAGE_CONTRACT, ModelRegistry
@@ -189,10 +190,12 @@ def _kinds_of_versions(registry: ModelRegistry) -> "Callable[[str], bool | None]
         )
     ],
 )
+@retried
 def cleaned_listings(
     context: dg.AssetExecutionContext,
     raw_listings: DataFrame,
     labelled_listings: DataFrame,
+    compute: Compute,
     market: dg.ResourceParam[Market],
 ) -> Any:
     """Parse raw ads into typed listings; what cannot be used is quarantined with its reason."""
@@ -202,7 +205,8 @@ def cleaned_listings(
     from housing_assets.listings.price_kinds import count_kinds
 
     synthetic = bool((raw_listings[ORIGIN] == SYNTHETIC).any())
-    cleaned = clean(market, raw_listings)
+    with compute.open() as engine:
+        cleaned, computed = clean(market, raw_listings, engine), engine.account()
     fault = account_rows(len(raw_listings), cleaned.listings, cleaned.quarantined, cleaned.duplicates)
     joined = join_labelled(market, cleaned.listings, labelled_listings, n_rows=len(raw_listings), synthetic=synthetic)
     listings = joined.listings
@@ -228,6 +232,7 @@ def cleaned_listings(
                 "quarantined": len(cleaned.quarantined),
                 "duplicates_removed": len(cleaned.duplicates),
                 "labelled_rows": counts["labelled_rows"],
+                **computed,
                 "price_kinds": dg.MetadataValue.json(count_kinds(market, listings)),
                 "sample": sample_rows(listings, market.personal_names),
             },

@@ -1,13 +1,15 @@
 """Turns a batch of raw ads into typed listings, quarantined rows and duplicates, and accounts for every row.
 
 A rule (``inference/rules.py``) is applied to each distinct cell of a column once and the results are taken by code, so
-that a frame of millions and a single request share one implementation.
+that a frame of millions and a single request share one implementation. Cells are read by shards; that a row equals an
+earlier one is found among all of them.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,9 @@ import pandas as pd
 from housing_assets.inference.cells import Unusable
 from housing_assets.inference.declaration import Column, Value
 from housing_assets.inference.market import Market
+from housing_assets.listings.duplicates import find_duplicates
+from housing_assets.shards import join_frames, split_frame
+from resources.engines import LOCAL, Engine
 
 ROW = "row"
 """Position of a row in ``raw_listings``, from 0; the key that listings and quarantined rows are accounted by."""
@@ -42,7 +47,7 @@ class Cleaned:
     duplicates: np.ndarray
 
 
-def clean(market: Market, raw: pd.DataFrame) -> Cleaned:
+def clean(market: Market, raw: pd.DataFrame, engine: Engine = LOCAL) -> Cleaned:
     """Parse raw ads; the first of equal rows is kept.
 
     Parameters
@@ -50,19 +55,38 @@ def clean(market: Market, raw: pd.DataFrame) -> Cleaned:
     market : Market
     raw : DataFrame of shape (n_rows, n_columns)
         At least the declared raw columns; cells are texts (best as categories) or clean numbers.
+    engine : Engine
     """
-    duplicated = raw[[column.raw for column in market.columns]].duplicated().to_numpy()
+    cells = raw[[column.raw for column in market.columns]]
+    duplicated = find_duplicates(cells, engine)
     rows = np.flatnonzero(~duplicated)
-    listings, faults = parse_frame(market, raw.iloc[rows], with_target=True)
+    parsed = list(engine.map_shards(partial(_parse_shard, market), split_frame(cells.iloc[rows], engine)))
+    listings = join_frames([part.listings for part in parsed], sort_texts=True)
     listings.insert(0, ROW, rows)
-    unusable = np.zeros(len(rows), dtype=bool)
-    for fault in faults:
-        unusable |= fault.rows
+    unusable = np.concatenate([part.unusable for part in parsed])
+    account = {name: np.concatenate([part.account[name] for part in parsed]) for name in parsed[0].account}
+    raw_rows = raw.iloc[rows[unusable]].reset_index(drop=True)
     return Cleaned(
         listings=listings[~unusable].reset_index(drop=True),
-        quarantined=_quarantine(raw, rows, unusable, faults),
+        quarantined=pd.concat([pd.DataFrame({ROW: rows[unusable], **account}), raw_rows], axis="columns"),
         duplicates=np.flatnonzero(duplicated),
     )
+
+
+class _Parsed(NamedTuple):
+    """A shard's typed rows, which of them are unusable, and the account of these, by column."""
+
+    listings: pd.DataFrame
+    unusable: np.ndarray
+    account: dict[str, np.ndarray]
+
+
+def _parse_shard(market: Market, cells: pd.DataFrame) -> _Parsed:
+    listings, faults = parse_frame(market, cells, with_target=True)
+    unusable = np.zeros(len(cells), dtype=bool)
+    for fault in faults:
+        unusable |= fault.rows
+    return _Parsed(listings, unusable, _account(cells[unusable], unusable, faults))
 
 
 @dataclass(frozen=True)
@@ -179,8 +203,7 @@ def _shown(cell: Any) -> str | None:
     return None if cell is None or cell is pd.NA or cell != cell else str(cell)[:SHOWN_LENGTH]
 
 
-def _quarantine(raw: pd.DataFrame, rows: np.ndarray, unusable: np.ndarray, faults: list[Fault]) -> pd.DataFrame:
-    quarantined = raw.iloc[rows[unusable]].reset_index(drop=True)
+def _account(quarantined: pd.DataFrame, unusable: np.ndarray, faults: list[Fault]) -> dict[str, np.ndarray]:
     n_rows = len(quarantined)
     column, value, reason = (np.full(n_rows, None, dtype=object) for _ in range(3))
     cells = np.zeros(n_rows, dtype=np.int64)
@@ -190,5 +213,4 @@ def _quarantine(raw: pd.DataFrame, rows: np.ndarray, unusable: np.ndarray, fault
         value[here] = [_shown(cell) for cell in quarantined.loc[here, fault.column]]
         reason[here] = np.asarray(fault.reasons, dtype=object)[unusable][here]
         cells += here
-    account = {ROW: rows[unusable], "column": column, "value": value, "reason": reason, "unusable_cells": cells}
-    return pd.concat([pd.DataFrame(account), quarantined], axis="columns")
+    return {"column": column, "value": value, "reason": reason, "unusable_cells": cells}

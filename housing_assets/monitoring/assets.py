@@ -25,8 +25,9 @@ from housing_assets.monitoring.runs import (
     store_is_readable,
     window_of,
 )
+from resources.compute import Compute
 from resources.model_registry import ModelRegistry
-from resources.prediction_store import PredictionStore, read_listings
+from resources.prediction_store import PredictionStore
 from resources.retries import retried
 
 if TYPE_CHECKING:
@@ -44,16 +45,20 @@ _WINDOW = dg.AssetIn(partition_mapping=DAYS.windows())
 
 
 @dg.asset(group_name=GROUP, kinds={"python"})
+@retried
 def reference_profile(
     crossed_features: DataFrame,
     hashed_features: EncodedListings,
     model_evaluation: Any,  # training's report, which monitoring does not import
+    compute: Compute,
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult[Reference]:
     """What production is held against: the listings' profile, with the model's predictions on the holdout."""
     from housing_assets.monitoring.profiles.reference import Reference
 
-    reference = Reference.of(market, crossed_features, hashed_features.y_holdout, model_evaluation.probabilities)
+    truth, probabilities = hashed_features.y_holdout, model_evaluation.probabilities
+    with compute.open() as engine:
+        reference, computed = Reference.of(market, crossed_features, truth, probabilities, engine), engine.account()
     return dg.MaterializeResult(
         value=reference,
         metadata={
@@ -61,6 +66,7 @@ def reference_profile(
             "holdout_rows": reference.holdout.rows,
             "holdout_accuracy": reference.holdout.accuracy,
             "columns": len(reference.profile.missing),
+            **computed,
         },
     )
 
@@ -70,18 +76,21 @@ def reference_profile(
 )
 @retried
 def production_predictions(
-    context: dg.AssetExecutionContext, predictions: PredictionStore, market: dg.ResourceParam[Market]
+    context: dg.AssetExecutionContext,
+    predictions: PredictionStore,
+    compute: Compute,
+    market: dg.ResourceParam[Market],
 ) -> Any:
     """The day's answers, each with the typed values of its listing, read from the prediction store."""
     from housing_assets.monitoring.production.frames import Frames
-    from housing_assets.monitoring.production.predictions import type_predictions
+    from housing_assets.monitoring.production.predictions import type_page
 
     start, end = context.partition_time_window
-    with TemporaryDirectory() as folder, store_is_readable():
-        stored = predictions.predictions(start, end)
-        typed = (type_predictions(market, page, read_listings(page)) for page in stored)
+    with TemporaryDirectory() as folder, compute.open() as engine, store_is_readable():
+        typed = engine.map_shards(partial(type_page, market), predictions.predictions(start, end))
         frames = Frames.write(typed, Path(folder))
-        yield dg.MaterializeResult(value=frames, metadata={"dagster/row_count": frames.rows})
+        metadata = {"dagster/row_count": frames.rows, **engine.account()}
+        yield dg.MaterializeResult(value=frames, metadata=metadata)
 
 
 @dg.asset(
@@ -112,10 +121,12 @@ def traffic_report(
 
 
 @dg.asset(group_name=GROUP, partitions_def=DAYS.partitions(), kinds={"python"})
+@retried
 def production_profile(
     context: dg.AssetExecutionContext,
     production_predictions: Frames,
     registry: ModelRegistry,
+    compute: Compute,
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """The day in a small file: a mergeable profile for each version that answered, in its reference's bins."""
@@ -130,7 +141,8 @@ def production_profile(
     except ProfileRefused as refusal:
         raise dg.Failure(f"{refusal}: materialize production_predictions of {context.partition_key} again") from refusal
     frames = production_predictions.read(profiled_columns(market))
-    profiles = profile_day(market, frames, references.profile_of, groups)
+    with compute.open() as engine:
+        profiles, computed = profile_day(market, frames, references.profile_of, groups, engine), engine.account()
     log_troubles(context, references)
     return dg.MaterializeResult(
         value=profiles,
@@ -138,6 +150,7 @@ def production_profile(
             "dagster/row_count": sum(profiles.rows.values()),
             "rows_by_version": dg.MetadataValue.json({str(key): rows for key, rows in profiles.rows.items()}),
             "unattributed_rows": profiles.unattributed,
+            **computed,
         },
     )
 

@@ -1,6 +1,7 @@
 """A model artifact applied to frames: what the pyfunc, evaluation and comparisons of versions call."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoder import encode_frame
 from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.shards import split_frame
+from resources.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +30,7 @@ def probabilities(artifact: ModelArtifact, listings: "pd.DataFrame") -> np.ndarr
     return artifact.forest.predict_proba(encode_frame(artifact.encoder, crossed))
 
 
-def predict_frame(artifact: ModelArtifact, raw: "pd.DataFrame") -> "pd.DataFrame":
+def predict_frame(artifact: ModelArtifact, raw: "pd.DataFrame", engine: Engine = LOCAL) -> "pd.DataFrame":
     """Classify raw listings.
 
     Parameters
@@ -35,6 +38,7 @@ def predict_frame(artifact: ModelArtifact, raw: "pd.DataFrame") -> "pd.DataFrame
     artifact : ModelArtifact
     raw : DataFrame of shape (n_rows, n_columns)
         Raw texts or clean numbers; the target is not read, a column that is absent counts as empty.
+    engine : Engine
 
     Returns
     -------
@@ -42,6 +46,12 @@ def predict_frame(artifact: ModelArtifact, raw: "pd.DataFrame") -> "pd.DataFrame
         ``price_category``, ``probability_<category>`` for each, and ``reason``: why a row could not be used, in which
         case the others are null.
     """
+    import pandas as pd
+
+    return pd.concat(list(engine.map_shards(partial(_predict_shard, artifact), split_frame(raw, engine))))
+
+
+def _predict_shard(artifact: ModelArtifact, raw: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     from housing_assets.listings.cleaning import parse_frame

@@ -10,6 +10,7 @@ from pydantic import Field
 from housing_assets.lineage_page import picture, table
 from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
 from resources.checkpoints import FOREST, Checkpoints
+from resources.compute import Compute
 from resources.mlflow_tracking import MlflowTracking
 from resources.outages import is_outage
 from resources.retries import retried
@@ -127,6 +128,7 @@ def price_forest(
     hashed_features: EncodedListings,
     tracking: MlflowTracking,
     checkpoints: Checkpoints,
+    compute: Compute,
 ) -> dg.MaterializeResult[FlatForest]:
     """The random forest, grown with a checkpoint every few trees and stored as flat arrays."""
     from housing_assets.training.checkpoint import CheckpointRefused
@@ -134,16 +136,19 @@ def price_forest(
 
     checkpoints.fetch(FOREST)
     try:
-        grown = grow_forest(
-            balanced_training_set,
-            config,
-            checkpoints.path_of(FOREST),
-            columns_fingerprint=hashed_features.columns_fingerprint(),
-            price_bands=hashed_features.labels.terms(),
-            fine_tune=config.fine_tune,
-            report=lambda progress: context.log.info(str(progress)),
-            saved=partial(_mirror, checkpoints, context.log),
-        )
+        with compute.open() as engine:
+            grown = grow_forest(
+                balanced_training_set,
+                config,
+                checkpoints.path_of(FOREST),
+                columns_fingerprint=hashed_features.columns_fingerprint(),
+                price_bands=hashed_features.labels.terms(),
+                fine_tune=config.fine_tune,
+                report=lambda progress: context.log.info(str(progress)),
+                saved=partial(_mirror, checkpoints, context.log),
+                engine=engine,
+            )
+            computed = engine.account()
     except CheckpointRefused as fault:
         raise dg.Failure(
             f"the last forest cannot be fine-tuned: {fault}. Grow a new one: price_forest without fine_tune"
@@ -186,6 +191,7 @@ def price_forest(
             "training_fingerprint": fingerprint,
             "parameters": dg.MetadataValue.json(parameters),
             "mlflow_run": tracking.run_id,
+            **computed,
         },
     )
 
@@ -214,12 +220,15 @@ def model_evaluation(
     hashed_features: EncodedListings,
     crossed_features: DataFrame,
     tracking: MlflowTracking,
+    compute: Compute,
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """How well the forest does on listings it has never seen, and whether it may go on to the registry."""
     from housing_assets.training.report import EvaluationReport
 
     run_id = tracking.run_tagged(FOREST_TAG, price_forest.digest())
-    report = EvaluationReport.of(price_forest, hashed_features, crossed_features)
+    with compute.open() as engine:
+        report = EvaluationReport.of(price_forest, hashed_features, crossed_features, engine)
+        computed = engine.account()
     metrics = report.metrics
     context.log.info(f"macro-F1 {metrics['macro_f1']:.4f}, ROC-AUC {metrics['roc_auc_ovr']:.4f}")
     tracking.log(run_id, metrics=metrics)
@@ -238,6 +247,7 @@ def model_evaluation(
             "price_kind": hashed_features.labels.price_kind,
             **{name: picture(png, name) for name, png in report.pictures.items()},
             "worst_segments": table(report.segments.head(20)),
+            **computed,
         },
         check_results=gates,
     )

@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.checkpoint import CheckpointFolder, TrainingIdentity, offered_columns
 from housing_assets.training.flattening import flatten
 from housing_assets.training.parameters import ForestParameters
+from resources.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -84,6 +86,7 @@ def grow_forest(
     fine_tune: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
     saved: Callable[[], None] = lambda: None,
+    engine: Engine = LOCAL,
 ) -> Grown:
     """Grow a forest with checkpoints, going on from the last one where it fits.
 
@@ -105,6 +108,8 @@ def grow_forest(
         Called after each checkpoint that has new trees.
     saved : callable
         Called whenever a checkpoint was written.
+    engine : Engine
+        What trees are grown on, each on one worker; a worker holds all rows. The forest is the same on every engine.
 
     Raises
     ------
@@ -128,16 +133,38 @@ def grow_forest(
         if trees and refusals:  # of the checkpoint before the newest: from now on, theirs is the forest to fine-tune
             checkpoints.save(trees)
     n_trees = checkpoints.n_kept + parameters.n_trees
-    n_resumed = len(trees)
-    rows, started = splittable(training.X), time.monotonic()
-    while len(trees) < n_trees:
-        forest.n_estimators = min(n_trees, len(trees) + parameters.checkpoint_every)
-        forest.fit(rows, training.y, sample_weight=training.weights)
-        trees = forest.estimators_
-        checkpoints.save(trees)
-        report(Progress(len(trees), n_trees, len(trees) - n_resumed, time.monotonic() - started))
+    n_resumed = n_saved = len(trees)
+    rows, started, step = splittable(training.X), time.monotonic(), engine.shard_trees or parameters.checkpoint_every
+    shards = [(first, min(first + step, n_trees)) for first in range(n_resumed, n_trees, step)]
+    for grown in engine.map_shards(partial(_grow_shard, parameters, rows, training.y, training.weights), shards):
+        trees = [*trees, *grown]
+        if len(trees) in (n_saved + parameters.checkpoint_every, n_trees):
+            checkpoints.save(trees)
+            n_saved = len(trees)
+            report(Progress(len(trees), n_trees, len(trees) - n_resumed, time.monotonic() - started))
+    _adopt(forest, trees)
     ancestors = checkpoints.ancestors
     return Grown(forest, training, n_resumed, refusals, ancestors, _line(identity, ancestors))
+
+
+def _grow_shard(
+    parameters: ForestParameters,
+    rows: "np.ndarray | csr_matrix",
+    y: np.ndarray,
+    weights: np.ndarray | None,
+    shard: tuple[int, int],
+) -> "list[DecisionTreeClassifier]":
+    """Return some trees of the forest, by their numbers: those that ``fit`` grows after as many others.
+
+    Of the others it needs but the count: with ``warm_start``, their random states are drawn and thrown away.
+    """
+    first, end = shard
+    forest = new_forest(parameters)
+    if first:
+        forest.estimators_ = [None] * first
+    forest.n_estimators = end
+    grown: list[DecisionTreeClassifier] = forest.fit(rows, y, sample_weight=weights).estimators_[first:]
+    return grown
 
 
 def training_identity(

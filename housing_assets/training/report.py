@@ -13,6 +13,8 @@ from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import common_tokens
 from housing_assets.features.split import HELD_OUT
 from housing_assets.inference.forest import FlatForest
+from housing_assets.shards import split_rows
+from resources.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,12 +48,13 @@ class EvaluationReport:
     passed: bool = False
 
     @classmethod
-    def of(cls, forest: FlatForest, encoded: EncodedListings, crossed: "pd.DataFrame") -> Self:
+    def of(cls, forest: FlatForest, encoded: EncodedListings, crossed: "pd.DataFrame", engine: Engine = LOCAL) -> Self:
         """Judge a forest on the held-out side of encoded listings."""
         from housing_assets.training import evaluation, plots
 
         y, categories, segments = encoded.y_holdout, encoded.labels.categories, encoded.encoder.market.segments
-        probabilities = forest.predict_proba(encoded.X_holdout)
+        shares = engine.map_shards(forest.predict_proba, split_rows(encoded.X_holdout, engine))
+        probabilities = np.concatenate(list(shares))
         held_out = crossed[crossed[HELD_OUT]]
         curve = evaluation.calibration_curve(y, probabilities)
         counts = count_confusion(y, probabilities.argmax(axis=1), len(categories))

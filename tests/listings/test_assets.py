@@ -11,6 +11,7 @@ from housing_assets.listings.assets import MAX_REASONS, MAX_SKIPPED, cleaned_lis
 from housing_assets.listings.checks import contract_check
 from housing_assets.markets.istanbul import MARKET
 from resources.asset_storage import AssetStorage
+from resources.compute import Compute
 from resources.listing_source import ListingSource
 from resources.model_registry import ModelRegistry
 from resources.object_store import ObjectStore
@@ -28,6 +29,7 @@ def resources_of(storage, location, *, rows=200, market=MARKET):
         "source": ListingSource(location=str(location), sample_rows=rows, object_store=ObjectStore()),
         "predictions": PredictionStore(url=f"sqlite:///{storage}/predictions.db"),
         "registry": ModelRegistry(tracking_uri=f"sqlite:///{storage}/mlflow.db"),
+        "compute": Compute(),
         "market": market,
     }
 

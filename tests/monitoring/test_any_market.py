@@ -28,6 +28,7 @@ from housing_assets.monitoring.profiles.profile import Profile
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.monitoring.profiles.refused import ProfileRefused
 from resources.asset_storage import AssetStorage
+from resources.compute import Compute
 from resources.model_registry import LINEAGE_CONTRACT, PRODUCTION, ModelRegistry, Version
 from resources.prediction_records import insert
 from resources.prediction_store import PredictionStore
@@ -201,6 +202,7 @@ def test_the_daily_assets_judge_a_day_of_any_market(market: Market, tmp_path: Pa
         tracking_uri="", reference=reference_of(market).to_json(), contract=json.dumps(LABELS[market.name].to_dict())
     )
     resources = {
+        "compute": Compute(),
         "market": market,
         "registry": registry,
         "predictions": PredictionStore(url=url),

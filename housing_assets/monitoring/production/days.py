@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from housing_assets.monitoring.profiles.blocks import BlockCounts, group_request
 from housing_assets.monitoring.profiles.predictions import PredictionProfile
 from housing_assets.monitoring.profiles.profile import Profile
 from housing_assets.monitoring.profiles.refused import ProfileRefused
+from resources.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,8 +64,9 @@ def profile_day(
     frames: "Iterable[pd.DataFrame]",
     reference_of: Callable[[int], Profile | None],
     groups: np.ndarray | None = None,
+    engine: Engine = LOCAL,
 ) -> DayProfiles:
-    """Profile typed predictions, one frame at a time.
+    """Profile typed predictions; each frame is a shard.
 
     Parameters
     ----------
@@ -75,23 +77,54 @@ def profile_day(
         Returns the profile of a version's reference, None if it has none. Columns, bins and categories are its own.
     groups : ndarray of shape (n_rows,), int64, optional
         Group of each row, as ``group_requests`` returns them; without it each row stands for itself.
+    engine : Engine
     """
-    by_version: dict[int, Profile] = {}
-    unattributed, done = 0, 0
+    return merge_days(engine.map_shards(partial(_profile_shard, market), _split_day(frames, reference_of, groups)))
+
+
+class _Layout(NamedTuple):
+    """How the answers of a version are profiled: as its reference is."""
+
+    categories: tuple[str, ...]
+    columns: tuple[str, ...]
+    edges: Mapping[str, np.ndarray]
+
+
+class _DayShard(NamedTuple):
+    """Answers of a day, the group of each, and the layout of each version among them that has a reference."""
+
+    frame: "pd.DataFrame"
+    groups: np.ndarray | None
+    layouts: Mapping[int, _Layout]
+
+
+def _split_day(
+    frames: "Iterable[pd.DataFrame]", reference_of: Callable[[int], Profile | None], groups: np.ndarray | None
+) -> Iterator[_DayShard]:
+    done = 0
     for frame in frames:
-        versions = version_numbers(frame)
-        of_frame = None if groups is None else groups[done : done + len(frame)]
+        found = {version: reference_of(version) for version in np.unique(version_numbers(frame)).tolist() if version}
+        layouts = {
+            version: _Layout(
+                reference.predictions.categories,
+                tuple(reference.missing),
+                {name: number.edges for name, number in reference.numbers.items()},
+            )
+            for version, reference in found.items()
+            if reference
+        }
+        yield _DayShard(frame, None if groups is None else groups[done : done + len(frame)], layouts)
         done += len(frame)
-        for version in np.unique(versions).tolist():
-            answered = versions == version
-            rows = frame[answered]
-            reference = reference_of(version) if version else None
-            if reference is None:
-                unattributed += len(rows)
-                continue
-            profile = _profile(market, rows, reference, None if of_frame is None else of_frame[answered])
-            by_version[version] = by_version[version].merge(profile) if version in by_version else profile
-    return DayProfiles(by_version, unattributed)
+
+
+def _profile_shard(market: Market, shard: _DayShard) -> DayProfiles:
+    versions = version_numbers(shard.frame)
+    by_version = {}
+    for version, layout in shard.layouts.items():
+        answered = versions == version
+        groups = None if shard.groups is None else shard.groups[answered]
+        by_version[version] = _profile(market, shard.frame[answered], layout, groups)
+    return DayProfiles(by_version, int((~np.isin(versions, list(by_version))).sum()))
 
 
 def merge_days(days: Iterable[DayProfiles]) -> DayProfiles:
@@ -153,11 +186,10 @@ def _keys(frames: "Iterable[pd.DataFrame]") -> "Iterator[pd.Series]":
         yield frame[REQUEST_KEY]
 
 
-def _profile(market: Market, rows: "pd.DataFrame", reference: Profile, groups: np.ndarray | None) -> Profile:
-    categories = reference.predictions.categories
+def _profile(market: Market, rows: "pd.DataFrame", layout: _Layout, groups: np.ndarray | None) -> Profile:
+    categories, columns, edges = layout
     predicted, probabilities = read_answers(rows, categories)
-    listings = rows[[name for name in reference.missing if name in rows]]
-    edges = {name: number.edges for name, number in reference.numbers.items()}
+    listings = rows[[name for name in columns if name in rows]]
     return Profile.of(
         market,
         listings,

@@ -8,7 +8,7 @@ import numpy as np
 from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import parse_frame
 from housing_assets.monitoring.profiles.profile import PROFILED
-from resources.prediction_store import read_probabilities
+from resources.prediction_store import read_listings, read_probabilities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +40,11 @@ def type_predictions(market: Market, stored: "pd.DataFrame", raw: "pd.DataFrame"
 
     listings, _ = parse_frame(market, raw, with_target=False)
     return pd.concat([stored[list(ANSWERED)].reset_index(drop=True), listings], axis="columns")
+
+
+def type_page(market: Market, stored: "pd.DataFrame") -> "pd.DataFrame":
+    """Return a page of the prediction store typed, with the listings that it holds."""
+    return type_predictions(market, stored, read_listings(stored))
 
 
 def profiled_columns(market: Market) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -16,8 +17,10 @@ from housing_assets.inference.market import Market
 from housing_assets.monitoring.profiles.numbers import NumberProfile, learn_edges
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 from housing_assets.monitoring.profiles.predictions import PredictionProfile
-from housing_assets.monitoring.profiles.profile import OF_REFERENCES, Profile, reference_edges
+from housing_assets.monitoring.profiles.profile import OF_REFERENCES, PROFILED, Profile, reference_edges
 from housing_assets.monitoring.profiles.refused import ProfileRefused
+from housing_assets.shards import split_frame
+from resources.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +59,14 @@ class Reference:
     segments: Segments = field(default_factory=dict)
 
     @classmethod
-    def of(cls, market: Market, listings: "pd.DataFrame", truth: np.ndarray, probabilities: np.ndarray) -> Self:
+    def of(
+        cls,
+        market: Market,
+        listings: "pd.DataFrame",
+        truth: np.ndarray,
+        probabilities: np.ndarray,
+        engine: Engine = LOCAL,
+    ) -> Self:
         """Summarize what a model was made from.
 
         Parameters
@@ -69,12 +79,16 @@ class Reference:
             Category of each listing held out, as an index.
         probabilities : ndarray of shape (n_holdout, n_categories), float64
             What the model says of them, in the same order.
+        engine : Engine
+            What listings are profiled on, in bins that are learned of all of them.
         """
         predicted = probabilities.argmax(axis=1)
         predictions = PredictionProfile.of(market.categories, predicted, probabilities)
-        edges = reference_edges(market, listings)
+        edges, as_of = reference_edges(market, listings), newest_day(market, listings)
+        named = listings[[value.name for value in market.values(*PROFILED) if value.name in listings]]
+        profiles = engine.map_shards(partial(_profile_shard, market, edges, as_of), split_frame(named, engine))
         return cls(
-            Profile.of(market, listings, predictions, edges, as_of=newest_day(market, listings)),
+            replace(reduce(Profile.merge, profiles), predictions=predictions),
             Outcomes.of(market.categories, truth, predicted, probabilities),
             _prices(listings[market.target_value.name].to_numpy(np.float64)) if market.has_price else None,
             _segments(market, listings[listings[HELD_OUT]], truth, predicted) if HELD_OUT in listings else {},
@@ -146,6 +160,12 @@ class Reference:
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
         return cls.from_json((folder / FILE).read_text(encoding="utf-8"))
+
+
+def _profile_shard(
+    market: Market, edges: Mapping[str, np.ndarray], as_of: np.ndarray, listings: "pd.DataFrame"
+) -> Profile:
+    return Profile.of(market, listings, PredictionProfile.none(market.categories), edges, as_of=as_of)
 
 
 @contextmanager
