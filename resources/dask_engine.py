@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from distributed import Client, wait
+from distributed import Client
 from distributed.client import CancelledError, FutureCancelledError
 
 from resources.certificates import security
@@ -119,21 +119,19 @@ class DaskEngine(Engine):
 
     def _result(self, future: "Future", progress: "_Progress") -> Any:
         since = time.monotonic()
-        while not future.done():
+        while True:
             try:
-                with self._client.as_current():
-                    wait([future], timeout=_LOOK_SECONDS)
+                result = future.result(timeout=_LOOK_SECONDS)  # also of one that is done: its worker may die with it
+                break
             except TimeoutError:
-                if self._client.status != "running":
-                    break
+                if future.status == "error":  # the shard's own
+                    raise
                 if self.workers:
                     since = time.monotonic()
                 elif time.monotonic() - since > PATIENCE_SECONDS:
                     raise self._no_workers() from None
-        try:
-            result = future.result()
-        except (CancelledError, FutureCancelledError) as fault:
-            raise ConnectionError(f"the scheduler of HOUSING_COMPUTE, {self.address}, has gone: {fault}") from None
+            except (CancelledError, FutureCancelledError) as fault:
+                raise ConnectionError(f"the scheduler of HOUSING_COMPUTE, {self.address}, has gone: {fault}") from None
         self.shards += 1
         progress.count(self.workers)
         return result
