@@ -94,7 +94,10 @@ class DaskEngine(Engine):
     @property
     def workers(self) -> int:
         """Workers that the scheduler knows of now."""
-        return len(self._client.nthreads())
+        try:
+            return len(self._client.nthreads())
+        except OSError as fault:
+            raise self._gone(fault) from fault
 
     def map_shards(self, function: Callable[[S], R], shards: Iterable[S]) -> Iterator[R]:
         """Apply a function to shards on the workers; one that fails raises what it failed with.
@@ -131,10 +134,13 @@ class DaskEngine(Engine):
                 elif time.monotonic() - since > PATIENCE_SECONDS:
                     raise self._no_workers() from None
             except (CancelledError, FutureCancelledError) as fault:
-                raise ConnectionError(f"the scheduler of HOUSING_COMPUTE, {self.address}, has gone: {fault}") from None
+                raise self._gone(fault) from None
         self.shards += 1
         progress.count(self.workers)
         return result
+
+    def _gone(self, fault: BaseException) -> ConnectionError:
+        return ConnectionError(f"the scheduler of HOUSING_COMPUTE, {self.address}, has gone: {fault}")
 
     def _no_workers(self) -> ConnectionError:
         return ConnectionError(
