@@ -17,7 +17,11 @@ from typing import Any, NamedTuple
 
 from deploy.audit.secrets import search
 
-LOCKS = {"platform": Path("requirements.lock"), "service": Path("deploy/service/requirements.lock")}
+LOCKS = {
+    "environment": Path("requirements.lock"),
+    "platform": Path("deploy/platform/requirements.lock"),
+    "service": Path("deploy/service/requirements.lock"),
+}
 
 
 class Findings(NamedTuple):

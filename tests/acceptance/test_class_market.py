@@ -88,6 +88,7 @@ def test_an_ordinary_day_passes_all_checks(judged: Mapping[str, dict[str, Judged
     assert len(judged["ordinary"]) == 12
 
 
+@pytest.mark.trial
 def test_inverted_images_fail_the_checks_and_the_labelled_ones_are_learned_from(
     platform: Platform, judged: Mapping[str, dict[str, Judged]], digits: pd.DataFrame
 ) -> None:

@@ -77,6 +77,7 @@ def context_with(certificates=None):
     return context
 
 
+@pytest.mark.trial
 def test_who_has_a_certificate_is_answered_by_everyone(cluster):
     """Or the tests below would pass on a port where nobody listens."""
     found = addresses(cluster)
@@ -114,6 +115,7 @@ def test_every_mapped_step_is_the_same_on_workers(cluster, artifact, ads, shard_
         assert engine.account()["compute_workers"] == 2
 
 
+@pytest.mark.trial
 def test_a_forest_is_the_same_on_workers(cluster, tmp_path):
     training, parameters = training_set(300, seed=1), ForestParameters(n_trees=8, checkpoint_every=4)
     with engine_of(cluster) as engine:
@@ -124,17 +126,20 @@ def test_a_forest_is_the_same_on_workers(cluster, tmp_path):
     assert (resumed.n_resumed, resumed.flatten().digest()) == (8, local.flatten().digest())
 
 
+@pytest.mark.trial
 def test_a_shard_that_fails_says_why(cluster):
     with engine_of(cluster) as engine, pytest.raises(ValueError, match="shard 3 cannot be computed"):
         list(engine.map_shards(fail, [3]))
 
 
+@pytest.mark.trial
 def test_a_worker_of_another_release_is_refused(cluster, monkeypatch):
     monkeypatch.setattr(dask_engine, "release", lambda: "code of yesterday")
     with engine_of(cluster) as engine, pytest.raises(dask_engine.WorkerDiffers, match="this process code of yesterday"):
         list(engine.map_shards(abs, [1]))
 
 
+@pytest.mark.trial
 def test_an_asset_says_where_it_was_computed(cluster, market, ads):
     compute = Compute(address=cluster.address, certificates=str(cluster.certificates), shard_rows=300)
     nothing = type_labelled(market, (), lambda frame: frame, lambda version: None).listings
@@ -161,6 +166,7 @@ def test_an_asset_says_where_it_was_computed(cluster, market, ads):
 # -- what it loses -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.trial
 def test_a_worker_that_is_killed_loses_nothing_and_progress_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(dask_engine, "PROGRESS_SECONDS", 0.5)
     told = []
@@ -174,6 +180,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_progress_is_told(tmp_path, mo
     assert told[-1].startswith("24 shards in")
 
 
+@pytest.mark.trial
 def test_a_worker_that_is_killed_leaves_the_forest_as_it_is(tmp_path):
     training = training_set(300, seed=1)
     parameters = ForestParameters(n_trees=24, checkpoint_every=4)
@@ -190,6 +197,7 @@ def test_a_worker_that_is_killed_leaves_the_forest_as_it_is(tmp_path):
     assert grown.flatten().digest() == local
 
 
+@pytest.mark.trial
 def test_without_workers_the_step_is_told_so(tmp_path, monkeypatch):
     monkeypatch.setattr(dask_engine, "PATIENCE_SECONDS", 4.0)
     with running_cluster(tmp_path / "cluster", workers=1) as cluster, engine_of(cluster) as engine:
@@ -200,6 +208,7 @@ def test_without_workers_the_step_is_told_so(tmp_path, monkeypatch):
             list(results)
 
 
+@pytest.mark.trial
 def test_a_scheduler_that_goes_is_an_outage(tmp_path):
     with running_cluster(tmp_path / "cluster", workers=1) as cluster, engine_of(cluster) as engine:
         results = engine.map_shards(partial(sleep_and_add, 0.1), range(1_000))

@@ -554,6 +554,12 @@ def test_another_kind_of_file_is_refused(tmp_path):
     assert "expected a file ending in .csv, .csv.gz, .parquet" in refusal(tmp_path / "ads.xlsx")
 
 
-@pytest.mark.parametrize("name", ["nowhere", "nowhere.csv", "*.csv", ""])
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.csv"])
+def test_a_place_that_there_is_not_is_refused(tmp_path, name):
+    assert "nowhere" in refusal(tmp_path / name)
+    assert refusal(tmp_path / name).endswith("there is no such file or folder")
+
+
+@pytest.mark.parametrize("name", ["*.csv", ""])
 def test_a_place_without_ads_is_refused(tmp_path, name):
     assert "no file ending in .csv, .csv.gz, .parquet found there" in refusal(tmp_path / name)

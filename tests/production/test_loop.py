@@ -16,7 +16,7 @@ from tests.acceptance.platform import days_ago, failed, why
 from tests.production.platform import ProductionPlatform, champion, send_day, wait_for_version
 from tests.production.stack import Stack
 
-pytestmark = pytest.mark.acceptance
+pytestmark = pytest.mark.trial
 
 SHIFTED = days_ago(1)
 NOT_SERVED = ("price_bento",)
