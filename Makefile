@@ -135,7 +135,7 @@ proto:  ## generate the gRPC stubs anew
 	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check grpcio-tools==1.71.2 && \
 	"$$tools/bin/python" -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. $(PROTO)
 
-audit: setup  ## bills of materials (CycloneDX) of both lock files and the image below .housing/sbom; secrets, licences, dangerous code, known vulnerabilities
+audit: setup  ## bills of materials (CycloneDX) of all lock files and the image below .housing/sbom; secrets, licences, dangerous code, known vulnerabilities
 	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(CODE)
 	@$(BIN)/python -m deploy.audit.licences
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \

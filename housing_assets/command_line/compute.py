@@ -44,7 +44,7 @@ def certificates(
 
 @compute_app.command()
 def scheduler(
-    host: Annotated[str, typer.Option(help="Address that it listens on.")] = "0.0.0.0",  # noqa: S104 - mutual TLS
+    host: Annotated[str, typer.Option(help="Address that it listens on.")] = "0.0.0.0",  # noqa: S104  # nosec B104 - mutual TLS
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0: one that is free.")] = 8786,
 ) -> None:
     """Run the scheduler, which hands shards to workers."""
