@@ -18,7 +18,8 @@ from pydantic import Field, PrivateAttr
 
 from resources.ancestry import IncoherentInputs, OtherDeclaration, StepInputs, StoredValue, rematerialize, remedy
 from resources.retries import DELAYS, requesting_retries
-from resources.value_store import ValueLost, ValueStore, open_value_store
+from resources.value_store import ValueLost, ValueStore
+from resources.value_stores import open_value_store
 
 if TYPE_CHECKING:
     import pandas as pd

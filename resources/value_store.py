@@ -99,28 +99,6 @@ class ValueStore(Protocol):
         """Remove every value of a name."""
 
 
-def open_value_store(folder: str, *, cache: str = "", cache_bytes: int = 0) -> ValueStore:
-    """Return the store at a place.
-
-    Parameters
-    ----------
-    folder : str
-        A path, or ``s3://bucket/prefix``.
-    cache : str
-        Folder for copies of an object store's values.
-    cache_bytes : int
-        How large it may grow.
-    """
-    if folder.startswith(S3):
-        from resources.s3_values import S3Values
-        from resources.value_cache import ValueCache
-
-        return S3Values(folder, ValueCache(Path(cache), cache_bytes))
-    from resources.disk_values import DiskValues
-
-    return DiskValues(Path(folder))
-
-
 def named_partition(name: str) -> tuple[str, str | None]:
     """Return the asset and the partition that a name is made of."""
     asset, separator, partition = name.partition("|")

@@ -18,7 +18,7 @@ from resources.decision_log import DecisionLogs, Log, Recorded
 from resources.model_registry import ModelRegistry
 from resources.prediction_store import PredictionStore
 from resources.settings import Settings
-from resources.value_store import open_value_store
+from resources.value_stores import open_value_store
 from sensors.judgements import Judgement
 
 

@@ -21,7 +21,7 @@ from housing_assets.console.versions import Registered
 from housing_assets.console.watch import Watch
 from resources.ancestry import Provenance
 from resources.settings import Settings
-from resources.value_store import open_value_store
+from resources.value_stores import open_value_store
 from resources.verdicts import Verdict
 from tests.console.history import DRIFTED, PASSED, Past, copy_past, make_past, remove_reports
 

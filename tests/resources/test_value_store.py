@@ -9,7 +9,8 @@ import pytest
 
 from resources.ancestry import Provenance
 from resources.object_store import ObjectStore
-from resources.value_store import ValueStore, open_value_store
+from resources.value_store import ValueStore
+from resources.value_stores import open_value_store
 
 MADE_OF = Provenance(("ads",), {"ads": "1-2"}, "declared", ("ads",))
 ODD = ["2026-01-01", "Kadıköy/Moda", "../ads", ".hidden", "a b|c", "%2F.2f", "100 % ~ 'ş'"]
