@@ -1,11 +1,7 @@
 """The console with a year of days, in a real browser: by keyboard alone, on a narrow screen, in the dark."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from statistics import median
 
 import httpx
@@ -15,11 +11,10 @@ from selenium.webdriver.common.keys import Keys
 from resources.ports import free_port
 from tests.browser import NARROW, Browser, browsing, needs_browser
 from tests.console.history import DRIFTED, Past, make_past
+from tests.housing_servers import housing_server
 
 pytestmark = pytest.mark.acceptance
 
-PROJECT = Path(__file__).parents[2]
-START_SECONDS = 120
 OPENS_WITHIN = 0.3
 """Seconds within which each page opens, with a year of days."""
 
@@ -37,32 +32,10 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
 def console(year: Past) -> Iterator[str]:
     """Run ``housing console`` and give its address."""
     port = free_port()
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("HOUSING_", "MLFLOW_"))},
-        "HOUSING_STORAGE": str(year.settings.storage),
-        "DAGSTER_HOME": str(year.settings.storage / "dagster"),
-        "HOUSING_CONSOLE_PORT": str(port),
-        "HOUSING_CONSOLE_SERVICE": "http://127.0.0.1:9",
-    }
-    log = year.settings.storage / "console.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "housing_assets.command_line", "console"],
-            cwd=PROJECT,
-            env=environment,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        deadline, url = time.monotonic() + START_SECONDS, f"http://127.0.0.1:{port}"
-        while not _answers(f"{url}/livez"):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
+    url = f"http://127.0.0.1:{port}"
+    settings = {"HOUSING_CONSOLE_PORT": str(port), "HOUSING_CONSOLE_SERVICE": "http://127.0.0.1:9"}
+    with housing_server("console", year.settings.storage, lambda _: _answers(f"{url}/livez"), **settings):
         yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 def _answers(url: str) -> bool:

@@ -1,10 +1,7 @@
 """The dashboards: every query in them is answered by a Prometheus that scrapes a real service and a real exporter."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +15,7 @@ from tests.bento_service.serving import KEY, Service
 from tests.console.history import Past, make_past
 from tests.deploy.prometheus import needs_prometheus, scraping
 from tests.deploy.test_alerts import PROJECT, RULES, rules
+from tests.housing_servers import housing_server
 
 DASHBOARDS = sorted((PROJECT / "deploy" / "grafana").glob("*.json"))
 JOBS = {"service": "housing", "loop": "dagster", "drift": "dagster", "pipeline": "dagster"}
@@ -64,27 +62,9 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
 def exporter(past: Past) -> Iterator[int]:
     """Run ``housing exporter`` and give its port."""
     port = free_port()
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("HOUSING_", "MLFLOW_"))},
-        "HOUSING_STORAGE": str(past.settings.storage),
-        "DAGSTER_HOME": str(past.settings.storage / "dagster"),
-        "HOUSING_EXPORTER_PORT": str(port),
-        "HOUSING_LINEAGE_URL": "http://127.0.0.1:9",
-    }
-    log = past.settings.storage / "exporter.log"
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "housing_assets.command_line", "exporter"]
-        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output, stderr=output)
-    try:
-        deadline = time.monotonic() + 60
-        while "metrics on" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
+    settings = {"HOUSING_EXPORTER_PORT": str(port), "HOUSING_LINEAGE_URL": "http://127.0.0.1:9"}
+    with housing_server("exporter", past.settings.storage, lambda log: "metrics on" in log, **settings):
         yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 @pytest.mark.acceptance
