@@ -23,6 +23,8 @@ class Limits:
 
     Attributes
     ----------
+    end : float
+        Within which the ports of what has ended are free again.
     start : float
         Within which a release is ready.
     watch : float
@@ -38,6 +40,7 @@ class Limits:
         That the former release has, once nobody asks it, to bring its records to the store before it ends.
     """
 
+    end: float = 10
     start: float = 120
     watch: float = 60
     poll: float = 0.25
@@ -124,10 +127,9 @@ class Swaps:
 
     def _try(self, side: Side, release: str) -> None:
         """Start a release and ask it, before anybody else does."""
-        begun = time.monotonic()
         self.host.stop(side)
-        if self.probes[side].is_taken():
-            raise Refused(f"something else listens on the ports of {side}, and would be taken for it")
+        self._require_free(side)
+        begun = time.monotonic()
         self.host.start(side, release)
         while not self.probes[side].is_ready():
             if not self.host.is_running(side):
@@ -139,6 +141,13 @@ class Swaps:
         self.probes[side].require_golden_answers(self.golden)
         self.probes[side].counts()  # a key that may not ask for them would be found out only while it is watched
         self.say(f"{len(self.golden)} golden requests are answered as evaluated")
+
+    def _require_free(self, side: Side) -> None:
+        until = time.monotonic() + self.limits.end  # processes of a release that crashed may be a little longer
+        while self.probes[side].is_taken():
+            if time.monotonic() > until:
+                raise Refused(f"something else listens on the ports of {side}, and would be taken for it")
+            time.sleep(self.limits.poll)
 
     def _watch(self, side: Side) -> None:
         """Refuse a release that ends, stops being ready, fails requests, or answers otherwise in the end."""

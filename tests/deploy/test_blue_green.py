@@ -56,7 +56,7 @@ class Processes:
             self._running.pop(side)[0].__exit__(None, None, None)
 
     def log(self, side: Side) -> str:
-        return self._running[side][1].log.read_text()[-1_000:]
+        return self._running[side][1].log.read_text()[-1_000:] if side in self._running else ""
 
     def kill(self, side: Side) -> None:
         kill(self._running[side][1])
