@@ -388,7 +388,7 @@ def test_a_forest_that_was_not_judged_with_these_features_is_not_registered(
     assert run_later(platform, {}, ["hashed_features", *FROM_TRAINING_ON]).result.success
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_listings_that_came_after_the_features_are_not_judged_nor_registered_as_what_the_model_was_made_from(
     platform: Platform, registered: Version
 ) -> None:
@@ -409,7 +409,7 @@ def test_listings_that_came_after_the_features_are_not_judged_nor_registered_as_
     assert run_later(platform, {}).result.success
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_version_whose_promotion_was_broken_off_is_not_recorded_as_promoted(
     platform: Platform, registered: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -374,7 +374,7 @@ def test_runs_that_the_webserver_launches_end_in_mlflow_as_in_dagster(tmp_path: 
     }
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_runs_of_the_queue_end_in_mlflow_as_in_dagster_even_where_no_step_could_see_it(tmp_path: Path) -> None:
     storage, port = new_storage(tmp_path, QUEUED), free_port()
     daemon = ["dagster-daemon", "run", "-m", MODULE]

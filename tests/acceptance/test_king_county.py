@@ -20,7 +20,7 @@ from tests.acceptance.platform import Judged, Platform, Served, days_ago, failed
 from tests.bento_service.protocols.grpc_client import calling
 from tests.bento_service.serving import KEY, KEYS
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.real_data]
+pytestmark = [pytest.mark.trial, pytest.mark.real_data]
 
 MARKET = "king_county"
 ORDINARY, DEARER, ELSEWHERE = days_ago(3), days_ago(2), days_ago(1)
@@ -132,7 +132,6 @@ def test_a_day_of_sales_passes_all_checks(platform: Platform, processes: Process
     assert platform.decide()[0].outcome == "nothing found"
 
 
-@pytest.mark.trial
 def test_dearer_sales_fail_the_performance_alone_and_call_for_a_retraining(
     platform: Platform, processes: Processes, served: Served
 ) -> None:
@@ -148,7 +147,6 @@ def test_dearer_sales_fail_the_performance_alone_and_call_for_a_retraining(
     assert request.tags["housing/windows"] == DEARER.isoformat()
 
 
-@pytest.mark.trial
 def test_sales_of_one_zip_code_fail_the_check_of_the_distributions(
     platform: Platform, processes: Processes, served: Served
 ) -> None:

@@ -57,7 +57,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(frame=frames(), classes=st.booleans())
 def test_every_draft_loads_and_gives_every_row_one_fate(tmp_path: Path, frame: pd.DataFrame, classes: bool) -> None:

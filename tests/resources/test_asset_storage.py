@@ -206,7 +206,7 @@ def store_in_a_process(folder: Path, value: Edges, killed_at: int) -> int | None
     return writer.exitcode
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_process_killed_at_any_change_leaves_a_whole_value_and_nothing_for_ever(tmp_path: Path) -> None:
     before = tmp_path / "before"
     for low in (0.0, 1.0):

@@ -156,7 +156,7 @@ def test_a_younger_process_with_the_id_of_the_killed_one_is_not_taken_for_it(
     assert f"its process {os.getpid()} is gone" in str(failure.event_log_entry.dagster_event)
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_daemon_launches_what_is_queued_behind_a_killed_run(home: Path, instance: dg.DagsterInstance) -> None:
     launch_as_dg_does_and_be_killed(home).wait()
     assert command(home, "dagster", "job", "launch", "-j", "__ASSET_JOB").wait() == 0

@@ -28,7 +28,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.3)
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_daemon_that_is_killed_and_started_again_retrains_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,7 +100,7 @@ defs = dg.Definitions([read, judged], schedules=[schedule], executor=dg.in_proce
 """
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_night_that_failed_is_run_again_from_where_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, location = tmp_path / "home", tmp_path / "nights.py"
     home.mkdir()

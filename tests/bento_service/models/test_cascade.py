@@ -646,7 +646,7 @@ FOLLOW = """if True:
 """
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 @pytest.mark.slow
 def test_a_version_that_kills_what_loads_it_is_quarantined_and_the_one_before_it_answers(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
