@@ -59,9 +59,28 @@ class Band(TypedDict):
     ]
 
 
+class Interval(TypedDict):
+    """Prices that the true one lies between as often as it is said."""
+
+    low: float
+    high: float
+
+
+class Estimate(TypedDict):
+    """What a listing is worth."""
+
+    price: Annotated[float, Field(description="As many prices of listings like it are above as below.")]
+    interval_50: Annotated[Interval, Field(description="Holds half of the prices of such listings.")]
+    interval_80: Annotated[Interval, Field(description="Holds four fifths of them.")]
+    forecast_deviation: Annotated[
+        float, Field(description="Share of the estimate that 68 % of the prices differ from it by at most.")
+    ]
+    currency: Annotated[str, Field(description="ISO 4217.")]
+
+
 @final
 class Answer(TypedDict):
-    """The category of one listing."""
+    """The category of one listing, and its price where the model estimates it."""
 
     prediction_id: Annotated[Identifier, Field(description="UUID, to send feedback with.")]
     price_category: str
@@ -70,6 +89,8 @@ class Answer(TypedDict):
     model_version: str
     tier: Tier
     unseen: Annotated[list[str], Field(description="Fields with a text that no training listing had.")]
+    estimate: Annotated[Estimate | None, Field(description="Null where there is none.")]
+    no_estimate: Annotated[str | None, Field(description="Why there is no estimate.")]
 
 
 @final
@@ -252,7 +273,7 @@ class Tensor(TypedDict):
     name: str
     datatype: Literal["BYTES", "FP64"]
     shape: list[int]
-    data: list[str | float]
+    data: list[str | float | None]
 
 
 class InferenceResponse(TypedDict):

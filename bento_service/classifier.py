@@ -23,6 +23,7 @@ from bento_service.records.predictions import PredictionLog, answer_record
 from bento_service.records.refusals import RefusalCounts
 from bento_service.records.shadows import Answered, Shadows
 from bento_service.split import TrafficSplit
+from housing_assets.inference.estimate import NoEstimate
 from housing_assets.inference.prediction import UnusableListing
 
 ROWS_BETWEEN_PAUSES = 16
@@ -328,6 +329,8 @@ class Classifier:
             "model_version": served.version,
             "tier": served.tier,
             "unseen": list(prediction.unseen),
+            "estimate": record["estimate"],
+            "no_estimate": prediction.estimate.reason if isinstance(prediction.estimate, NoEstimate) else None,
         }
         return answer, orjson.dumps(record), None if shadow is None else Answered(shadow, cells, record)
 

@@ -25,7 +25,7 @@ _MOMENTS = {
     table: [column.name for column in table.columns if isinstance(column.type, Moment)] for table in _TABLES.values()
 }
 
-_MAPPINGS = ("probabilities", "listing")
+_MAPPINGS = ("probabilities", "listing", "estimate")
 """Fields that are mappings in a record, and JSON in its row."""
 
 _KINDS: Mapping[type, Any] = {Double: (int, float), Integer: int}
@@ -67,15 +67,15 @@ def insert(connection: Connection, records: Iterable[Mapping[str, Any]]) -> None
         ``price_category``, and ``None`` for the other one.
 
         Records of older releases are taken, too: a prediction with a ``probability_<category>`` for each category
-        instead of ``probabilities``, or without ``request_id``, and feedback without ``price_category`` or
-        ``price_kind``.
+        instead of ``probabilities``, or without ``request_id`` or ``estimate``, and feedback without ``price_category``
+        or ``price_kind``.
 
     Raises
     ------
     RecordRefused
-        If a record is of no known kind, lacks a field, or has one of another type; if a probability is no finite
-        number, or there is none for the ``price_category``; if feedback has both a price and a category, or neither, or
-        a category with a kind of price; if a refusal counts no requests.
+        If a record is of no known kind, lacks a field, or has one of another type; if a probability, or a number of an
+        estimate, is not finite, or there is no probability for the ``price_category``; if feedback has both a price and
+        a category, or neither, or a category with a kind of price; if a refusal counts no requests.
     """
     rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
     for record in records:
@@ -153,8 +153,7 @@ def _of_this_release(record: Mapping[str, Any], table: Table) -> Mapping[str, An
         return {"price_category": None, "price_kind": None, **record}
     if table is not PREDICTIONS:
         return record
-    if "request_id" not in record:
-        record = {"request_id": None, **record}
+    record = {"request_id": None, "estimate": None, **record}
     if "probabilities" in record:
         return record
     shares = {name.removeprefix(_OLDER_SHARE): share for name, share in record.items() if name.startswith(_OLDER_SHARE)}
@@ -169,8 +168,17 @@ def _as_prediction(row: dict[str, Any]) -> dict[str, Any]:
     return row | {
         "probabilities": orjson.dumps(shares).decode(),
         "listing": orjson.dumps(row["listing"]).decode(),
+        "estimate": None if row["estimate"] is None else orjson.dumps(_as_estimate(row["estimate"])).decode(),
         "request_key": key and key.replace("\0", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL has no NUL
     }
+
+
+def _as_estimate(estimate: Mapping[str, Any]) -> Mapping[str, Any]:
+    _finite(estimate["price"], "the price of an estimate")
+    for name in ("interval_50", "interval_80"):
+        for end in ("low", "high"):
+            _finite(estimate[name][end], f"an end of {name}")
+    return estimate
 
 
 def _as_feedback(row: dict[str, Any]) -> dict[str, Any]:

@@ -91,6 +91,7 @@ PREDICTIONS = Table(
     Column("model_version", Text),
     Column("price_category", Text, nullable=False),
     Column("probabilities", Text, nullable=False, comment="share of each category, in their order, as JSON"),
+    Column("estimate", Text, comment="of the price, with its intervals, as JSON; null where there was none"),
     Column("listing", Text, nullable=False, comment="raw cells as received, as JSON"),
     Index("predictions_by_moment", "predicted_at", "prediction_id", "role"),
 )

@@ -28,6 +28,7 @@ from housing_assets.listings.source import RawListings
 from housing_assets.market_loading import load_market
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.packaging.assembly import assemble
+from housing_assets.training.estimate_learning import learn_estimator
 from housing_assets.training.flattening import flatten
 from housing_assets.training.forest import new_forest, splittable
 from housing_assets.training.parameters import ForestParameters
@@ -164,10 +165,11 @@ def small_model(market: Market, raw: pd.DataFrame, *, n_trees: int = 15) -> Mode
         splittable(training.X), training.y, sample_weight=training.weights
     )
     forest = flatten(grown, training.columns, training.n_columns)
-    evaluation = EvaluationReport.of(forest, encoded, crossed)
+    estimator = learn_estimator(forest, encoded, crossed)
+    evaluation = EvaluationReport.of(forest, encoded, crossed, estimator)
     reference = Reference.of(market, crossed, encoded.y_holdout, evaluation.probabilities).to_json()
     made_from = {"forest_digest": forest.digest()}
-    return assemble(encoded, forest, evaluation.metrics, made_from, crossed, raw, reference)
+    return assemble(encoded, forest, evaluation.metrics, made_from, crossed, raw, reference, estimator)
 
 
 @pytest.fixture(scope="session")

@@ -10,5 +10,13 @@ ANSWER: dict[str, Any] = {
     "model_version": "0",
     "tier": "baked",
     "unseen": [],
+    "estimate": {
+        "price": 2_345_678.9012345677,
+        "interval_50": {"low": 2_012_345.6789012345, "high": 2_698_765.4321098763},
+        "interval_80": {"low": 1_701_234.5678901234, "high": 3_123_456.789012345},
+        "forecast_deviation": 0.21345678901234567,
+        "currency": "TRY",
+    },
+    "no_estimate": None,
 }
 """Of the form and size of the service's answers."""

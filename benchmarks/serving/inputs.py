@@ -55,7 +55,8 @@ def _register(artifact: "ModelArtifact", folder: Path) -> None:
     """Register the artifact as the asset ``registered_model`` does."""
     import pandas as pd
 
-    from housing_assets.packaging.registration import LOADER_MODULE, answer_types, requirements
+    from housing_assets.packaging.batch import answer_columns
+    from housing_assets.packaging.registration import LOADER_MODULE, requirements
     from resources.model_registry import ModelRegistry
 
     registry = ModelRegistry(tracking_uri=f"sqlite:///{folder / REGISTRY}")
@@ -69,7 +70,7 @@ def _register(artifact: "ModelArtifact", folder: Path) -> None:
         loader_module=LOADER_MODULE,
         requirements=requirements(),
         example=pd.DataFrame([artifact.market.example]),
-        answer=answer_types(artifact.market),
+        answer=answer_columns(artifact.market),
         required=artifact.market.required,
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from bento_service.answers import Answer, Tier
+from bento_service.answers import Answer, Estimate, Tier
 from bento_service.auth import ALWAYS_OPEN
 from bento_service.classifier import MAX_KEY_LENGTH
 from bento_service.errors import Kind
@@ -12,6 +12,7 @@ from bento_service.models.snapshot import ServedModel, Snapshot
 from bento_service.protocols.openapi_schemas import Schema, ref, schemas
 from bento_service.record_ids import new_id
 from housing_assets.inference.declaration import ASKING
+from housing_assets.inference.market import Market
 
 _JSON, _PROBLEM = "application/json", "application/problem+json"
 _COMMON = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.RATE_LIMITED, Kind.OVERLOADED, Kind.INTERNAL)
@@ -200,6 +201,18 @@ def _example(examples: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {"example": examples[name]} if name in examples else {}
 
 
+def _estimate(market: Market) -> Estimate:
+    """Return an estimate as it may be answered: about the declared example of a price."""
+    price = float(market.target_column.parse(market.target_column.example)[0])
+    return {
+        "price": price,
+        "interval_50": {"low": 0.9 * price, "high": 1.1 * price},
+        "interval_80": {"low": 0.8 * price, "high": 1.25 * price},
+        "forecast_deviation": 0.15,
+        "currency": market.currency,
+    }
+
+
 def _examples(champion: ServedModel) -> dict[str, Any]:
     """Return requests that can be sent as they are, and answers, by the names of their schemas."""
     market, categories = champion.model.market, champion.model.labels.categories
@@ -212,6 +225,8 @@ def _examples(champion: ServedModel) -> dict[str, Any]:
         "model_version": champion.version,
         "tier": Tier.PRODUCTION,
         "unseen": [],
+        "estimate": _estimate(market) if market.has_price else None,
+        "no_estimate": None if market.has_price else "the model estimates no prices",
     }
     truth = {truth_field(market): market.target_column.example}
     if market.has_price:

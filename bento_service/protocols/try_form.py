@@ -188,6 +188,7 @@ def _render(
         others_open=any(field.value or field.fault for field in fields[FIRST_FIELDS:]),
         answer=answer,
         band=_band(answer["band"]) if answer else "",
+        estimate=_estimate(answer) if answer else "",
         chances=_chances(answer) if answer else [],
         fault=fault,
         why=_sentence(fault) if fault else "",
@@ -234,6 +235,24 @@ def _band(band: "Band | None") -> str:
     limits = f"above {above}" if up_to is None else f"up to {up_to}" if above is None else f"of {above} to {up_to}"
     article = "an" if price.startswith("a") else "a"
     return f"{article} {price} {limits} {band['currency']}"
+
+
+def _estimate(answer: "Answer") -> str:
+    """Return the estimate in words, or why there is none; empty where the market has no prices."""
+    found = answer["estimate"]
+    if found is None:
+        return f"There is no estimate of the price: {answer['no_estimate']}." if answer["band"] else ""
+    half, most = found["interval_50"], found["interval_80"]
+    return (
+        f"Its price is estimated at {_rounded(found['price'])} {found['currency']}. Half of such homes cost "
+        f"{_rounded(half['low'])} to {_rounded(half['high'])}, four fifths {_rounded(most['low'])} to "
+        f"{_rounded(most['high'])}."
+    )
+
+
+def _rounded(price: float) -> str:
+    """Return a price with as many digits as an estimate is good for."""
+    return f"{float(f'{price:.3g}'):,.0f}"
 
 
 def _chances(answer: "Answer") -> list[dict[str, Any]]:

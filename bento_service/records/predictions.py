@@ -9,8 +9,10 @@ from typing import Any
 import orjson
 
 from bento_service import request_ids
+from bento_service.answers import Estimate
 from bento_service.models.snapshot import ServedModel
 from bento_service.moments import format_moment
+from housing_assets.inference.estimate import NoEstimate
 from housing_assets.inference.prediction import Prediction
 
 Record = dict[str, Any]
@@ -84,6 +86,20 @@ def _outcome(served: ServedModel, prediction: Prediction, role: str) -> Record:
         "model_version": served.version,
         "price_category": categories[prediction.category],
         "probabilities": dict(zip(categories, prediction.probabilities, strict=True)),
+        "estimate": _estimate(served, prediction),
+    }
+
+
+def _estimate(served: ServedModel, prediction: Prediction) -> Estimate | None:
+    found = prediction.estimate
+    if isinstance(found, NoEstimate):
+        return None
+    return {
+        "price": found.price,
+        "interval_50": {"low": found.interval_50.low, "high": found.interval_50.high},
+        "interval_80": {"low": found.interval_80.low, "high": found.interval_80.high},
+        "forecast_deviation": found.forecast_deviation,
+        "currency": served.model.labels.currency,
     }
 
 

@@ -68,6 +68,14 @@ def bin_frame(market: Market, listings: "pd.DataFrame") -> "pd.DataFrame":
     )
 
 
+def texts_of(crossed: "pd.DataFrame", name: str) -> list[str | None]:
+    """Return the texts of a column, None where there is none; of no column (an empty name), as many None."""
+    if not name:
+        return [None] * len(crossed)
+    texts = crossed[name].cat
+    return np.array([*texts.categories, None], dtype=object)[texts.codes.to_numpy()].tolist()
+
+
 def _bin(numbers: np.ndarray, text: Callable[[float], str | None]) -> "pd.Categorical[Any]":
     import pandas as pd
 

@@ -1,7 +1,8 @@
 """The model artifact: one folder of plain files that predicts from raw listings. Loading it runs no code.
 
 ``market.json``, ``encoder.json``, ``forest.npz``, ``labels.json``, ``rule.json``, ``golden.json``, ``metrics.json``,
-``reference_profile.json``, and ``manifest.json`` with the SHA-256 of each.
+``reference_profile.json``, where prices are estimated ``estimator.npz`` and ``estimator.json``, and ``manifest.json``
+with the SHA-256 of each.
 """
 
 import hashlib
@@ -13,9 +14,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from housing_assets.inference import fallback, labels
+from housing_assets.inference import estimate, fallback, labels
 from housing_assets.inference.crossing import cross_listing
 from housing_assets.inference.encoder import FittedEncoder
+from housing_assets.inference.estimate import Estimate, NoEstimate, PriceEstimator
 from housing_assets.inference.fallback import FallbackRule
 from housing_assets.inference.forest import FILE as FOREST
 from housing_assets.inference.forest import FlatForest
@@ -30,6 +32,9 @@ UPGRADABLE = 3
 MARKET, ENCODER, GOLDEN, METRICS = "market.json", "encoder.json", "golden.json", "metrics.json"
 REFERENCE = "reference_profile.json"
 FILES = (MARKET, ENCODER, FOREST, labels.FILE, fallback.FILE, GOLDEN, METRICS, REFERENCE)
+OF_ESTIMATES = (estimate.FILE, estimate.CALIBRATION)
+"""Files that an artifact has where prices are estimated; those of releases before there were estimates have none."""
+
 MANIFEST = "manifest.json"
 
 
@@ -44,6 +49,8 @@ class GoldenRow:
     cells: Mapping[str, Any]
     probabilities: tuple[float, ...]
 
+
+NO_ESTIMATES = NoEstimate("the model estimates no prices")
 
 PROBABILITY_TOLERANCE = 1e-6
 """How far a probability may be from the evaluated model's: well above rounding, well below what matters."""
@@ -71,6 +78,8 @@ class ModelArtifact:
     reference : str
         What production is held against, as the monitoring writes it: only carried along here. Empty for a model that
         is not to be monitored.
+    estimator : PriceEstimator or None
+        None where the market has classes, or the model was registered before there were estimates.
     """
 
     market: Market
@@ -82,9 +91,10 @@ class ModelArtifact:
     metrics: Mapping[str, float]
     provenance: Mapping[str, str]
     reference: str = ""
+    estimator: PriceEstimator | None = None
 
     def predict_one(self, cells: Mapping[str, Any]) -> Prediction:
-        """Classify one raw listing.
+        """Classify one raw listing, and estimate its price.
 
         Parameters
         ----------
@@ -96,9 +106,13 @@ class ModelArtifact:
         UnusableListing
             If a cell cannot be used; its ``reasons`` tell why, by column.
         """
-        encoded = self.encoder.encode(cross_listing(self.market, parse_usable(self.market, cells)))
-        probabilities = self.forest.predict_proba_one(encoded.columns, encoded.cells)
-        return Prediction(int(probabilities.argmax()), tuple(probabilities.tolist()), encoded.unseen)
+        crossed = cross_listing(self.market, parse_usable(self.market, cells))
+        encoded = self.encoder.encode(crossed)
+        probabilities, leaves = self.forest.walk_one(encoded.columns, encoded.cells)
+        found: Estimate | NoEstimate = NO_ESTIMATES
+        if self.estimator is not None:
+            found = self.estimator.estimate_one(leaves, 0.0, crossed.get(self.estimator.calibration.key))
+        return Prediction(int(probabilities.argmax()), tuple(probabilities.tolist()), encoded.unseen, found)
 
     def replay_golden(self) -> None:
         """Predict the golden rows again.
@@ -127,10 +141,14 @@ class ModelArtifact:
         )
         (folder / METRICS).write_text(json.dumps(dict(self.metrics), indent=1, sort_keys=True))
         (folder / REFERENCE).write_text(self.reference, encoding="utf-8")
+        files: tuple[str, ...] = FILES
+        if self.estimator is not None:
+            self.estimator.save(folder)
+            files += OF_ESTIMATES
         manifest = {
             "format": FORMAT,
             "provenance": dict(self.provenance),
-            "sha256": {name: sha256(folder / name) for name in FILES},
+            "sha256": {name: sha256(folder / name) for name in files},
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
 
@@ -144,7 +162,7 @@ class ModelArtifact:
             If a file is missing, does not have the manifest's checksum, or holds what cannot be, or if the model does
             not predict here what it predicted where it was evaluated.
         """
-        manifest = _read_manifest(folder, FILES)
+        manifest = _read_manifest(folder)
         try:
             market, scheme = _read_contract(folder)
             artifact = cls(
@@ -157,6 +175,7 @@ class ModelArtifact:
                 metrics=json.loads((folder / METRICS).read_text()),
                 provenance=manifest["provenance"],
                 reference=(folder / REFERENCE).read_text(encoding="utf-8"),
+                estimator=PriceEstimator.load(folder) if estimate.FILE in manifest["sha256"] else None,
             )
         except (ValueError, KeyError, TypeError, IndexError) as fault:
             raise ArtifactRefused(f"{folder}: {fault}") from fault
@@ -177,6 +196,11 @@ class ModelArtifact:
             raise ArtifactRefused(
                 f"{folder}: the forest's leaves have {self.forest.n_classes} classes, "
                 f"not the {len(self.labels.categories)} of {', '.join(self.labels.categories)}"
+            )
+        if self.estimator is not None and self.estimator.n_leaves != self.forest.n_leaves:
+            raise ArtifactRefused(
+                f"{folder}: the estimator knows {self.estimator.n_leaves:,} leaves, the forest has "
+                f"{self.forest.n_leaves:,}"
             )
 
 
@@ -210,7 +234,8 @@ def _read_golden(folder: Path) -> list[GoldenRow]:
     return [GoldenRow(dict(row["cells"]), tuple(map(float, row["probabilities"]))) for row in stored]
 
 
-def _read_manifest(folder: Path, files: Sequence[str]) -> dict[str, Any]:
+def _read_manifest(folder: Path, files: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return the manifest of a folder whose files, all by default, are those that it was written for."""
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         found = manifest["format"], set(manifest["sha256"].keys()), dict(manifest["provenance"])
@@ -223,9 +248,12 @@ def _read_manifest(folder: Path, files: Sequence[str]) -> dict[str, Any]:
         )
     if found[0] != FORMAT:
         raise ArtifactRefused(f"{folder}: its format is {found[0]}, this version reads {FORMAT}")
-    if found[1] != set(FILES):
-        raise ArtifactRefused(f"{folder}: its manifest names {sorted(found[1])}, expected {sorted(FILES)}")
-    require_intact(folder, {name: manifest["sha256"][name] for name in files})
+    if found[1] not in (set(FILES), {*FILES, *OF_ESTIMATES}):
+        raise ArtifactRefused(
+            f"{folder}: its manifest names {sorted(found[1])}, expected {sorted(FILES)}, perhaps with "
+            f"{' and '.join(OF_ESTIMATES)}"
+        )
+    require_intact(folder, {name: manifest["sha256"][name] for name in files or found[1]})
     return manifest
 
 

@@ -41,6 +41,7 @@ def require_coherence(market: "Market") -> None:
     _require_different_names(market)
     _require_target(market)
     _require_price_kind(market)
+    _require_exact(market)
     lowest = {value.name: value.minimum for value in market.values(*FEATURE_NUMBERS)}
     numbers = list(lowest)
     for bin_ in market.bins:
@@ -124,6 +125,24 @@ def _require_target(market: "Market") -> None:
         raise DeclarationError(
             f"rule of {column.raw} is {column.rule}: expected a Choice of the target's categories, "
             f"{', '.join(market.target.categories)}"
+        )
+
+
+def _require_exact(market: "Market") -> None:
+    """Refuse a row's word on its price that it could not give."""
+    found = [column for column in market.columns if any(value.role is Role.EXACT for value in column.values)]
+    if not found:
+        return
+    if len(found) > 1 or len(found[0].values) > 1 or found[0].required or not isinstance(market.target, PriceBands):
+        names = ", ".join(column.raw for column in found)
+        raise DeclarationError(
+            f"{names} says whether a price is exact: expected one such column, of one value, not required, "
+            "beside a price"
+        )
+    value = found[0].values[0]
+    if (value.minimum, value.maximum) != (0, 1):
+        raise DeclarationError(
+            f"minimum and maximum of {value.name} are {value.minimum:g} and {value.maximum:g}: expected 0 and 1"
         )
 
 

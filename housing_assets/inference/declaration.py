@@ -22,6 +22,8 @@ class Role(StrEnum):
 
     Numbers and ordinals are features as numbers; categories and hashed texts as hashed tokens; a clock as months. A key
     identifies a home: its copies are never on both sides of a split. The price, or the class, is what is predicted.
+    Exact is a number that says of a row whether its price is one (1, or nothing said) or only stands for the prices of
+    its band (0): such a row teaches and judges categories, and no amount.
     """
 
     NUMERIC = "numeric"
@@ -32,12 +34,15 @@ class Role(StrEnum):
     KEY = "key"
     PRICE = "price"
     CLASS = "class"
+    EXACT = "exact"
 
 
 FEATURE_NUMBERS = (Role.NUMERIC, Role.ORDINAL)
-NUMBERS = (*FEATURE_NUMBERS, Role.PRICE)
+NUMBERS = (*FEATURE_NUMBERS, Role.PRICE, Role.EXACT)
 TEXTS = (Role.CATEGORY, Role.HASHED)
 TARGETS = (Role.PRICE, Role.CLASS)
+OF_TARGETS = (*TARGETS, Role.EXACT)
+"""Roles of what is known of a home only together with its target."""
 
 PriceKind = Literal["asking", "paid"]
 
@@ -134,8 +139,8 @@ class Column:
 
     @property
     def is_target(self) -> bool:
-        """Whether it holds what is predicted."""
-        return self.values[0].role in TARGETS
+        """Whether it holds what is predicted, or something that is known of a home only together with that."""
+        return self.values[0].role in OF_TARGETS
 
     @property
     def personal(self) -> bool:

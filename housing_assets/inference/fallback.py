@@ -12,12 +12,15 @@ from typing import Any, Self
 import numpy as np
 
 from housing_assets.inference.crossing import cross_listing
+from housing_assets.inference.estimate import NoEstimate
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.inference.prediction import Prediction, parse_usable
 
 FILE = "rule.json"
 FORMAT = 2
+
+_NO_ESTIMATES = NoEstimate("the fallback rule estimates no prices")
 
 _ROUNDING = 1e-9
 """How far sums of shares may be off."""
@@ -58,7 +61,7 @@ class FallbackRule:
             chosen = int(np.searchsorted(np.cumsum(shares), 0.5 - _ROUNDING))
         else:
             chosen = int(np.argmax(shares))
-        return Prediction(chosen, shares, () if values[:1] in self.shares else names[:1])
+        return Prediction(chosen, shares, () if values[:1] in self.shares else names[:1], _NO_ESTIMATES)
 
     def save(self, folder: Path) -> None:
         """Write ``rule.json`` to a folder."""

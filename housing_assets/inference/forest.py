@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
+
+from housing_assets.inference.plain_arrays import ArraysDamaged, load_arrays
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -31,6 +32,8 @@ _DTYPES = {
     "n_columns": np.int32,
 }
 _NODE = np.dtype([(name, _DTYPES[name]) for name in ("feature", "threshold", "left", "right")])
+
+_NO_LEAVES = np.empty((0, 0), dtype=np.int32)
 
 _ROUNDING = 1e-9
 """How far the class shares of a leaf may be from summing to 1."""
@@ -51,7 +54,8 @@ class FlatForest:
     nodes : ndarray of shape (n_nodes,), records of 16 bytes
         So that reading a node touches one place in memory: ``feature`` (int32), the index into ``columns`` of the
         column that it compares, -1 in a leaf; ``threshold`` (float32), a row goes left when its value is at most this;
-        ``left`` and ``right`` (int32), its children; in a leaf ``left`` is its row of ``distributions``.
+        ``left`` and ``right`` (int32), its children; in a leaf ``left`` is its row of ``distributions`` and ``right``
+        its number among the leaves, which the stored arrays do not have.
     distributions : ndarray of shape (n_distributions, n_classes), float64
         Class shares of the leaves, each distinct one once.
     columns : ndarray of shape (n_used,), int32
@@ -75,6 +79,8 @@ class FlatForest:
         nodes = np.empty(len(arrays["feature"]), dtype=_NODE)
         for name in _NODE.names or ():
             nodes[name] = arrays[name]
+        is_leaf = nodes["feature"] < 0
+        nodes["right"][is_leaf] = np.arange(np.count_nonzero(is_leaf))
         others = {name: arrays[name] for name in ("roots", "distributions", "columns", "importance")}
         return cls(nodes=nodes, n_columns=int(arrays["n_columns"]), **others)
 
@@ -82,6 +88,11 @@ class FlatForest:
     def n_classes(self) -> int:
         """Classes that a leaf has shares of."""
         return int(self.distributions.shape[1])
+
+    @cached_property
+    def n_leaves(self) -> int:
+        """Leaves of all trees."""
+        return int(np.count_nonzero(self.nodes["feature"] < 0))
 
     def predict_proba(self, encoded: "csr_matrix") -> np.ndarray:
         """Return class probabilities of shape (n_rows, n_classes), float64: the mean of the trees' leaves.
@@ -96,21 +107,31 @@ class FlatForest:
         ValueError
             If the matrix has another number of columns.
         """
-        if encoded.shape[1] != self.n_columns:
-            raise ValueError(f"the matrix has {encoded.shape[1]} columns, the forest was grown on {self.n_columns}")
-        return self._walk(encoded.indptr, encoded.indices, encoded.data.astype(np.float32, copy=False))
+        return self._walk_matrix(encoded, _NO_LEAVES)
 
-    def predict_proba_one(self, columns: np.ndarray, cells: np.ndarray) -> np.ndarray:
-        """Return the class probabilities, of shape (n_classes,), of one row given by its filled columns.
+    def walk(self, encoded: "csr_matrix") -> tuple[np.ndarray, np.ndarray]:
+        """Return what ``predict_proba`` returns, and the leaves: int32 of shape (n_rows, n_trees)."""
+        leaves = np.empty((encoded.shape[0], len(self.roots)), dtype=np.int32)
+        return self._walk_matrix(encoded, leaves), leaves
+
+    def walk_one(self, columns: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the class probabilities, of shape (n_classes,), and the leaves, of shape (n_trees,), of one row.
 
         Parameters
         ----------
         columns : ndarray of shape (n_filled,), int32
+            The columns that it fills.
         cells : ndarray of shape (n_filled,), float32
         """
-        return self._walk(np.array([0, len(columns)], dtype=np.int32), columns, cells)[0]
+        leaves = np.empty((1, len(self.roots)), dtype=np.int32)
+        return self._walk(np.array([0, len(columns)], dtype=np.int32), columns, cells, leaves)[0], leaves[0]
 
-    def _walk(self, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray) -> np.ndarray:
+    def _walk_matrix(self, encoded: "csr_matrix", leaves: np.ndarray) -> np.ndarray:
+        if encoded.shape[1] != self.n_columns:
+            raise ValueError(f"the matrix has {encoded.shape[1]} columns, the forest was grown on {self.n_columns}")
+        return self._walk(encoded.indptr, encoded.indices, encoded.data.astype(np.float32, copy=False), leaves)
+
+    def _walk(self, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, leaves: np.ndarray) -> np.ndarray:
         from housing_assets.inference.walk import walk_rows
 
         return walk_rows(
@@ -122,6 +143,7 @@ class FlatForest:
             self.nodes,
             self.distributions,
             len(self.columns),
+            leaves,
         )
 
     @cached_property
@@ -141,10 +163,10 @@ class FlatForest:
 
     def arrays(self) -> dict[str, Any]:
         """Return the arrays as they are stored."""
+        fields = {name: np.ascontiguousarray(self.nodes[name]) for name in _NODE.names or ()}
+        fields["right"][fields["feature"] < 0] = 0
         return {
-            name: np.ascontiguousarray(self.nodes[name])
-            if name in (_NODE.names or ())
-            else np.asarray(getattr(self, name), dtype=dtype)
+            name: fields[name] if name in fields else np.asarray(getattr(self, name), dtype=dtype)
             for name, dtype in _DTYPES.items()
         }
 
@@ -161,37 +183,12 @@ class FlatForest:
         ForestDamaged
             If the file is not such an archive, or an index would lead out of the arrays.
         """
-        path = folder / FILE
         try:
-            _require_stored(path)
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in _DTYPES}
-        except (
-            BadZipFile,
-            KeyError,
-            TypeError,
-            ValueError,
-            OSError,
-            EOFError,
-            MemoryError,  # an array that says it has more numbers than there is memory
-            NotImplementedError,
-            RuntimeError,
-        ) as fault:
-            raise ForestDamaged(f"{path.name}: not a stored forest: {fault}") from None
-        _validate(arrays, path.name)
+            arrays = load_arrays(folder / FILE, _DTYPES, {"distributions": 2, "n_columns": 0})
+        except ArraysDamaged as fault:
+            raise ForestDamaged(f"{FILE}: not a stored forest: {fault}") from None
+        _validate(arrays, FILE)
         return cls.from_arrays(arrays)
-
-
-def _require_stored(path: Path) -> None:
-    """Refuse an archive that unpacks to more than the file itself: ``save`` compresses nothing."""
-    with ZipFile(path) as archive:
-        entries = archive.infolist()
-    packed = [entry.filename for entry in entries if entry.compress_type != ZIP_STORED]
-    if packed:
-        raise ValueError(f"{packed[0]} is compressed")
-    size, allowed = sum(entry.file_size for entry in entries), path.stat().st_size
-    if size > allowed:
-        raise ValueError(f"its arrays would unpack to {size:,} bytes, more than the {allowed:,} of the file")
 
 
 def _validate(arrays: Mapping[str, Any], name: str) -> None:
@@ -199,9 +196,6 @@ def _validate(arrays: Mapping[str, Any], name: str) -> None:
         if not condition:
             raise ForestDamaged(f"{name}: {message}")
 
-    for field, dtype in _DTYPES.items():
-        n_dimensions = {"distributions": 2, "n_columns": 0}.get(field, 1)
-        require(arrays[field].dtype == dtype and arrays[field].ndim == n_dimensions, f"{field} has another type")
     n_nodes = len(arrays["feature"])
     require(all(len(arrays[field]) == n_nodes for field in ("threshold", "left", "right")), "arrays differ in length")
     require(len(arrays["roots"]) and len(arrays["distributions"]), "no trees")

@@ -15,6 +15,7 @@ from housing_assets.inference.cells import Unusable
 from housing_assets.inference.coherence import require_coherence
 from housing_assets.inference.declaration import (
     FEATURE_NUMBERS,
+    OF_TARGETS,
     PRICE_KINDS,
     SEPARATOR,
     TARGETS,
@@ -136,7 +137,7 @@ class Market:
     @cached_property
     def target_column(self) -> Column:
         """The column that holds what is predicted."""
-        return next(column for column in self.columns if column.is_target)
+        return next(column for column in self.columns if column.values[0].role in TARGETS)
 
     @property
     def target_value(self) -> Value:
@@ -144,8 +145,13 @@ class Market:
         return self.target_column.values[0]
 
     @cached_property
+    def exact_value(self) -> Value | None:
+        """What says of a row whether its price is exact; None where all are."""
+        return next(self.values(Role.EXACT), None)
+
+    @cached_property
     def inputs(self) -> tuple[Column, ...]:
-        """The columns that a prediction reads: all but the target's."""
+        """The columns that a prediction reads: all but the target's and what is known only together with it."""
         return tuple(column for column in self.columns if not column.is_target)
 
     @cached_property
@@ -179,14 +185,14 @@ class Market:
         """
         demanded = [value for column in self.columns if column.required for value in column.values]
         keys = tuple(value.name for value in demanded if value.role is Role.KEY)
-        known = [value for value in demanded if value.role not in (*TARGETS, Role.CLOCK)]
+        known = [value for value in demanded if value.role not in (*OF_TARGETS, Role.CLOCK)]
         sized = any(value.role in FEATURE_NUMBERS for value in known)
         return keys or (tuple(value.name for value in known) if sized else self.identity)
 
     @cached_property
     def likeness(self) -> tuple[str, ...]:
         """Names of the values by which two homes are alike: all but the target and the dates."""
-        return tuple(value.name for value in self.values() if value.role not in (*TARGETS, Role.CLOCK))
+        return tuple(value.name for value in self.values() if value.role not in (*OF_TARGETS, Role.CLOCK))
 
     @cached_property
     def named_crosses(self) -> tuple[tuple[str, tuple[str, ...]], ...]:

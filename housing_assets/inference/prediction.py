@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from housing_assets.inference.estimate import Estimate, NoEstimate
 from housing_assets.inference.market import Market
 
 
@@ -25,11 +26,14 @@ class Prediction(NamedTuple):
         One for each category, summing to 1.
     unseen : tuple of str
         Names of the texts (a district, an address) that no training listing had.
+    estimate : Estimate or NoEstimate
+        Of the price, or why there is none.
     """
 
     category: int
     probabilities: tuple[float, ...]
     unseen: tuple[str, ...]
+    estimate: Estimate | NoEstimate
 
 
 def parse_usable(market: Market, cells: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,13 @@ def walk_rows(
     nodes: np.ndarray,
     distributions: np.ndarray,
     n_slots: int,
+    leaves: np.ndarray,
 ) -> np.ndarray:
-    """Return the mean leaf distribution of each CSR row; only the slots that a row fills are touched."""
+    """Return the mean leaf distribution of each CSR row; only the slots that a row fills are touched.
+
+    ``leaves``, int32 of shape (n_rows, n_trees), takes the number of the leaf that each tree leads to; of shape (0, 0),
+    nothing.
+    """
     n_rows, n_classes, n_trees = len(indptr) - 1, distributions.shape[1], len(roots)
     probabilities = np.zeros((n_rows, n_classes))
     row_values = np.zeros(n_slots, dtype=np.float32)
@@ -46,9 +51,11 @@ def walk_rows(
                         reached[lane] = node.left if goes_left else node.right
                         moving = True
             for lane in range(n_lanes):
-                leaf = nodes[reached[lane]].left
+                leaf = nodes[reached[lane]]
                 for category in range(n_classes):
-                    probabilities[row, category] += distributions[leaf, category]
+                    probabilities[row, category] += distributions[leaf.left, category]
+                if len(leaves):
+                    leaves[row, first + lane] = leaf.right
         for entry in range(indptr[row], indptr[row + 1]):
             slot = slots[indices[entry]]
             if slot >= 0:

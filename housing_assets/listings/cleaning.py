@@ -57,7 +57,8 @@ def clean(market: Market, raw: pd.DataFrame, engine: Engine = LOCAL) -> Cleaned:
         At least the declared raw columns; cells are texts (best as categories) or clean numbers.
     engine : Engine
     """
-    cells = raw[[column.raw for column in market.columns]]
+    optional = market.exact_value  # most sources have only exact prices, and do not say so
+    cells = raw[[column.raw for column in market.columns if column.raw in raw or column.values[0] != optional]]
     duplicated = find_duplicates(cells, engine)
     rows = np.flatnonzero(~duplicated)
     parsed = list(engine.map_shards(partial(_parse_shard, market), split_frame(cells.iloc[rows], engine)))

@@ -1,6 +1,7 @@
 """Kinds of prices: which of those that came back are of the kind that is predicted, and teach and judge.
 
 A price that was paid is no measure for one that an ad asks. What is of the other kind is kept, counted, and left out.
+So is, where amounts are learned or judged, a price that only stands for its band.
 """
 
 import numpy as np
@@ -48,6 +49,21 @@ def judge(market: Market, labelled: pd.DataFrame, raw: pd.DataFrame | None) -> n
     asked = _kinds_of(column, raw[column.raw])
     pairs = zip(labelled[REPORTED_KIND].astype(object), asked, strict=True)
     return np.array([kind is not None and kind == of_request for kind, of_request in pairs], dtype=bool)
+
+
+def has_exact_price(market: Market, listings: pd.DataFrame) -> np.ndarray:
+    """Return which listings have a price that is an amount, not a stand-in for its band: a boolean mask.
+
+    Parameters
+    ----------
+    market : Market
+        With a price.
+    listings : DataFrame of shape (n_listings, n_values)
+        Typed; prices that came back later are exact.
+    """
+    if market.exact_value is None or market.exact_value.name not in listings:
+        return np.ones(len(listings), dtype=bool)
+    return listings[market.exact_value.name].to_numpy(np.float64) != 0  # missing, NaN, counts as exact
 
 
 def count_kinds(market: Market, listings: pd.DataFrame) -> dict[str, int]:

@@ -274,12 +274,14 @@ def _require_once(market: Market, name: str, found: Sequence[str]) -> None:
 
 def _require_columns(market: Market, name: str, frame: pd.DataFrame) -> pd.DataFrame:
     _require_once(market, name, list(frame.columns))
-    missing = [column.raw for column in market.columns if column.raw not in frame.columns]
+    absent = [column for column in market.columns if column.raw not in frame.columns]
+    missing = [column.raw for column in absent if column.values[0] != market.exact_value]
     if missing:
         raise SourceError(
             f"{name}: column{'s'[: len(missing) > 1]} missing: {', '.join(missing)}; found: "
             f"{', '.join(map(str, frame.columns))}. A column without values may be empty, but must be there."
         )
+    frame = frame.assign(**{column.raw: pd.Series(None, index=frame.index, dtype=object) for column in absent})
     return frame[[column.raw for column in market.columns]]
 
 

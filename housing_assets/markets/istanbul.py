@@ -88,6 +88,8 @@ MARKET = Market(
         Column("Subscription", "175 TL", _LIRA, _number("dues", 0, 1e9, 200, "TRY a month")),
         Column("BathroomSquareMeters", "4 m2", _SQUARE_METRES, _number("bathroom_m2", 0, 200_000, 5, "m²")),
         Column("BalconySquareMeters", "5 m2", _SQUARE_METRES, _number("balcony_m2", 0, 200_000, 10, "m²")),
+        # Not of the ads: lists that were put together from several sources say it of each row.
+        Column("price_is_exact", "1", Number(), (Value("price_is_exact", Role.EXACT, 0, 1),)),
     ),
     bins=(
         Bin("age_years", "building_age"),

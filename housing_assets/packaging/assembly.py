@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.split import HELD_OUT
 from housing_assets.inference.artifact import GoldenRow, ModelArtifact
+from housing_assets.inference.estimate import PriceEstimator
 from housing_assets.inference.forest import FlatForest
 from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import ROW
@@ -28,6 +29,7 @@ def assemble(
     crossed: "pd.DataFrame",
     raw: "pd.DataFrame",
     reference: str = "",
+    estimator: PriceEstimator | None = None,
 ) -> ModelArtifact:
     """Return the artifact of a trained model, with the fallback rule learned and the golden rows predicted.
 
@@ -37,6 +39,8 @@ def assemble(
         What the forest was grown on, with the encoder.
     forest, metrics, provenance, reference
         As in ``ModelArtifact``.
+    estimator : PriceEstimator, optional
+        An empty one is left out.
     crossed : DataFrame of shape (n_rows, n_values)
         All crossed listings, with ``held_out``.
     raw : DataFrame of shape (n_raw_rows, n_columns)
@@ -44,7 +48,10 @@ def assemble(
     """
     market, labels = encoded.encoder.market, encoded.labels
     rule = learn_fallback(market, labels, crossed[~crossed[HELD_OUT]], encoded.y_train)
-    artifact = ModelArtifact(market, encoded.encoder, forest, labels, rule, (), metrics, provenance, reference)
+    estimator = None if estimator is None or estimator.is_empty else estimator
+    artifact = ModelArtifact(
+        market, encoded.encoder, forest, labels, rule, (), metrics, provenance, reference, estimator
+    )
     return replace(artifact, golden=_golden_rows(artifact, draw_held_out(market, crossed, raw, 2 * N_GOLDEN)))
 
 

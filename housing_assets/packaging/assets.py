@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from housing_assets.features.encoded import EncodedListings
+    from housing_assets.inference.estimate import PriceEstimator
     from housing_assets.inference.forest import FlatForest
     from housing_assets.monitoring.profiles.reference import Reference
     from housing_assets.packaging.registration import Registration
     from housing_assets.training.report import EvaluationReport
 else:  # imported when values are read; see AssetStorage
-    DataFrame = EncodedListings = Reference = Registration = FlatForest = EvaluationReport = Any
+    DataFrame = EncodedListings = Reference = Registration = FlatForest = PriceEstimator = EvaluationReport = Any
 
 
 class PromotionConfig(dg.Config):
@@ -70,6 +71,7 @@ def registered_model(
     context: dg.AssetExecutionContext,
     config: PromotionConfig,
     price_forest: FlatForest,
+    price_estimator: PriceEstimator,
     model_evaluation: EvaluationReport,
     hashed_features: EncodedListings,
     crossed_features: DataFrame,
@@ -85,11 +87,11 @@ def registered_model(
     from housing_assets.listings.origins import ORIGIN, WHEN
     from housing_assets.listings.origins import PRODUCTION as FROM_PRODUCTION
     from housing_assets.packaging.assembly import assemble
+    from housing_assets.packaging.batch import answer_columns
     from housing_assets.packaging.promotion import decide_promotion
     from housing_assets.packaging.registration import (
         LOADER_MODULE,
         Registration,
-        answer_types,
         manifest_tags,
         provenance,
         requirements,
@@ -114,6 +116,7 @@ def registered_model(
         crossed_features,
         raw_listings,
         reference_profile.to_json(),
+        price_estimator,
     )
     decision = decide_promotion(
         registry,
@@ -153,7 +156,7 @@ def registered_model(
             loader_module=LOADER_MODULE,
             requirements=requirements(),
             example=pd.DataFrame([market.example]),
-            answer=answer_types(market),
+            answer=answer_columns(market),
             required=market.required,
         )
     registry.stage(version)

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from housing_assets.features.crossing import cross_frame
+from housing_assets.features.crossing import cross_frame, texts_of
 from housing_assets.features.encoder import encode_frame
-from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.inference.artifact import NO_ESTIMATES, ModelArtifact
+from housing_assets.inference.estimate import forecast_deviation
+from housing_assets.inference.market import Market
 from housing_assets.shards import split_frame
 from resources.engines import LOCAL, Engine
 
@@ -16,12 +18,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PRICE_CATEGORY = "price_category"
+PRICE_ESTIMATE = "price_estimate"
+ESTIMATED = (
+    PRICE_ESTIMATE,
+    *("interval_50_low", "interval_50_high", "interval_80_low", "interval_80_high", "forecast_deviation"),
+)
+"""Columns of the price estimate, where the market has prices; see ``inference.estimate.Estimate``."""
+
+NO_ESTIMATE = "no_estimate"
 REASON = "reason"
 
 
 def probability_names(categories: Sequence[str]) -> list[str]:
     """Return the names of the columns with each category's probability."""
     return [f"probability_{category}" for category in categories]
+
+
+def answer_columns(market: Market) -> dict[str, str]:
+    """Return the columns of ``predict_frame``, and the MLflow type of each."""
+    shares = dict.fromkeys(probability_names(market.categories), "double")
+    estimated = {**dict.fromkeys(ESTIMATED, "double"), NO_ESTIMATE: "string"} if market.has_price else {}
+    return {PRICE_CATEGORY: "string", **shares, **estimated, REASON: "string"}
 
 
 def probabilities(artifact: ModelArtifact, listings: "pd.DataFrame") -> np.ndarray:
@@ -42,9 +59,9 @@ def predict_frame(artifact: ModelArtifact, raw: "pd.DataFrame", engine: Engine =
 
     Returns
     -------
-    answers : DataFrame of shape (n_rows, 2 + n_classes)
-        ``price_category``, ``probability_<category>`` for each, and ``reason``: why a row could not be used, in which
-        case the others are null.
+    answers : DataFrame of shape (n_rows, n_answer_columns)
+        ``answer_columns``: the category, the probability of each, where the market has prices the estimate or why there
+        is none, and ``reason``: why a row could not be used, in which case all others are null.
     """
     import pandas as pd
 
@@ -58,13 +75,32 @@ def _predict_shard(artifact: ModelArtifact, raw: "pd.DataFrame") -> "pd.DataFram
 
     names = artifact.labels.categories
     listings, faults = parse_frame(artifact.market, raw, with_target=False)
-    shares = probabilities(artifact, listings) if len(raw) else np.zeros((0, len(names)))
-    categories = np.array(names, dtype=object)[shares.argmax(axis=1)]
+    crossed = cross_frame(artifact.market, listings)
+    encoded = encode_frame(artifact.encoder, crossed)
+    shares, leaves = artifact.forest.walk(encoded)
     reasons = np.full(len(raw), None, dtype=object)
     for fault in reversed(faults):  # so that the first declared column is the one that stays
         reasons[fault.rows] = [f"{fault.column}: {reason}" for reason in fault.reasons[fault.rows]]
+    answers = {
+        PRICE_CATEGORY: np.array(names, dtype=object)[shares.argmax(axis=1)],
+        **{name: shares[:, index] for index, name in enumerate(probability_names(names))},
+        **(_estimates(artifact, crossed, leaves) if artifact.market.has_price else {}),
+    }
     unusable = np.array([reason is not None for reason in reasons], dtype=bool)
-    categories[unusable] = None
-    shares[unusable] = np.nan
-    named = {name: shares[:, index] for index, name in enumerate(probability_names(names))}
-    return pd.DataFrame({PRICE_CATEGORY: categories, **named, REASON: reasons}, index=raw.index)
+    for answer in answers.values():
+        answer[unusable] = None if answer.dtype == object else np.nan
+    return pd.DataFrame({**answers, REASON: reasons}, index=raw.index)
+
+
+def _estimates(artifact: ModelArtifact, crossed: "pd.DataFrame", leaves: np.ndarray) -> dict[str, np.ndarray]:
+    estimator = artifact.estimator
+    if estimator is None:
+        nothing = {name: np.full(len(crossed), np.nan) for name in ESTIMATED}
+        return {**nothing, NO_ESTIMATE: np.full(len(crossed), NO_ESTIMATES.reason, dtype=object)}
+    found = estimator.estimate(leaves, np.zeros(len(crossed)), texts_of(crossed, estimator.calibration.key))
+    unlike = estimator.is_unlike(found)
+    why = np.full(len(crossed), None, dtype=object)
+    why[unlike] = [estimator.why_unlike(similarity) for similarity in found[unlike, -1].tolist()]
+    told = (*found[:, [0, 1, 2, 5, 6]].T, forecast_deviation(found[:, 0], found[:, 3], found[:, 4]))
+    estimates = {name: np.where(unlike, np.nan, column) for name, column in zip(ESTIMATED, told, strict=True)}
+    return {**estimates, NO_ESTIMATE: why}

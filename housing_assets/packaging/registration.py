@@ -14,8 +14,6 @@ import numpy as np
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.inference.artifact import MANIFEST, sha256
 from housing_assets.inference.forest import FlatForest
-from housing_assets.inference.market import Market
-from housing_assets.packaging import batch
 from resources.signatures import sign
 
 if TYPE_CHECKING:
@@ -46,12 +44,6 @@ class Registration:
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
         return cls(**json.loads((folder / "registration.json").read_text()))
-
-
-def answer_types(market: Market) -> dict[str, str]:
-    """Return the columns of the registered model's predictions and their MLflow types."""
-    shares = dict.fromkeys(batch.probability_names(market.categories), "double")
-    return {batch.PRICE_CATEGORY: "string", **shares, batch.REASON: "string"}
 
 
 def provenance(listings: "pd.DataFrame", forest: FlatForest, encoded: EncodedListings) -> dict[str, str]:

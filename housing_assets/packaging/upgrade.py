@@ -131,7 +131,8 @@ def _registered_before(registry: ModelRegistry, version: Version) -> Version | N
 def _register_anew(registry: ModelRegistry, version: Version, market: Market) -> Version:
     import pandas as pd
 
-    from housing_assets.packaging.registration import LOADER_MODULE, answer_types, manifest_tags, requirements
+    from housing_assets.packaging.batch import answer_columns
+    from housing_assets.packaging.registration import LOADER_MODULE, manifest_tags, requirements
     from resources.model_registry import LINEAGE_CONTRACT
     from resources.settings import Settings
 
@@ -148,7 +149,7 @@ def _register_anew(registry: ModelRegistry, version: Version, market: Market) ->
             loader_module=LOADER_MODULE,
             requirements=requirements(),
             example=pd.DataFrame([market.example]),
-            answer=answer_types(market),
+            answer=answer_columns(market),
             required=market.required,
         )
 

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from housing_assets.features.encoded import EncodedListings
+    from housing_assets.inference.estimate import PriceEstimator
     from housing_assets.inference.forest import FlatForest
     from housing_assets.training.balancing import TrainingSet
     from housing_assets.training.report import EvaluationReport
 else:  # imported when values are read; see AssetStorage
-    DataFrame = EncodedListings = TrainingSet = FlatForest = EvaluationReport = Any
+    DataFrame = EncodedListings = TrainingSet = FlatForest = PriceEstimator = EvaluationReport = Any
 
 GROUP = "training"
 FOREST_TAG = "forest_digest"
@@ -196,6 +197,35 @@ def price_forest(
     )
 
 
+@dg.asset(group_name=GROUP, kinds={"numpy"})
+def price_estimator(
+    context: dg.AssetExecutionContext,
+    price_forest: FlatForest,
+    hashed_features: EncodedListings,
+    crossed_features: DataFrame,
+) -> dg.MaterializeResult[PriceEstimator]:
+    """The training prices in the leaves of the forest, which estimates and their intervals are made of."""
+    from housing_assets.training.estimate_learning import learn_estimator
+
+    try:
+        estimator = learn_estimator(price_forest, hashed_features, crossed_features)
+    except ValueError as fault:
+        raise dg.Failure(str(fault)) from fault
+    calibration = estimator.calibration
+    if estimator.is_empty:
+        context.log.info("the market has classes: there is no price to estimate")
+    return dg.MaterializeResult(
+        value=estimator,
+        metadata={
+            "listings": len(estimator.values),
+            "listings_in_leaves": len(estimator.members),
+            "calibrated_by": calibration.key,
+            "values_of_it": len(calibration.factors),
+            "least_similarity": calibration.least_similarity,
+        },
+    )
+
+
 @dg.asset(
     group_name=GROUP,
     kinds={"scikitlearn", "mlflow"},
@@ -217,6 +247,7 @@ def model_evaluation(
     context: dg.AssetExecutionContext,
     config: EvaluationConfig,
     price_forest: FlatForest,
+    price_estimator: PriceEstimator,
     hashed_features: EncodedListings,
     crossed_features: DataFrame,
     tracking: MlflowTracking,
@@ -227,7 +258,7 @@ def model_evaluation(
 
     run_id = tracking.run_tagged(FOREST_TAG, price_forest.digest())
     with compute.open() as engine:
-        report = EvaluationReport.of(price_forest, hashed_features, crossed_features, engine)
+        report = EvaluationReport.of(price_forest, hashed_features, crossed_features, price_estimator, engine)
         computed = engine.account()
     metrics = report.metrics
     context.log.info(f"macro-F1 {metrics['macro_f1']:.4f}, ROC-AUC {metrics['roc_auc_ovr']:.4f}")
@@ -247,6 +278,7 @@ def model_evaluation(
             "price_kind": hashed_features.labels.price_kind,
             **{name: picture(png, name) for name, png in report.pictures.items()},
             "worst_segments": table(report.segments.head(20)),
+            **({"valued_segments": table(report.valued_segments)} if len(report.valued_segments) else {}),
             **computed,
         },
         check_results=gates,

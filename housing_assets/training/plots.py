@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from housing_assets.valuation import Valuations
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -50,6 +52,22 @@ def calibration(curve: "pd.DataFrame", n_classes: int) -> bytes:
     axes.set_xlabel("mean probability of the predicted category")
     axes.set_ylabel("share that was right")
     axes.legend()
+    return _png(figure)
+
+
+def estimates(valuations: Valuations, currency: str) -> bytes:
+    """Return estimates against prices, both on a logarithmic scale, with the lines of 10 % above and below."""
+    figure, axes = _axes("Estimates of held-out listings", height=_SIZE[0])
+    valued = valuations.rows(valuations.valued)
+    if len(valued):
+        ends = np.array([valued.prices.min(), valued.prices.max()])
+        axes.loglog(valued.prices, valued.estimates, ".", markersize=2, alpha=0.4, color="#253237", rasterized=True)
+        axes.loglog(ends, ends, color="#d1495b", linewidth=1, label="right")
+        for factor, label in ((1.1, "10 % off"), (0.9, None)):
+            axes.loglog(ends, ends * factor, color="#d1495b", linewidth=0.7, linestyle="--", label=label)
+        axes.legend()
+    axes.set_xlabel(f"price, {currency}")
+    axes.set_ylabel(f"estimate, {currency}")
     return _png(figure)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -12,8 +12,11 @@ from housing_assets.confusion import count_confusion
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import common_tokens
 from housing_assets.features.split import HELD_OUT
+from housing_assets.inference.cells import MISSING
+from housing_assets.inference.estimate import PriceEstimator
 from housing_assets.inference.forest import FlatForest
 from housing_assets.shards import split_rows
+from housing_assets.valuation import coverage_gaps, figures_by_segment, filled, value_figures
 from resources.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
@@ -29,11 +32,14 @@ class EvaluationReport:
     forest_digest : str
         Of the forest that was judged.
     metrics : mapping of str to float
-        See ``evaluation.evaluate``.
+        See ``evaluation.evaluate``; where the market has prices, with those of ``valuation.value_figures`` and
+        ``coverage_gaps`` that are not blank.
     probabilities : ndarray of shape (n_holdout, n_classes)
         Of the held-out listings, in their order.
     segments : DataFrame
         See ``evaluation.errors_by_segment``.
+    valued_segments : DataFrame
+        ``segment``, ``value`` and the valuers' figures of each; without rows where the market has no prices.
     pictures : mapping of str to bytes
         PNGs by name.
     passed : bool
@@ -44,26 +50,37 @@ class EvaluationReport:
     metrics: Mapping[str, float]
     probabilities: np.ndarray
     segments: "pd.DataFrame"
+    valued_segments: "pd.DataFrame"
     pictures: Mapping[str, bytes]
     passed: bool = False
 
     @classmethod
-    def of(cls, forest: FlatForest, encoded: EncodedListings, crossed: "pd.DataFrame", engine: Engine = LOCAL) -> Self:
-        """Judge a forest on the held-out side of encoded listings."""
+    def of(
+        cls,
+        forest: FlatForest,
+        encoded: EncodedListings,
+        crossed: "pd.DataFrame",
+        estimator: PriceEstimator,
+        engine: Engine = LOCAL,
+    ) -> Self:
+        """Judge a forest, and the estimates by its leaves, on the held-out side of encoded listings."""
         from housing_assets.training import evaluation, plots
 
         y, categories, segments = encoded.y_holdout, encoded.labels.categories, encoded.encoder.market.segments
         shares = engine.map_shards(forest.predict_proba, split_rows(encoded.X_holdout, engine))
         probabilities = np.concatenate(list(shares))
         held_out = crossed[crossed[HELD_OUT]]
+        valued = _value(forest, encoded, held_out, estimator)
         curve = evaluation.calibration_curve(y, probabilities)
         counts = count_confusion(y, probabilities.argmax(axis=1), len(categories))
         return cls(
             forest_digest=forest.digest(),
-            metrics=evaluation.evaluate(y, probabilities, categories),
+            metrics={**evaluation.evaluate(y, probabilities, categories), **valued.figures},
             probabilities=probabilities,
             segments=evaluation.errors_by_segment(held_out, segments, y, probabilities),
+            valued_segments=valued.segments,
             pictures={
+                **valued.pictures,
                 "confusion_matrix": plots.confusion_matrix(counts, categories),
                 "calibration": plots.calibration(curve, len(categories)),
                 "feature_importance": plots.importance(_named_importance(forest, encoded, crossed)),
@@ -92,6 +109,7 @@ class EvaluationReport:
         (folder / "metrics.json").write_text(json.dumps(dict(self.metrics), indent=1, sort_keys=True))
         np.save(folder / "probabilities.npy", self.probabilities)
         self.segments.to_parquet(folder / "segments.parquet", index=False)
+        self.valued_segments.to_parquet(folder / "valued_segments.parquet", index=False)
         for name, png in self.pictures.items():
             (folder / f"{name}.png").write_bytes(png)
 
@@ -105,8 +123,36 @@ class EvaluationReport:
             metrics=json.loads((folder / "metrics.json").read_text()),
             probabilities=np.load(folder / "probabilities.npy", allow_pickle=False),
             segments=pd.read_parquet(folder / "segments.parquet"),
+            valued_segments=pd.read_parquet(folder / "valued_segments.parquet"),
             pictures={path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))},
         )
+
+
+class _Valued(NamedTuple):
+    figures: Mapping[str, float]
+    segments: "pd.DataFrame"
+    pictures: Mapping[str, bytes]
+
+
+def _value(
+    forest: FlatForest, encoded: EncodedListings, held_out: "pd.DataFrame", estimator: PriceEstimator
+) -> _Valued:
+    """Judge the estimates of held-out listings as valuers do; nothing is said where there are none."""
+    import pandas as pd
+
+    from housing_assets.training import plots
+    from housing_assets.training.estimate_learning import Priced, judge_estimates
+
+    if estimator.is_empty:
+        return _Valued({}, pd.DataFrame({"segment": [], "value": []}, dtype=str), {})
+    market = encoded.encoder.market
+    priced = Priced.of(market, encoded.X_holdout, held_out)
+    valuations = judge_estimates(estimator, forest, priced)
+    key = estimator.calibration.key
+    by_segment = figures_by_segment(valuations, {key: [text or MISSING for text in priced.texts]} if key else {})
+    figures = filled(value_figures(valuations) | coverage_gaps((one for one in by_segment if one.segment == key), 80))
+    table = pd.DataFrame([{"segment": one.segment, "value": one.value, **one.figures} for one in by_segment])
+    return _Valued(figures, table, {"price_estimates": plots.estimates(valuations, market.currency)})
 
 
 def _named_importance(forest: FlatForest, encoded: EncodedListings, crossed: "pd.DataFrame") -> dict[str, float]:

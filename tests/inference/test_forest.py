@@ -59,7 +59,7 @@ def test_one_row_alone_has_the_probabilities_that_it_has_in_a_matrix(forest: Fla
     together = forest.predict_proba(encoded)
     for row in range(encoded.shape[0]):
         alone = encoded[row]
-        assert np.array_equal(forest.predict_proba_one(alone.indices, alone.data), together[row])
+        assert np.array_equal(forest.walk_one(alone.indices, alone.data)[0], together[row])
 
 
 @pytest.mark.parametrize("n_trees", [1, LANES - 1, LANES, LANES + 1, 3 * LANES])

@@ -14,7 +14,8 @@ from housing_assets.definitions import build_defs
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.monitoring import assets as monitoring
-from housing_assets.packaging.registration import LOADER_MODULE, answer_types
+from housing_assets.packaging.batch import answer_columns
+from housing_assets.packaging.registration import LOADER_MODULE
 from resources.model_registry import ModelRegistry, Version
 from resources.settings import Settings
 from tests.monitoring.answered import answer_day
@@ -70,7 +71,7 @@ class Watched:
                 loader_module=LOADER_MODULE,
                 requirements=["pandas"],
                 example=pd.DataFrame([MARKET.example]),
-                answer=answer_types(MARKET),
+                answer=answer_columns(MARKET),
             )
         self.registry.stage(version)
         return version

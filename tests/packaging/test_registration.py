@@ -13,7 +13,8 @@ from housing_assets.inference.forest import FlatForest
 from housing_assets.inference.market import Market
 from housing_assets.inference.rules import Number, Text
 from housing_assets.packaging import registration
-from housing_assets.packaging.registration import Registration, answer_types, git_commit, provenance, requirements
+from housing_assets.packaging.batch import answer_columns
+from housing_assets.packaging.registration import Registration, git_commit, provenance, requirements
 from tests.other_markets import PARCELS, THREE_GRADES
 
 TINY = Market(
@@ -130,11 +131,11 @@ def test_columns_beside_the_declared_values_are_no_part_of_the_data_fingerprint(
 
 
 def test_answers_have_a_probability_for_each_category_of_the_market() -> None:
-    assert answer_types(THREE_GRADES) == {
+    assert answer_columns(THREE_GRADES) == {
         "price_category": "string",
         "probability_C": "double",
         "probability_A": "double",
         "probability_B": "double",
         "reason": "string",
     }
-    assert len(answer_types(PARCELS)) == 7
+    assert len(answer_columns(PARCELS)) == 14

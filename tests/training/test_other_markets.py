@@ -11,6 +11,7 @@ from housing_assets.features.split import HELD_OUT
 from housing_assets.inference.market import Market
 from housing_assets.listings.source import RawListings
 from housing_assets.training.balancing import target_counts
+from housing_assets.training.estimate_learning import learn_estimator
 from housing_assets.training.forest import grow_forest
 from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
 from housing_assets.training.report import EvaluationReport
@@ -57,7 +58,7 @@ def test_rows_of_any_market_are_balanced_grown_and_judged(side: Side, strategy: 
     assert (again.n_resumed, again.refusals) == (SMALL.n_trees, [])
     assert again.flatten().digest() == forest.digest()
 
-    report = EvaluationReport.of(forest, encoded, crossed)
+    report = EvaluationReport.of(forest, encoded, crossed, learn_estimator(forest, encoded, crossed))
     assert report.probabilities.shape == (len(encoded.y_holdout), n_classes)
     assert {f"recall_{category}" for category in market.categories} <= set(report.metrics)
     assert report.metrics["macro_f1"] > 1.3 / n_classes + 0.1

@@ -15,6 +15,7 @@ from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.split import HELD_OUT
 from housing_assets.inference.forest import FlatForest
 from housing_assets.training import plots
+from housing_assets.training.estimate_learning import learn_estimator
 from housing_assets.training.evaluation import calibration_curve, evaluate
 from housing_assets.training.forest import grow_forest
 from housing_assets.training.report import EvaluationReport
@@ -54,7 +55,7 @@ def grown(encoded: EncodedListings, crossed: pd.DataFrame, tmp_path_factory: pyt
 
 @pytest.fixture(scope="module")
 def report(grown: FlatForest, encoded: EncodedListings, crossed: pd.DataFrame) -> EvaluationReport:
-    return EvaluationReport.of(grown, encoded, crossed)
+    return EvaluationReport.of(grown, encoded, crossed, learn_estimator(grown, encoded, crossed))
 
 
 def test_a_report_judges_the_held_out_listings(

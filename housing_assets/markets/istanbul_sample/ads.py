@@ -96,7 +96,9 @@ def synthetic_listings(
     for header, share in shift.missing.items():
         ads[header] = ads[header].mask((streams.uniform(f"missing {header}") < share)[home])
     ads = ads.iloc[streams.repeat("copy", _COPY_SHARE)].reset_index(drop=True)
-    texts = {column.raw: ads[column.raw].cat.remove_unused_categories() for column in MARKET.columns}
+    texts = {
+        column.raw: ads[column.raw].cat.remove_unused_categories() for column in MARKET.columns if column.raw in ads
+    }
     return pd.DataFrame({"": np.arange(rows, dtype=np.int64)} | texts)
 
 

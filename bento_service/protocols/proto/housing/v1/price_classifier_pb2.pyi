@@ -59,7 +59,7 @@ class BatchAnswer(_message.Message):
     def __init__(self, answer: _Optional[_Union[Answer, _Mapping]] = ..., error: _Optional[_Union[Problem, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("prediction_id", "price_category", "band", "model_version", "tier", "unseen", "probabilities")
+    __slots__ = ("prediction_id", "price_category", "band", "model_version", "tier", "unseen", "probabilities", "estimate", "no_estimate")
     class ProbabilitiesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,8 @@ class Answer(_message.Message):
     TIER_FIELD_NUMBER: _ClassVar[int]
     UNSEEN_FIELD_NUMBER: _ClassVar[int]
     PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    NO_ESTIMATE_FIELD_NUMBER: _ClassVar[int]
     prediction_id: str
     price_category: str
     band: Band
@@ -81,7 +83,31 @@ class Answer(_message.Message):
     tier: str
     unseen: _containers.RepeatedScalarFieldContainer[str]
     probabilities: _containers.ScalarMap[str, float]
-    def __init__(self, prediction_id: _Optional[str] = ..., price_category: _Optional[str] = ..., band: _Optional[_Union[Band, _Mapping]] = ..., model_version: _Optional[str] = ..., tier: _Optional[str] = ..., unseen: _Optional[_Iterable[str]] = ..., probabilities: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    estimate: Estimate
+    no_estimate: str
+    def __init__(self, prediction_id: _Optional[str] = ..., price_category: _Optional[str] = ..., band: _Optional[_Union[Band, _Mapping]] = ..., model_version: _Optional[str] = ..., tier: _Optional[str] = ..., unseen: _Optional[_Iterable[str]] = ..., probabilities: _Optional[_Mapping[str, float]] = ..., estimate: _Optional[_Union[Estimate, _Mapping]] = ..., no_estimate: _Optional[str] = ...) -> None: ...
+
+class Estimate(_message.Message):
+    __slots__ = ("price", "interval_50", "interval_80", "forecast_deviation", "currency")
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_50_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_80_FIELD_NUMBER: _ClassVar[int]
+    FORECAST_DEVIATION_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    price: float
+    interval_50: Interval
+    interval_80: Interval
+    forecast_deviation: float
+    currency: str
+    def __init__(self, price: _Optional[float] = ..., interval_50: _Optional[_Union[Interval, _Mapping]] = ..., interval_80: _Optional[_Union[Interval, _Mapping]] = ..., forecast_deviation: _Optional[float] = ..., currency: _Optional[str] = ...) -> None: ...
+
+class Interval(_message.Message):
+    __slots__ = ("low", "high")
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    low: float
+    high: float
+    def __init__(self, low: _Optional[float] = ..., high: _Optional[float] = ...) -> None: ...
 
 class Band(_message.Message):
     __slots__ = ("above", "up_to", "currency", "price_kind")
