@@ -273,7 +273,7 @@ class Tensor(TypedDict):
     name: str
     datatype: Literal["BYTES", "FP64"]
     shape: list[int]
-    data: list[str | float | None]
+    data: list[str | float]
 
 
 class InferenceResponse(TypedDict):

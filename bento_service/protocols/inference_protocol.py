@@ -8,7 +8,7 @@ References
 https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -26,15 +26,8 @@ PLATFORM = "numpy_npz"
 PROBABILITY = "probability_"
 """What the name of a category's output begins with, as in the answers of the model in MLflow."""
 
-ESTIMATED: Mapping[str, Callable[[Mapping[str, Any]], float]] = {
-    "price_estimate": lambda estimate: estimate["price"],
-    "interval_50_low": lambda estimate: estimate["interval_50"]["low"],
-    "interval_50_high": lambda estimate: estimate["interval_50"]["high"],
-    "interval_80_low": lambda estimate: estimate["interval_80"]["low"],
-    "interval_80_high": lambda estimate: estimate["interval_80"]["high"],
-    "forecast_deviation": lambda estimate: estimate["forecast_deviation"],
-}
-"""Outputs of the price estimate, named as in the answers of the model in MLflow; null where there is none."""
+ESTIMATE_JSON = "estimate_json"
+"""Name of the output whose texts are the estimates of answers: tensors have no place for one that is missing."""
 
 _NUMBERS = ("FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
 _KINDS: Mapping[str, tuple[type, ...]] = {"BYTES": (str,), "BOOL": (bool,), **dict.fromkeys(_NUMBERS, (int, float))}
@@ -146,20 +139,20 @@ def output_names(snapshot: Snapshot) -> Sequence[str]:
     served = [each for each in (snapshot.require_champion(), snapshot.challenger) if each is not None]
     categories = dict.fromkeys(category for each in served for category in each.model.labels.categories)
     shares = (PROBABILITY + category for category in categories)
-    estimated = ESTIMATED if any(each.model.market.has_price for each in served) else {}
+    estimated = [ESTIMATE_JSON] if any(each.model.market.has_price for each in served) else []
     return ["price_category", *shares, *estimated, "prediction_id", "model_version"]
 
 
-def _element(output: str, answer: Mapping[str, Any]) -> str | float | None:
-    if output in ESTIMATED:
-        return None if answer["estimate"] is None else ESTIMATED[output](answer["estimate"])
+def _element(output: str, answer: Mapping[str, Any]) -> str | float:
+    if output == ESTIMATE_JSON:
+        return orjson.dumps(answer["estimate"]).decode()
     if not output.startswith(PROBABILITY):
         return answer[output]
     return answer["probabilities"].get(output.removeprefix(PROBABILITY), 0.0)  # one that only the other version has
 
 
 def _datatype(output: str) -> Literal["FP64", "BYTES"]:
-    return "FP64" if output in ESTIMATED or output.startswith(PROBABILITY) else "BYTES"
+    return "FP64" if output.startswith(PROBABILITY) else "BYTES"
 
 
 def _metadata(name: str, datatype: str) -> TensorMetadata:

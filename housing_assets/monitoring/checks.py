@@ -45,7 +45,7 @@ DRIFT_CHECKS = {
 
 FEATURES_CHECK, PERFORMANCE_CHECK = "features_valid", "performance_held"
 
-PARTS_CHECK = "performance_held_everywhere"
+PARTS_CHECK, ESTIMATES_CHECK = "performance_held_everywhere", "estimates_held"
 
 REFUSALS_CHECK, TRAFFIC_CHECK = "refusals_within_limit", "traffic_held"
 
@@ -69,6 +69,8 @@ _DESCRIPTIONS = {
         PERFORMANCE_CHECK: "Accuracy of the production version on labelled predictions holds up against its holdout.",
         PARTS_CHECK: "No category, segment or confidence does worse on labelled predictions than the holdout makes "
         "expect.",
+        ESTIMATES_CHECK: "Prices that came back were estimated neither too low nor too high in the middle, and lie "
+        "within the 80 % interval about as often as it says.",
     },
     "traffic_report": {
         REFUSALS_CHECK: "The share of listings that were refused (422) is within its limit.",
@@ -135,6 +137,7 @@ def performance_results(
     return [
         _guarded(PERFORMANCE_CHECK, context, lambda: _performance_result(performance, limits, context)),
         _guarded(PARTS_CHECK, context, lambda: _parts_result(performance, limits, context)),
+        _guarded(ESTIMATES_CHECK, context, lambda: _estimates_result(performance, limits, context)),
     ]
 
 
@@ -251,6 +254,23 @@ def _parts_result(performance: "Performance", limits: "Thresholds", context: "Re
         q=1.0 if first is None or first.q is None else first.q,
     )
     return _result(PARTS_CHECK, verdict, passed=not worse, findings=findings)
+
+
+def _estimates_result(
+    performance: "Performance", limits: "Thresholds", context: "ReportContext"
+) -> dg.AssetCheckResult:
+    test = performance.blind_test
+    verdict = Verdict(
+        **_about(context),
+        insufficient=test is None or test.insufficient,
+        counts_toward_retraining=False,
+        severe=False,
+        summary=performance.report.summary if test is None else test.summary,
+        value=0.0 if test is None else test.figures.get("price_median_bias", 0.0),
+        threshold=limits.estimate_bias,
+        p=1.0 if test is None else test.bias_p,
+    )
+    return _result(ESTIMATES_CHECK, verdict, passed=test is None or not test.faults)
 
 
 def _refusals_result(report: "TrafficReport", context: "ReportContext") -> dg.AssetCheckResult:

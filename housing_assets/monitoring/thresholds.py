@@ -101,6 +101,15 @@ class Thresholds(BaseModel):
     performance_p: float = Field(
         default=0.05, gt=0, lt=1, description="Largest p at which a loss is not put down to chance."
     )
+    estimate_bias: float = Field(
+        default=0.05, gt=0, lt=1, description="Median of (estimate − price) / price, either way: raises an alert."
+    )
+    estimate_coverage_gap: float = Field(
+        default=0.1,
+        gt=0,
+        lt=0.8,
+        description="Share of the prices that may lie beyond the 80 % interval besides a fifth.",
+    )
     refused_share: float = Field(
         default=0.05, gt=0, lt=1, description="Share of a day's listings that may be refused (422)."
     )

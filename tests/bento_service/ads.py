@@ -10,7 +10,8 @@ from housing_assets.listings.samples import load_sample
 
 def sample_rows(market: Market, rows: int) -> pd.DataFrame:
     """Return raw rows with the declared columns."""
-    return load_sample(market).draw(rows, seed=3)[[column.raw for column in market.columns]]
+    drawn = load_sample(market).draw(rows, seed=3)
+    return drawn[[column.raw for column in market.columns if column.raw in drawn]]
 
 
 def as_ads(raw: pd.DataFrame) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ def verdict_of(result: dg.AssetCheckResult) -> Verdict:
 
 
 def performance_check(performance: Performance, context: ReportContext = CONTEXT) -> dg.AssetCheckResult:
-    (result, _) = checks.performance_results(performance, Thresholds(), context)
+    (result, *_) = checks.performance_results(performance, Thresholds(), context)
     return result
 
 
@@ -85,7 +85,7 @@ def test_a_check_that_crashes_fails_and_calls_for_nothing() -> None:
         *checks.performance_results(broken, Thresholds(), CONTEXT),
     ]
 
-    assert len(results) == 8
+    assert len(results) == 9
     for result in results:
         verdict = verdict_of(result)
         assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)

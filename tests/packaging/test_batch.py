@@ -1,5 +1,6 @@
 """Frames of raw listings: one answer each under stable names, equal to that of the listing alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.inference.estimate import NoEstimate
 from housing_assets.inference.prediction import UnusableListing
 from housing_assets.listings.cleaning import clean
 from housing_assets.listings.source import RawListings
@@ -18,7 +20,9 @@ from tests.other_markets import PARCELS, THREE_GRADES, TWO_GRADES, drawn_sales
 
 CATEGORIES = ("low", "medium", "high")
 PROBABILITIES = ["probability_low", "probability_medium", "probability_high"]
-ANSWERS = ["price_category", *PROBABILITIES, "reason"]
+INTERVALS = ["interval_50_low", "interval_50_high", "interval_80_low", "interval_80_high"]
+ESTIMATES = ["price_estimate", *INTERVALS, "forecast_deviation"]
+ANSWERS = ["price_category", *PROBABILITIES, *ESTIMATES, "no_estimate", "reason"]
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +128,35 @@ def test_one_ad_is_answered_as_it_is_in_a_frame(artifact: ModelArtifact, raw: pd
             found = artifact.predict_one(cells)
             assert CATEGORIES[found.category] == row.price_category
             assert found.probabilities == (row.probability_low, row.probability_medium, row.probability_high)
+            if isinstance(found.estimate, NoEstimate):
+                assert (row.no_estimate, row.price_estimate) == (
+                    found.estimate.reason,
+                    pytest.approx(np.nan, nan_ok=True),
+                )
+            else:
+                told = found.estimate
+                ends = (*told.interval_50, *told.interval_80)
+                assert (told.price, *ends, told.forecast_deviation) == tuple(getattr(row, name) for name in ESTIMATES)
+
+
+def test_estimates_are_near_the_prices_and_their_intervals_hold_what_they_say(
+    artifact: ModelArtifact, raw: pd.DataFrame
+) -> None:
+    cleaned = clean(MARKET, raw).listings
+    answers, prices = predict_frame(artifact, raw).iloc[cleaned["row"]], cleaned["price"].to_numpy()
+    estimated = answers["price_estimate"].notna().to_numpy()
+    assert estimated.mean() > 0.9
+    assert np.median(np.abs(answers["price_estimate"].to_numpy() / prices - 1)[estimated]) < 0.3
+    within = (answers["interval_80_low"].to_numpy() <= prices) & (prices <= answers["interval_80_high"].to_numpy())
+    assert 0.7 < within[estimated].mean() < 0.9
+
+
+def test_a_model_of_before_there_were_estimates_says_so(artifact: ModelArtifact, raw: pd.DataFrame) -> None:
+    former = replace(artifact, estimator=None)
+    answers = predict_frame(former, raw.head(3))
+    assert answers[ESTIMATES].isna().all(axis=None)
+    assert set(answers["no_estimate"]) == {"the model estimates no prices"}
+    assert former.predict_one(home()).estimate == NoEstimate("the model estimates no prices")
 
 
 @pytest.mark.parametrize("market", [PARCELS, THREE_GRADES, TWO_GRADES], ids=["bands", "three classes", "two classes"])
@@ -136,7 +169,8 @@ def test_listings_of_another_market_are_answered_as_each_alone(market: Any, tmp_
     raw.loc[5, "sqft_living"] = "109 m2"
     names = probability_names(market.categories)
     answers = predict_frame(again, raw)
-    assert answers.columns.tolist() == ["price_category", *names, "reason"]
+    estimates = [*ESTIMATES, "no_estimate"] if market.has_price else []
+    assert answers.columns.tolist() == ["price_category", *names, *estimates, "reason"]
     assert answers["reason"].dropna().to_dict() == {5: "sqft_living: not in square feet: 'm2'"}
     for row, cells in enumerate(raw.to_dict("records")):
         if row == 5:

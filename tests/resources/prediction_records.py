@@ -21,6 +21,13 @@ def prediction(number: int = 0, **changes: Any) -> dict[str, Any]:
         "model_version": "3",
         "price_category": "low",
         "probabilities": SHARES,
+        "estimate": {
+            "price": 2_900_000.5,
+            "interval_50": {"low": 2_600_000.0, "high": 3_300_000.0},
+            "interval_80": {"low": 2_300_000.0, "high": 3_900_000.0},
+            "forecast_deviation": 0.2,
+            "currency": "TRY",
+        },
         "listing": {"district": "Kadıköy 🏠", "GrossSquareMeters": "160 m2", "NetSquareMeters": 140, "number": number},
     } | changes
 
@@ -56,7 +63,8 @@ def refusal(requests: int = 1, **changes: Any) -> dict[str, Any]:
 def older_prediction(number: int = 0, **changes: Any) -> dict[str, Any]:
     """Return a prediction as an older release wrote it: a field for each category."""
     record = prediction(number)
-    shares, _ = record.pop("probabilities"), record.pop("request_id")
+    shares = record.pop("probabilities")
+    del record["request_id"], record["estimate"]
     return record | {f"probability_{category}": share for category, share in shares.items()} | changes
 
 

@@ -73,7 +73,7 @@ def test_every_row_of_an_older_store_is_there_to_the_last_bit(url: str) -> None:
         assert tuple(shares) == CATEGORIES
         assert bits(list(shares.values())) == bits([written[key][f"probability_{name}"] for name in CATEGORIES])
         kept = {name: value for name, value in before[key].items() if not name.startswith("probability_")}
-        assert row == kept | {"request_id": None}
+        assert row == kept | {"request_id": None, "estimate": None}
     feedback_after = by_key(read(store, "feedback"))
     assert feedback_after == {
         key: row | {"price_category": None, "price_kind": None} for key, row in feedback_before.items()

@@ -32,6 +32,7 @@ PREDICTION_TYPES = {
     "model_version": "object",
     "price_category": "object",
     "probabilities": "object",
+    "estimate": "object",
     "listing": "object",
 }
 LABEL_TYPES = PREDICTION_TYPES | {
@@ -243,7 +244,7 @@ def test_the_store_of_an_older_release_is_refused_until_the_service_has_migrated
     with open_older_store(url).begin() as connection:
         fill_older_store(connection, [older_prediction()], [])
     store = PredictionStore(url=url)
-    with pytest.raises(InvalidRequestError, match=r"no column request_id, probabilities; the service"):
+    with pytest.raises(InvalidRequestError, match=r"no column request_id, probabilities, estimate; the service"):
         next(store.predictions(START, END))
     with pytest.raises(InvalidRequestError, match=r"feedback is of another release"):
         next(store.labels(END))

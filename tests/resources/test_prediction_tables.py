@@ -112,7 +112,8 @@ def test_a_record_is_stored_as_it_was_made(store: Engine) -> None:
     assert row["predicted_at"] == datetime(2026, 11, 21, 10, 0, 7, 123456, tzinfo=UTC)
     assert row["probabilities"] == '{"low":0.9,"medium":0.1,"high":0.0}'
     assert row["listing"] == '{"district":"Beşiktaş\\u0000\\n\'\\"\\\\","m2":1.5,"n":null}'
-    for name in set(PREDICTIONS.columns.keys()) - {"predicted_at", "probabilities", "listing"}:
+    assert orjson.loads(row["estimate"]) == record["estimate"]
+    for name in set(PREDICTIONS.columns.keys()) - {"predicted_at", "probabilities", "estimate", "listing"}:
         assert row[name] == record[name]
 
 
@@ -187,6 +188,10 @@ def test_a_key_with_a_character_that_postgresql_does_not_have_costs_no_predictio
         prediction(probabilities={}),
         *(prediction(probabilities=SHARES | {"high": share}) for share in NO_NUMBERS),
         prediction(probabilities=SHARES | {1: 0.5}),
+        prediction(estimate={}),
+        prediction(estimate="much"),
+        *(prediction(estimate=prediction()["estimate"] | {"price": price}) for price in NO_NUMBERS),
+        prediction(estimate=prediction()["estimate"] | {"interval_50": {"low": 1.0}}),
         {name: value for name, value in prediction().items() if name != "probabilities"},
         older_prediction(probability_low="much"),
         older_prediction(price_category="dear"),

@@ -24,6 +24,7 @@ def documents(performance: Performance) -> Documents:
         "other_price_kinds": dict(performance.other_kinds),
         "report": asdict(performance.report),
         "breakdown": asdict(performance.breakdown) if performance.breakdown else None,
+        "blind_test": asdict(performance.blind_test) if performance.blind_test else None,
         "estimate_without_labels": performance.estimate._asdict() if performance.estimate else None,
         "replaced_version": performance.replaced or None,
         "worse_than_replaced": performance.worse_than_replaced,
@@ -68,6 +69,9 @@ def metadata(performance: Performance) -> dict[str, Any]:
             "worst_segments": table(pd.DataFrame([asdict(one) for one in breakdown.segments[:MAX_ROWS]])),
             "confidences": table(pd.DataFrame([asdict(one) for one in breakdown.confidences])),
         }
+    if (test := performance.blind_test) and not test.insufficient:
+        shown |= dict(test.figures)
+        shown["price_terciles"] = table(pd.DataFrame([{"tercile": one.value, **one.figures} for one in test.terciles]))
     if performance.by_day:
         expected = holdout.accuracy if holdout else None
         shown["accuracy_over_time"] = picture(accuracy_over_time(performance.by_day, expected), "accuracy by day")

@@ -1,12 +1,13 @@
 """How the version in production performs: with labels, without them, against the version before, against the next."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from housing_assets.inference.market import Market
 from housing_assets.monitoring.options import PerformanceConfig
+from housing_assets.monitoring.performance.blind_test import BlindTest, read_valuations, run_blind_test
 from housing_assets.monitoring.performance.breakdown import Breakdown, break_down
 from housing_assets.monitoring.performance.challenger import ANSWERED, Challenge, judge_challenger, pair_with_shadow
 from housing_assets.monitoring.performance.estimate import Estimate, estimate_accuracy
@@ -20,6 +21,7 @@ from housing_assets.monitoring.production.labelled import (
     COUNTED,
     PAIRED,
     SUMMARIZED,
+    VALUED,
     count_others,
     first_rows,
     label_window,
@@ -56,6 +58,8 @@ class Performance:
     challenge : Challenge or None
     breakdown : Breakdown or None
         The same rows as the report's, in parts.
+    blind_test : BlindTest or None
+        Of the estimates of prices that came in with the report's rows; None where the market has classes.
     price_kind : str
         Of the prices that are predicted; empty where rows have classes.
     other_kinds : mapping of str to int
@@ -72,6 +76,7 @@ class Performance:
     worse_than_replaced: bool = False
     challenge: Challenge | None = None
     breakdown: Breakdown | None = None
+    blind_test: BlindTest | None = None
     price_kind: str = ""
     other_kinds: Mapping[str, int] = field(default_factory=dict)
 
@@ -81,6 +86,8 @@ class Performance:
         told = [self.report.summary]
         if self.against_replaced is not None and self.worse_than_replaced:
             told.append(describe_loss(self.replaced, self.against_replaced))
+        if self.blind_test is not None and not self.blind_test.insufficient:
+            told.append(self.blind_test.summary)
         if self.other_kinds:
             others = ", ".join(f"{rows:,} {kind}" for kind, rows in self.other_kinds.items())
             told.append(f"Prices of another kind than is predicted ({self.price_kind}) are left out: {others}.")
@@ -162,7 +169,13 @@ class PerformanceJudge:
             and against_replaced.is_worse(self.config.replaced_drop, self.config.performance_p),
             self._judge_challenger(labelled, version),
             break_down(holdout, merged, reference.segments, segments, self.config.thresholds()),
+            self._judge_estimates(labelled, version, fresh.keys()),
         )
+
+    def _judge_estimates(self, labelled: Frames, version: int, days: Collection[date]) -> BlindTest | None:
+        if not self.market.has_price:
+            return None
+        return run_blind_test(read_valuations(labelled.read(VALUED), version, days), self.config.thresholds())
 
     def _compare_with_replaced(
         self, labelled: Frames, version: int, replaced: int, day: date

@@ -37,7 +37,10 @@ COMPARABLE = "comparable"
 
 _KNOWN = ("role", "tier", "model_version", PREDICTED, "price", "true_category", REPORTED_KIND, COMPARABLE)
 
-KEPT = ("prediction_id", *_KNOWN, PROBABILITIES, REQUEST_KEY, "predicted_at", "received_at", "listing")
+ESTIMATE = "estimate"
+"""Column of stored predictions: the estimate of the price that was told, as JSON."""
+
+KEPT = ("prediction_id", *_KNOWN, PROBABILITIES, ESTIMATE, REQUEST_KEY, "predicted_at", "received_at", "listing")
 """Columns of the store that labelled predictions keep; the listing as it was sent, for other versions to answer."""
 
 COUNTED = ("role", REPORTED_KIND, COMPARABLE)
@@ -45,6 +48,9 @@ COUNTED = ("role", REPORTED_KIND, COMPARABLE)
 
 SUMMARIZED = (*_KNOWN, PROBABILITIES, REQUEST_KEY, "predicted_at", "received_at")
 """Columns that outcomes are made of."""
+
+VALUED = ("role", "tier", "model_version", "price", COMPARABLE, ESTIMATE, "received_at")
+"""Columns by which estimates are held against prices."""
 
 PAIRED = ("prediction_id", *_KNOWN, REQUEST_KEY, "predicted_at")
 """Columns by which a shadow prediction is held against the answer beside it."""

@@ -38,9 +38,11 @@ def test_listings_are_answered_the_same_over_http_and_grpc(service: Service, mar
             answer = as_json(stub.Predict(predict_request(cells)))
             assert (expected["tier"], expected["price_category"]) == ("baked", category)
             assert (expected["band"] is None) == (not market.has_price)
-            band = expected.pop("band")
-            limits = {} if band is None else {"band": {name: each for name, each in band.items() if each is not None}}
-            assert answer == expected | limits | {"prediction_id": answer["prediction_id"]}
+            assert (expected["estimate"] is None) == (expected["no_estimate"] is not None)
+            assert (expected["no_estimate"] == "the model estimates no prices") == (not market.has_price)
+            band = expected["band"] and {name: each for name, each in expected["band"].items() if each is not None}
+            expected |= {"band": band, "prediction_id": answer["prediction_id"]}
+            assert answer == {name: each for name, each in expected.items() if each is not None}
 
 
 def test_feedback_tells_the_same_over_http_and_grpc(service: Service, market: Market) -> None:

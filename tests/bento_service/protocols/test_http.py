@@ -79,6 +79,7 @@ def test_an_answer_has_its_band_its_version_its_tier_and_its_own_id(
     answer = answers[0]
     assert set(answer) == {
         *("prediction_id", "price_category", "probabilities", "band", "model_version", "tier", "unseen"),
+        *("estimate", "no_estimate"),
     }
     identifier = uuid.UUID(answer["prediction_id"])
     assert identifier.version == 7
@@ -91,6 +92,10 @@ def test_an_answer_has_its_band_its_version_its_tier_and_its_own_id(
     assert answer["band"] == edges | {"currency": "TRY", "price_kind": "asking"}
     assert answer["tier"] == "baked"
     assert answer["model_version"] == "baked"
+    assert answer["no_estimate"] is None
+    estimate = answer["estimate"]
+    assert estimate["currency"] == "TRY"
+    assert estimate["interval_80"]["low"] <= estimate["price"] <= estimate["interval_80"]["high"]
 
 
 def test_what_no_training_listing_had_is_answered_and_marked(http: httpx.Client) -> None:

@@ -68,7 +68,7 @@ def test_every_answer_is_as_the_document_describes_it(market: Market) -> None:
         require_valid(cells, "Listing", described)
         require_valid(classifier.predict(cells, None, "http"), "Answer", described)
     batch = asyncio.run(classifier.predict_batch([SMALL_HOME, {}, {"colour": 1}], None, "http"))
-    assert [*map(len, batch)] == [7, 1, 1]
+    assert [*map(len, batch)] == [9, 1, 1]
     require_valid({"answers": batch}, "BatchAnswer", described)
     require_valid(snapshot.require_champion().describe(), "Version", described)
 
