@@ -95,6 +95,7 @@ class ModelCascade:
             Tier.RULE: RuleSource(lambda: baked + self._registered.folders()).load,
         }
         self._statuses: Mapping[Tier, SourceStatus] = {}
+        self._told_absence: SourceStatus | None = None
         self._refreshing = threading.Lock()
         self._refreshed_at: float | None = None
         self._crash: str | None = None
@@ -107,7 +108,9 @@ class ModelCascade:
         begun = time.monotonic()
         with self._refreshing:
             self._choose()
-        if self._registry is not None:
+        if self._registry is None:
+            self._tell_if_nothing_answers()
+        else:
             self._thread.start()
             self._looked_up.wait(max(0.0, self._startup_wait_seconds - (time.monotonic() - begun)))
 
@@ -124,6 +127,7 @@ class ModelCascade:
             self._registered.look_up()
             self._choose()
             self._refreshed_at = time.monotonic()
+            self._tell_if_nothing_answers()
 
     def state(self) -> ModelsState:
         """Return which models answer, the status of each source, and what is known of the registry.
@@ -214,6 +218,19 @@ class ModelCascade:
             if failed and status != before and not first:
                 logger.warning("%s, version %s, is %s: %s", tier, status.version, status.availability, status.reason)
         self._statuses = statuses
+
+    def _tell_if_nothing_answers(self) -> None:
+        """Log, once for each reason, that there is no model, and what gives one."""
+        production = self._statuses[Tier.PRODUCTION]
+        if self.snapshot.champion is not None:
+            self._told_absence = None
+        elif production != self._told_absence:
+            self._told_absence = production
+            logger.warning(
+                "no model answers, so requests are refused (503): %s. `make materialize` trains and registers a "
+                "version; once one is in production it is followed without a restart",
+                production.reason,
+            )
 
     def _publish(self, champion: ServedModel | None, challenger: ServedModel | None) -> None:
         if champion is None or (challenger is not None and challenger.version == champion.version):

@@ -132,9 +132,16 @@ def test_where_the_rule_is_damaged_too_nothing_answers_and_the_state_says_why(ba
     assert status_of(cascade, "rule") == ("refused", "rule.json is damaged: its checksum differs from the manifest's")
 
 
-def test_without_any_model_the_service_is_failing(cache: Path) -> None:
+def test_without_any_model_the_service_is_failing_and_says_what_mends_it(
+    cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     cascade = ModelCascade(None, None, cache)
-    cascade.refresh_now()
+    with following(cascade):
+        cascade.refresh_now()
+    assert [record.getMessage() for record in caplog.records] == [
+        "no model answers, so requests are refused (503): no registry is configured. `make materialize` trains and "
+        "registers a version; once one is in production it is followed without a restart"
+    ]
     assert cascade.state()["status"] == "failing"
     assert {tier: each["status"] for tier, each in cascade.state()["tiers"].items()} == dict.fromkeys(Tier, "absent")
 
