@@ -1,7 +1,7 @@
 """Runs of the market's assets, launched as ``dg launch`` does."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,9 +55,9 @@ def _newest_within(settings: "Settings", age: timedelta) -> "Version | None":
 def judge(
     day: Annotated[str, typer.Argument(help="Such as 2026-03-01.", metavar="[DAY]")] = "yesterday",
 ) -> None:
-    """Judge a day of production.
+    """Judge a day of production, and show what was found.
 
-    As the daemon does each night; yesterday by default.
+    As the daemon does each night; yesterday by default. The exit code is 0 once the day is judged, whatever was found.
     """
     settings, judged = read_settings(), read_day(day)
     today = datetime.now(UTC).date()
@@ -66,7 +66,10 @@ def judge(
             f"the day is {judged}: expected one from {settings.monitoring_start} (HOUSING_MONITORING_START) to today, "
             f"{today} (UTC)"
         )
+    launched = datetime.now(UTC)
     _launch(settings, "--job", "daily_monitoring", "--partition", judged.isoformat())
+    for told in _verdicts(judged, _events(settings, launched)):
+        print(told)
 
 
 def queued_training(workspace: Path) -> list[str]:
@@ -89,13 +92,14 @@ def _launch(settings: "Settings", *options: str) -> None:
     code = run(["dg", "launch", *options], environment_of(settings))
     if not code:
         return
-    for told in _failures(settings, launched):
-        typer.echo(f"housing: {told}", err=True)
+    for event in _events(settings, launched):
+        if told := _in_a_line(event):
+            typer.echo(f"housing: {told}", err=True)
     raise typer.Exit(code)
 
 
-def _failures(settings: "Settings", launched: datetime) -> Sequence[str]:
-    """Return what failed in the run that was launched then."""
+def _events(settings: "Settings", launched: datetime) -> Sequence["dg.DagsterEvent"]:
+    """Return what steps failed and what checks found in the run that was launched then."""
     import dagster as dg
 
     with dagster_instance(settings) as instance:
@@ -105,8 +109,19 @@ def _failures(settings: "Settings", launched: datetime) -> Sequence[str]:
         run_id = runs[0].dagster_run.run_id
         told = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
         records = instance.get_records_for_run(run_id, of_type=told).records
-    events = [event for record in records if (event := record.event_log_entry.dagster_event) is not None]
-    return [line for event in events if (line := _in_a_line(event))]
+    return [event for record in records if (event := record.event_log_entry.dagster_event) is not None]
+
+
+def _verdicts(judged: date, events: Sequence["dg.DagsterEvent"]) -> Iterator[str]:
+    """Tell how many checks failed of those that were made, and each of these with what it found."""
+    import dagster as dg
+
+    made = [found for event in events if isinstance(found := event.event_specific_data, dg.AssetCheckEvaluation)]
+    failed = [found for found in made if not found.passed]
+    yield f"\n{judged}: {len(failed)} of {len(made)} checks failed"
+    for found in failed:
+        asset = found.asset_key.to_user_string()
+        yield f"  {found.check_name} of {asset} ({found.severity.value}): {found.description}"
 
 
 def _in_a_line(event: "dg.DagsterEvent") -> str:

@@ -188,6 +188,35 @@ def test_what_failed_is_said_in_a_line_after_all_that_was_logged(
     ]
 
 
+def test_what_was_found_in_a_day_is_said_after_all_that_was_logged(
+    housing: Housing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.asset
+    def drift_report() -> None:
+        pass
+
+    @dg.asset_check(asset=drift_report)
+    def psi_within_limit() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, description="Drift: district")
+
+    @dg.asset_check(asset=drift_report)
+    def features_valid() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    def judge(command: list[str], environment: dict[str, str]) -> int:
+        with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
+            dg.materialize([drift_report, psi_within_limit, features_valid], instance=instance)
+        return 0
+
+    monkeypatch.setattr(runs, "run", judge)
+    shown = housing("judge", "2026-03-01")
+
+    assert shown.exit_code == 0
+    assert shown.stdout == (
+        "\n2026-03-01: 1 of 2 checks failed\n  psi_within_limit of drift_report (WARN): Drift: district\n"
+    )
+
+
 def test_without_a_bento_none_is_named(tmp_path: Path) -> None:
     storage = {"HOUSING_STORAGE": str(tmp_path / "storage")}
     found = subprocess.run(program(["housing", "bento"]), env=storage, capture_output=True, text=True)
