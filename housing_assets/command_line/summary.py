@@ -1,5 +1,6 @@
 """What was built last: a line for each asset, the metrics, the checks, and where to look."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 
 SIZES = ("dagster/row_count", "training_rows", "trees", "version", "lineage")
 """Metadata that tells what an asset is like, the first that it has."""
+
+PASSED, FAILED, NOT_YET = "passed", "FAILED", "not yet"
 
 METRICS = ("macro_f1", "accuracy", "roc_auc_ovr", "calibration_error")
 
@@ -23,16 +26,18 @@ def summary() -> None:
     with dagster_instance(settings) as instance:
         from housing_assets.definitions import defs
 
-        graph = defs.resolve_asset_graph()
-        print(f"\n{'asset':<26} {'built at (UTC)':<20} what")
-        for level in graph.toposorted_asset_keys_by_level:
-            for key in sorted(level & graph.materializable_asset_keys):
-                print(_describe(key, instance.get_latest_materialization_event(key)))
-        outcomes = [_outcome(instance, key) for key in sorted(graph.asset_check_keys)]
-    print("\nchecks: " + ", ".join(told for told, _ in outcomes))
-    for told, why in outcomes:
-        if why:
-            print(f"  {told}: {why}")
+        keys, checks = _in_order(defs), sorted(defs.resolve_asset_graph().asset_check_keys)
+        width = max(len(key.to_user_string()) for key in keys)
+        print(f"\n{'asset':<{width}}  {'built at (UTC)':<19}  what")
+        for key in keys:
+            told = _describe(instance.get_latest_materialization_event(key))
+            print(f"{key.to_user_string():<{width}}  {told}")
+        outcomes = [_outcome(instance, key) for key in checks]
+    counts = Counter(outcome for outcome, _ in outcomes)
+    print("\nchecks: " + ", ".join(f"{counts[each]} {each}" for each in (PASSED, FAILED, NOT_YET) if counts[each]))
+    for _, failure in outcomes:
+        if failure:
+            print(f"  {failure}")
     here = f"HOUSING_STORAGE={settings.storage}"
     if not settings.is_default_market:
         here += f" HOUSING_MARKET={settings.market}"
@@ -47,10 +52,19 @@ def summary() -> None:
     )
 
 
-def _describe(key: "dg.AssetKey", event: "dg.EventLogEntry | None") -> str:
-    name = key.to_user_string()
+def _in_order(definitions: "dg.Definitions") -> list["dg.AssetKey"]:
+    """Return the assets as data flow through them, those of a group together: groups lie side by side in the graph."""
+    graph = definitions.resolve_asset_graph()
+    keys = [
+        key for level in graph.toposorted_asset_keys_by_level for key in sorted(level & graph.materializable_asset_keys)
+    ]
+    groups = list(dict.fromkeys(graph.get(key).group_name for key in keys))
+    return sorted(keys, key=lambda key: groups.index(graph.get(key).group_name))
+
+
+def _describe(event: "dg.EventLogEntry | None") -> str:
     if event is None or event.asset_materialization is None:
-        return f"{name:<26} {'not yet':<20}"
+        return NOT_YET
     found = event.asset_materialization.metadata
     told = [
         f"{each.removeprefix('dagster/').replace('_', ' ')} {_shown(found[each].value)}"
@@ -58,7 +72,7 @@ def _describe(key: "dg.AssetKey", event: "dg.EventLogEntry | None") -> str:
         if each in found
     ][:1]
     told += [f"{each} {_shown(found[each].value)}" for each in METRICS if each in found]
-    return f"{name:<26} {datetime.fromtimestamp(event.timestamp, UTC):%Y-%m-%d %H:%M:%S}  {', '.join(told)}"
+    return f"{datetime.fromtimestamp(event.timestamp, UTC):%Y-%m-%d %H:%M:%S}  {', '.join(told)}"
 
 
 def _shown(value: object) -> str:
@@ -68,12 +82,12 @@ def _shown(value: object) -> str:
 
 
 def _outcome(instance: "dg.DagsterInstance", key: "dg.AssetCheckKey") -> tuple[str, str]:
-    """Return how a check ended last, and why, if it failed."""
+    """Return how a check ended last, and its name with the reason if it failed."""
     import dagster as dg
 
     record = instance.get_latest_asset_check_evaluation_record(key)
     if record is None or not isinstance(record.evaluation, dg.AssetCheckEvaluation):
-        return f"{key.name} not yet", ""
+        return NOT_YET, ""
     if record.evaluation.passed:
-        return f"{key.name} passed", ""
-    return f"{key.name} FAILED", record.evaluation.description or ""
+        return PASSED, ""
+    return FAILED, f"{key.name} {FAILED}: {record.evaluation.description or ''}"
