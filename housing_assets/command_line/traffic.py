@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
     from housing_assets.inference.market import Market
     from housing_assets.traffic.rows import Changes
+    from housing_assets.traffic.sending import Tally
 
 KEY_VARIABLE = "TRAFFIC_API_KEY"
 """Environment variable: the API key that feedback and replayed days need."""
+
+_NEW_KEY = "`housing keys new traffic --scope predict --scope feedback --scope replay`"
+"""The last scope is for days that are replayed."""
 
 
 def _pairs(name: str, metavar: str, help_text: str) -> typer.models.OptionInfo:
@@ -79,22 +83,22 @@ def traffic(
         day=replayed,
         connections=connections,
     )
-    tally = asyncio.run(
-        send(
-            url or f"http://127.0.0.1:{read_serving_settings().port}",
-            os.environ.get(KEY_VARIABLE),
-            declared,
-            rows,
-            plan,
-            progress=True,
-        )
-    )
+    address, key = url or f"http://127.0.0.1:{read_serving_settings().port}", os.environ.get(KEY_VARIABLE)
+    tally = asyncio.run(send(address, key, declared, rows, plan, progress=True))
     print(tally.describe())
-    if tally.unauthorized:
-        raise CommandError(
-            f"the service wants an API key that is good for this: expected one in {KEY_VARIABLE} (`housing keys new`)"
-        )
+    _require_a_service(tally, address, key)
     raise typer.Exit(1 if tally.failed else 0)
+
+
+def _require_a_service(tally: "Tally", url: str, key: str | None) -> None:
+    """Say what to do where no request could have been answered."""
+    if tally.never_reached:
+        raise CommandError(f"nothing answers on {url}: start the service (make serve), or name its address with --url")
+    if tally.without_key:
+        found = "does not know that" if key else "wants one"
+        raise CommandError(f"{KEY_VARIABLE} is to have an API key, and the service {found}: {_NEW_KEY} makes one")
+    if tally.without_scope:
+        raise CommandError(f"the API key in {KEY_VARIABLE} lacks a scope: {_NEW_KEY} makes one that has all")
 
 
 def _rows(

@@ -71,10 +71,19 @@ class Tally:
         return sum(count for status, count in self.statuses.items() if 400 <= status < 500)
 
     @property
-    def unauthorized(self) -> int:
-        """Requests and feedback that want a valid API key, or one that is good for it."""
-        wanted = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
-        return sum(self.statuses[status] + self.feedback[status] for status in wanted)
+    def without_key(self) -> int:
+        """Requests and feedback that want a valid API key."""
+        return self.statuses[httpx.codes.UNAUTHORIZED] + self.feedback[httpx.codes.UNAUTHORIZED]
+
+    @property
+    def without_scope(self) -> int:
+        """Requests and feedback that the API key is not good for."""
+        return self.statuses[httpx.codes.FORBIDDEN] + self.feedback[httpx.codes.FORBIDDEN]
+
+    @property
+    def never_reached(self) -> int:
+        """Requests that reached no service, where none has reached one."""
+        return 0 if self.statuses else self.unreachable
 
     @property
     def failed(self) -> int:
@@ -97,7 +106,7 @@ class Tally:
 async def send(
     url: str, key: str | None, market: Market, rows: pd.DataFrame, plan: Plan, *, progress: bool = False
 ) -> Tally:
-    """Send rows and return what came back; end at the first that wants an API key.
+    """Send rows and return what came back; end at the first that wants an API key, and where nothing answers.
 
     Parameters
     ----------
@@ -123,7 +132,9 @@ async def send(
 
             async def work() -> None:
                 for due, cells, truth, headers in queue:
-                    if tally.unauthorized:  # no further one will be answered
+                    if (
+                        tally.without_key or tally.without_scope or tally.never_reached >= plan.connections
+                    ):  # none will be answered
                         return
                     await asyncio.sleep(max(0.0, began + due - time.monotonic()))
                     await _classify(client, cells, truth, headers, plan, tally, pending)

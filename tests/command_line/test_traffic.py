@@ -61,6 +61,12 @@ def test_no_service_is_an_error(housing: Housing) -> None:
     shown = housing("traffic", "--requests", "3", "--url", "http://127.0.0.1:9")
     assert shown.exit_code == 1
     assert "3 failed" in shown.stdout
+    assert "housing: nothing answers on http://127.0.0.1:9: start the service (make serve)" in shown.stderr
+
+
+def test_where_nothing_answers_the_rest_is_not_tried(housing: Housing) -> None:
+    shown = housing("traffic", "--requests", "5000", "--rate", "5000", "--url", "http://127.0.0.1:9")
+    assert int(shown.stdout.partition(" failed")[0].split()[-1]) < 20
 
 
 @pytest.mark.parametrize(
@@ -141,4 +147,8 @@ def test_a_day_is_not_replayed_without_a_key(service: Service) -> None:
     ended = run(service, "--requests", "500", "--day", "2026-03-05", key="wrong")
     assert re.match(r"0 answered; \d\d? refused", ended.stdout), "the first refusal ends it"
     assert ended.returncode == 1
-    assert "expected one in TRAFFIC_API_KEY" in ended.stderr
+    said = ended.stderr.splitlines()[-1]
+    assert said.startswith(
+        "housing: TRAFFIC_API_KEY is to have an API key, and the service does not know that: `housing"
+    )
+    assert "--scope replay" in said
