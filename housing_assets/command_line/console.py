@@ -31,7 +31,7 @@ def console() -> None:
         from housing_assets.market_loading import load_market
 
         host, port = str(settings.console_host), settings.console_port
-        require_free(host, port, "name another one in HOUSING_CONSOLE_PORT")
+        require_free(host, port, host_setting="HOUSING_CONSOLE_HOST", port_setting="in HOUSING_CONSOLE_PORT")
         for name, value in {**QUIET, **PATIENCE}.items():
             os.environ.setdefault(name, value)
         links = Links(settings.lineage_url.rstrip("/"), _mlflow(settings), settings.model_name, settings.key_prefix)

@@ -10,6 +10,7 @@ from housing_assets.command_line.faults import CommandError
 
 if TYPE_CHECKING:
     import dagster as dg
+    from pydantic_core import ErrorDetails
 
     from resources.model_registry import ModelRegistry
     from resources.prediction_store import PredictionStore
@@ -137,17 +138,39 @@ def _read(kind: type[S]) -> S:
     try:
         found = kind()
     except ValidationError as fault:
-        raise CommandError("; ".join(_of_one(kind, error["loc"], error["msg"]) for error in fault.errors())) from fault
+        raise CommandError("; ".join(_of_one(kind, error) for error in fault.errors())) from fault
     except ValueError as fault:
         raise CommandError(str(fault)) from fault
     require_market(found.market)
     return found
 
 
-def _of_one(kind: "type[Settings]", location: tuple[int | str, ...], message: str) -> str:
+def _of_one(kind: "type[Settings]", error: "ErrorDetails") -> str:
     """Say what is wrong with a setting, without its value: it may be a password."""
-    name = str(location[0]) if location else ""
-    return f"{variable(kind, name)}: {message.removeprefix('Value error, ')}"
+    name = str(error["loc"][0]) if error["loc"] else ""
+    return f"{variable(kind, name)}: {_expected(error) or error['msg'].removeprefix('Value error, ')}"
+
+
+_EXPECTED = {
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_parsing": "expected a number",
+    "finite_number": "expected a number",
+    "bool_parsing": "expected true or false",
+    "date_from_datetime_parsing": "expected a day such as 2026-03-01",
+    "date_parsing": "expected a day such as 2026-03-01",
+    "ip_any_address": "expected an IP address such as 127.0.0.1, or 0.0.0.0 for every one of the machine",
+    "string_pattern_mismatch": "expected an address such as http://host:port",  # the only texts that have a pattern
+    "greater_than_equal": "expected a number of at least {ge:,.10g}",
+    "greater_than": "expected a number above {gt:,.10g}",
+    "less_than_equal": "expected a number of at most {le:,.10g}",
+    "literal_error": "expected {expected}",
+}
+"""What was expected, in plain words, by the kind of an error."""
+
+
+def _expected(error: "ErrorDetails") -> str:
+    return _EXPECTED.get(error["type"], "").format(**error.get("ctx", {}))
 
 
 def variable(kind: "type[Settings]", name: str) -> str:

@@ -28,7 +28,7 @@ def exporter() -> None:
         from housing_assets.exporter.orchestration import read_code_locations, read_daemons, read_runs, read_ticks
 
         host, port, prefix = str(settings.exporter_host), settings.exporter_port, settings.key_prefix
-        require_free(host, port, "name another one in HOUSING_EXPORTER_PORT")
+        require_free(host, port, host_setting="HOUSING_EXPORTER_HOST", port_setting="in HOUSING_EXPORTER_PORT")
         for name, value in {**QUIET, **PATIENCE}.items():
             os.environ.setdefault(name, value)
         polled = Exporter(

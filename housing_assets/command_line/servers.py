@@ -1,5 +1,6 @@
 """The servers that people keep running while they work; each command ends with all that it has started."""
 
+import errno
 import socket
 import time
 from contextlib import ExitStack
@@ -35,7 +36,7 @@ def dev(
     No MLflow is started where MLFLOW_TRACKING_URI is a server, or one of the same database runs on its port already.
     """
     settings = read_settings()
-    require_free("127.0.0.1", port, "name another one with --port")
+    require_free("127.0.0.1", port, host_setting="localhost", port_setting="with --port")
     environment = environment_of(settings)
     with _Servers() as servers:
         servers.start_mlflow(settings.mlflow_uri, mlflow_port, environment)
@@ -50,9 +51,10 @@ def serve(mlflow_port: MlflowPort = 5000) -> None:
     the same database runs on its port already.
     """
     settings = read_serving_settings()
-    require_free(str(settings.host), settings.port, "name another one in HOUSING_PORT")
-    if settings.grpc_port:
-        require_free(str(settings.host), settings.grpc_port, "name another one in HOUSING_GRPC_PORT")
+    ports = {"HOUSING_PORT": settings.port, "HOUSING_GRPC_PORT": settings.grpc_port}
+    for name, port in ports.items():
+        if port:
+            require_free(str(settings.host), port, host_setting="HOUSING_HOST", port_setting=f"in {name}")
     environment = environment_of(settings) | {"BENTOML_HOME": str(settings.market_storage / "bentoml")}
     with _Servers() as servers:
         environment["MLFLOW_TRACKING_URI"] = servers.start_mlflow(settings.mlflow_uri, mlflow_port, environment)
@@ -122,14 +124,21 @@ def _answers(port: int) -> bool:
         return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
-def require_free(host: str, port: int, mend: str) -> None:
-    """Refuse a port that somebody listens on: servers would fail late, or share it without a word."""
+def require_free(host: str, port: int, *, host_setting: str, port_setting: str) -> None:
+    """Refuse a port that somebody listens on, and an address that the machine does not have.
+
+    Servers would fail late, or share the port without a word.
+    """
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have ended hold no port
         try:
             probe.bind((host, port))
         except OSError as fault:
-            raise CommandError(f"port {port} of {host} cannot be had ({fault.strerror}): {mend}") from None
+            if fault.errno == errno.EADDRNOTAVAIL:
+                raise CommandError(f"{host_setting}: this machine does not have the address {host}") from None
+            raise CommandError(
+                f"port {port} of {host} cannot be had ({fault.strerror}): name another one {port_setting}"
+            ) from None
 
 
 def _runs(command: list[str]) -> bool:

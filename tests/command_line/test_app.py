@@ -64,7 +64,17 @@ def test_the_module_runs_as_the_command() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("HOUSING_PORT", "none", "HOUSING_PORT: Input should be a valid integer"),
+        ("HOUSING_PORT", "none", "HOUSING_PORT: expected a whole number"),
+        ("HOUSING_CACHE_BYTES", "1.5", "HOUSING_CACHE_BYTES: expected a whole number"),
+        ("HOUSING_SAMPLE_ROWS", "10", "HOUSING_SAMPLE_ROWS: expected a number of at least 500"),
+        ("HOUSING_MAX_BATCH", "20000", "HOUSING_MAX_BATCH: expected a number of at most 10,000"),
+        ("HOUSING_MAX_DELAY", "0", "HOUSING_MAX_DELAY: expected a number above 0"),
+        ("HOUSING_LOG_SHARE", "some", "HOUSING_LOG_SHARE: expected a number"),
+        ("HOUSING_SHADOW", "maybe", "HOUSING_SHADOW: expected true or false"),
+        ("HOUSING_MONITORING_START", "someday", "HOUSING_MONITORING_START: expected a day such as 2026-03-01"),
+        ("HOUSING_DEPLOYMENT", "prod", "HOUSING_DEPLOYMENT: expected 'local' or 'production'"),
+        ("HOUSING_HOST", "localhost", "HOUSING_HOST: expected an IP address such as 127.0.0.1"),
+        ("HOUSING_LINEAGE_URL", "here", "HOUSING_LINEAGE_URL: expected an address such as http://host:port"),
         ("HOUSING_PROT", "3100", "unknown setting HOUSING_PROT; did you mean HOUSING_PORT"),
         ("HOUSING_API_KEYS", "secret-key", "HOUSING_API_KEYS: entry 1 is not name:sha256"),
         ("HOUSING_RETRAIN_WINDOWS_NEEDED", "9", "HOUSING_RETRAIN_WINDOWS_NEEDED is 9, expected at most"),

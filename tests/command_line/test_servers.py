@@ -91,6 +91,16 @@ def test_a_service_takes_no_port_of_another_one(
         servers.serve(free_port())
 
 
+def test_an_address_that_the_machine_does_not_have_is_told_by_the_setting_of_the_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = {"HOUSING_PORT": free_port(), "HOUSING_GRPC_PORT": free_port()}
+    for name, value in {"HOUSING_STORAGE": tmp_path, "HOUSING_HOST": "192.0.2.1", **ports}.items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(CommandError, match=r"^HOUSING_HOST: this machine does not have the address 192.0.2.1$"):
+        servers.serve(free_port())
+
+
 def test_a_second_lineage_page_is_refused_before_a_daemon_runs(
     taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
