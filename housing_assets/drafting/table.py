@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from housing_assets.listings.source import SourceError
+from housing_assets.listings.source import SourceError, require_commas
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
-
-MAX_HEADER = 1_000_000
-"""Bytes of a first line."""
 
 
 def read_texts(file: Path) -> pd.DataFrame:
@@ -28,7 +25,7 @@ def read_texts(file: Path) -> pd.DataFrame:
     try:
         if name.endswith(".parquet"):
             return _with_rows(file, pd.read_parquet(file))
-        _require_commas(file)
+        require_commas(str(file), file)
         # Without a header, so that pandas renames none that is empty or there twice, and takes no column for an index.
         cells = pd.read_csv(
             file,
@@ -46,13 +43,6 @@ def read_texts(file: Path) -> pd.DataFrame:
         raise SourceError(f"{file}: cannot be read: {str(fault).strip()}") from fault
     header = [str(cell) for cell in cells.iloc[0]]
     return _with_rows(file, cells.iloc[1:].set_axis(header, axis="columns").reset_index(drop=True))
-
-
-def _require_commas(file: Path) -> None:
-    with (gzip.open if file.name.lower().endswith(".gz") else open)(file, "rb") as lines:
-        header = lines.readline(MAX_HEADER).decode("utf-8-sig", "replace").strip()
-    if "," not in header and any(mark in header for mark in ";\t|"):
-        raise SourceError(f"{file}: the header is {header[:60]!r}: expected fields separated by commas")
 
 
 def _with_rows(file: Path, frame: pd.DataFrame) -> pd.DataFrame:

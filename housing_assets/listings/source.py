@@ -12,7 +12,7 @@ import re
 import sys
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, takewhile
 from pathlib import Path
@@ -40,6 +40,11 @@ SOURCE_ROW = "source_row"
 
 _NO_TYPE_OF_CELL = frozenset({"mixed", "mixed-integer", "bytes"})
 """What pandas calls a column of texts beside numbers, of lists or of bytes: it cannot be stored, or not be read."""
+
+_OTHER_SEPARATORS = ";\t|"
+
+_MAX_HEADER = 1_000_000
+"""Bytes of a first line."""
 
 _EXAMPLE_QUERY = "SELECT * FROM ads"
 _SQL = re.compile(r"[a-z0-9]+(?:\+[a-z0-9]+)?://")
@@ -200,6 +205,7 @@ def _read_file(market: Market, name: str, file: Path | IO[bytes]) -> pd.DataFram
     with _naming_faults_of(name):
         if name.lower().endswith(PARQUET_SUFFIXES):
             return _require_columns(market, name, pd.read_parquet(file))
+        require_commas(name, file)
         frame = pd.read_csv(
             file,
             dtype="category",
@@ -211,6 +217,35 @@ def _read_file(market: Market, name: str, file: Path | IO[bytes]) -> pd.DataFram
         frame = _require_columns(market, name, frame)
         _require_even_rows(market, name, file)
     return frame
+
+
+def require_commas(name: str, file: Path | IO[bytes]) -> None:
+    """Refuse a CSV whose header has no commas, but something else that separates fields.
+
+    Parameters
+    ----------
+    name : str
+        That ends in ``.gz`` where the file is packed.
+    file : Path or file
+
+    Raises
+    ------
+    SourceError
+        With the separator that was found, and what makes commas of it.
+    """
+    with file.open("rb") if isinstance(file, Path) else nullcontext(file) as binary:
+        lines = gzip.GzipFile(fileobj=binary) if _is_gzip(name) else binary
+        header = lines.readline(_MAX_HEADER).decode("utf-8-sig", "replace").strip()
+        binary.seek(0)
+    found = [mark for mark in _OTHER_SEPARATORS if mark in header]
+    if "," in header or not found:
+        return
+    mark = max(found, key=header.count)
+    mend = f"pandas.read_csv({Path(name).name!r}, sep={mark!r}, dtype=str).to_csv('ads.csv', index=False)"
+    raise SourceError(
+        f"{name}: the header is {header[:60]!r}: expected fields separated by commas, not by {mark!r}. In Python, "
+        f"{mend} makes such a file"
+    )
 
 
 def _is_gzip(name: str) -> bool:

@@ -58,7 +58,10 @@ def test_classes_are_drafted_from_the_target(housing: Housing, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("price;town\n1,5;a\n", "the header is 'price;town': expected fields separated by commas"),
+        (
+            "price;town\n1,5;a\n",
+            "the header is 'price;town': expected fields separated by commas, not by ';'. In Python",
+        ),
         ("price\ttown\n1\ta\n", "the header is 'price\\ttown': expected fields separated by commas"),
         ("price,town\n1,a\n2,b,c\n", "cannot be read: Error tokenizing data"),
         ("price,town\n", "no rows, only a header"),

@@ -406,7 +406,7 @@ def test_unusable_cells_are_quarantined_each_with_its_reason(tmp_path):
     result = cleaned(read_listings(MARKET, str(path)))
     assert result.quarantined["reason"].tolist() == [
         "not in Turkish lira (TL): 'EUR'",
-        "-5 is not within 5 to 200000",
+        "-5 is not within 5 to 200,000",
         "not a number of square metres (m2)",
         "10,000,000 characters, at most 1,000 are read",
     ]
@@ -419,6 +419,16 @@ def test_a_missing_column_is_refused_by_name(tmp_path, suffix):
     lacking = ADS.drop(columns=["price", "Swap"])
     lacking.to_parquet(path) if suffix == ".parquet" else lacking.to_csv(path, index=False)
     assert "columns missing: price, Swap; found: district, address" in refusal(path)
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_a_file_with_semicolons_is_refused_with_what_makes_commas_of_them(tmp_path, pack):
+    text = b"district;price;area\nkadikoy;1,5;100,5\n"
+    path = tmp_path / ("ads.csv.gz" if pack else "ads.csv")
+    path.write_bytes(gzip.compress(text) if pack else text)
+    message = refusal(path)
+    assert f"{path}: the header is 'district;price;area': expected fields separated by commas, not by ';'" in message
+    assert f"pandas.read_csv('{path.name}', sep=';', dtype=str).to_csv('ads.csv', index=False)" in message
 
 
 def test_an_empty_file_is_refused_by_name(tmp_path):
