@@ -89,11 +89,11 @@ def _reason_to_wait(
 ) -> Decision | None:
     if arrivals.growing:
         growing = _listed([file.path for file in arrivals.growing])
-        return Decision("settling", f"{len(arrivals.complete)} new files wait for others to be complete: {growing}")
+        return Decision("settling", f"New files wait for others to be complete: {growing}")
     under_way = runs_in_flight(instance, assets)
     if under_way:
         run_id = under_way[-1].dagster_run.run_id
-        return Decision("in flight", f"{len(arrivals.complete)} new files wait for training run {run_id} to end")
+        return Decision("in flight", f"New files wait for training run {run_id} to end")
     return None
 
 
@@ -108,7 +108,7 @@ def _wait(cursor: LandingCursor, decision: Decision, logs: DecisionLogs) -> dg.S
 def _launch(cursor: LandingCursor, batch: Batch, logs: DecisionLogs, market: str) -> dg.SensorResult:
     decision = Decision(
         outcome="launch",
-        reason=f"{len(batch.paths)} new files have landed: {_listed(batch.paths)}",
+        reason=f"New files have landed: {_listed(batch.paths)}",
         evidence={"files": list(batch.paths), "fingerprints": list(batch.fingerprints)},
         run_key=batch.run_key,
     )

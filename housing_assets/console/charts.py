@@ -148,7 +148,7 @@ def draw(
                     x(p.day),
                     y(p.value),
                     p.failed,
-                    f"{p.day}: {p.value:.1%}" if as_percent else f"{p.day}: {p.value:,.3g}",
+                    f"{p.day}: {p.value:.1%}" if as_percent else f"{p.day}: {_number(p.value)}",
                 )
                 for p in one.points
                 if every or p.failed
@@ -191,6 +191,10 @@ def _path(points: Iterable[tuple[float, float, date]]) -> str:
         parts.append(f"L{x:g} {y:g}" if joined else f"M{x:g} {y:g}h0")
         before = day
     return "".join(parts)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
 def _step(span: float) -> float:

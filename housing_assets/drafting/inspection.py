@@ -161,4 +161,4 @@ def _summary(column: Column, values: pd.DataFrame) -> str:
 
 
 def _plain(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= 10_000 else f"{number:.6g}"
+    return f"{number:,.0f}" if abs(number) >= 1_000 else f"{number:.6g}"

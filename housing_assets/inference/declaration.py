@@ -163,7 +163,7 @@ class Column:
         results = tuple(result) if isinstance(result, tuple) else (result,)
         for value, found in zip(self.values, results, strict=True):
             if value.is_number and found is not None and not value.minimum <= found <= value.maximum:
-                raise Unusable(f"{found:g} is not within {value.minimum:g} to {value.maximum:g}")
+                raise Unusable(f"{found:,.15g} is not within {value.minimum:,.15g} to {value.maximum:,.15g}")
         return results
 
     def parse_named(self, cell: Any) -> tuple[tuple[str, Any], ...]:

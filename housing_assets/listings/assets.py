@@ -70,9 +70,9 @@ def raw_listings(
             raw = RawListings.of_sample(market, drawn)
     except (SourceError, DeclarationError) as fault:
         raise dg.Failure(str(fault)) from fault
-    context.log.info(f"{len(raw.frame):,} rows from {len(raw.rows_by_file)} files")
+    context.log.info(f"{len(raw.frame):,} rows from {len(raw.rows_by_file):,} file{'s'[: len(raw.rows_by_file) > 1]}")
     if raw.skipped:
-        context.log.info(f"{len(raw.skipped):,} files not read: {', '.join(raw.skipped[:MAX_SKIPPED])}")
+        context.log.info(f"files left unread: {len(raw.skipped):,}, first {', '.join(raw.skipped[:MAX_SKIPPED])}")
     return dg.MaterializeResult(
         value=raw.frame,
         metadata={

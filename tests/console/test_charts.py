@@ -74,3 +74,9 @@ def test_nothing_is_drawn_of_nothing() -> None:
 def test_a_small_line_is_cut_at_its_top() -> None:
     path = sparkline(series(0.0, 100.0).points, FIRST, FIRST + timedelta(days=1), height=28)
     assert path == "M0 26h0L160 2"
+
+
+def test_large_numbers_are_told_as_people_write_them() -> None:
+    chart = draw("c", "t", "d", [series(1994.4, 0.0307)])
+    assert chart is not None
+    assert [mark.text for mark in chart.lines[0].marks] == ["2026-03-01: 1,994", "2026-03-02: 0.0307"]

@@ -65,7 +65,7 @@ def test_every_unusable_cell_has_its_reason():
         "price": "not in Turkish lira (TL): 'EUR'",
         "BuildingAge": "not a number",
         "AdCreationDate": "not a day such as '2022-02-24' or '24.02.2022'",
-        "NetSquareMeters": "-1 is not within 0 to 200000",
+        "NetSquareMeters": "-1 is not within 0 to 200,000",
     }
     assert listing["gross_m2"] == 160
     assert "price" not in listing
@@ -115,7 +115,7 @@ def test_both_bounds_are_allowed_and_nothing_beyond_them(column):
         ("NumberOfRooms", "3+51", "51 is not within 0 to 50"),
         ("FloorLocation", "900. Kat", "900 is not within -10 to 200"),
         ("FloorLocation", "Kot 11 (-11). Kat", "-11 is not within -10 to 200"),
-        ("price", "0 TL", "0 is not within 1000 to 1e+11"),
+        ("price", "0 TL", "0 is not within 1,000 to 100,000,000,000"),
     ],
 )
 def test_each_number_of_a_cell_has_its_bounds(raw, cell, reason):

@@ -114,7 +114,7 @@ def test_the_metadata_tells_the_reasons_the_commonest_first(materialize, csv):
     assert next(iter(quarantined["reasons"].value.items())) == ("price: not in Turkish lira (TL): 'EUR'", 3)
     assert quarantined["reasons"].value == {
         "price: not in Turkish lira (TL): 'EUR'": 3,
-        "GrossSquareMeters: -5 is not within 5 to 200000": 1,
+        "GrossSquareMeters: -5 is not within 5 to 200,000": 1,
         "address: an address path without names": 1,
     }
     assert quarantined["distinct_reasons"].value == 3

@@ -128,7 +128,7 @@ def test_a_quarantined_row_names_its_first_fault_and_keeps_the_raw_ad():
     quarantined = clean(MARKET, raw).quarantined
     assert quarantined[["row", "column", "value", "reason", "unusable_cells"]].to_numpy().tolist() == [
         [1, "price", "650,000EUR", "not in Turkish lira (TL): 'EUR'", 3],
-        [2, "GrossSquareMeters", "-5 m2", "-5 is not within 5 to 200000", 1],
+        [2, "GrossSquareMeters", "-5 m2", "-5 is not within 5 to 200,000", 1],
         [3, "district", "", "missing", 1],
     ]
     pd.testing.assert_frame_equal(quarantined[RAW], raw.iloc[1:].reset_index(drop=True))
@@ -210,7 +210,7 @@ def test_a_cell_that_is_no_value_at_all_spoils_its_own_row_only() -> None:
     (fault,) = faults
     assert fault.column == "GrossSquareMeters"
     assert fault.rows.tolist() == [True, True, True, True, False, False]
-    assert fault.reasons[2] != fault.reasons[3] == "1 is not within 5 to 200000"
+    assert fault.reasons[2] != fault.reasons[3] == "1 is not within 5 to 200,000"
     assert parsed["gross_m2"].tolist()[4:] == [100.0, 100.0]
 
 

@@ -73,7 +73,7 @@ def test_the_price_is_not_read(artifact: ModelArtifact, raw: pd.DataFrame) -> No
         ({"district": "-"}, "district: missing"),
         ({"GrossSquareMeters": float("inf")}, "GrossSquareMeters: not a finite number"),
         ({"GrossSquareMeters": "spacious"}, "GrossSquareMeters: not a number of square metres"),
-        ({"GrossSquareMeters": "3 m2"}, "GrossSquareMeters: 3 is not within 5 to 200000"),
+        ({"GrossSquareMeters": "3 m2"}, "GrossSquareMeters: 3 is not within 5 to 200,000"),
         ({"AdCreationDate": "31 Şubat 2022"}, "AdCreationDate: not a day"),
         ({"district": None, "GrossSquareMeters": "spacious"}, "district: missing"),
     ],
