@@ -7,13 +7,15 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Protocol
 
 import orjson
 
 from bento_service.answers import Accepted, Answer, Refusal
 from bento_service.batch_queue import BatchQueue
-from bento_service.errors import MAX_FIELD_ERRORS, FieldError, Kind, Reason, ServiceError, unusable_listing
+from bento_service.errors import MAX_FIELD_ERRORS, MAX_SHOWN, FieldError, Kind, Reason, ServiceError, unusable_listing
 from bento_service.feedback import CATEGORY, FIELDS, KIND, PRICE, read_feedback
 from bento_service.metrics import Metrics
 from bento_service.models.snapshot import ServedModel, Snapshot
@@ -365,4 +367,20 @@ def _unknown_fields(cells: Mapping[Any, Any], known: frozenset[str]) -> ServiceE
     faults = [
         FieldError(str(name), cells[name], "no such field", Reason.UNKNOWN_FIELD) for name in unknown[:MAX_FIELD_ERRORS]
     ]
-    return ServiceError(Kind.INVALID, f"{len(unknown)} of the listing's fields are unknown", faults)
+    first = faults[0]
+    if near := _nearest(first.field[:MAX_SHOWN], known):  # of one alone: a request may have many
+        faults[0] = first._replace(message=f"no such field; did you mean {near}?")
+    wrong = "is unknown" if len(unknown) == 1 else "are unknown"
+    return ServiceError(Kind.INVALID, f"{len(unknown)} of the listing's fields {wrong}", faults)
+
+
+@lru_cache(maxsize=1_000)
+def _nearest(name: str, known: frozenset[str]) -> str | None:
+    """Return the field that a client may have meant: one that begins alike, as comparing takes a while.
+
+    A client with a wrong one sends it again and again.
+    """
+    written = name.casefold()
+    plain = {one.casefold(): one for one in sorted(known) if one[:1].casefold() == written[:1]}
+    near = get_close_matches(written, plain, n=1)
+    return plain[near[0]] if near else None

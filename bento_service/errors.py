@@ -71,8 +71,21 @@ class FieldError(NamedTuple):
 
     def to_problem(self) -> FieldProblem:
         """Return it with its value as a text that its sender recognises."""
-        value = self.value if isinstance(self.value, str) else reprlib.repr(self.value)  # repr fails on deep nesting
+        value = self.value if isinstance(self.value, str) else _JSON.repr(self.value)
         return {"field": _cut(self.field), "value": _cut(value), "message": self.message}
+
+
+class _Json(reprlib.Repr):
+    """Writes what JSON can hold; ``repr`` fails on deep nesting."""
+
+    def repr_NoneType(self, value: None, level: int) -> str:  # noqa: N802 - named for the type
+        return "null"
+
+    def repr_bool(self, value: bool, level: int) -> str:
+        return str(value).lower()
+
+
+_JSON = _Json()
 
 
 def _cut(text: str) -> str:

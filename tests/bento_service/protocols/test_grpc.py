@@ -202,7 +202,7 @@ def test_faults_that_fill_more_than_metadata_can_hold_still_arrive(stub: PriceCl
     assert found.problem.detail == f"{len(MARKET.inputs)} of the listing's fields cannot be used"
     assert 5 < len(found.problem.errors) < len(MARKET.inputs)
     found = refused(stub.Predict, predict_request({"x" * 50_000: 1.0}))
-    assert found.problem.detail == "1 of the listing's fields are unknown"
+    assert found.problem.detail == "1 of the listing's fields is unknown"
 
 
 def test_a_request_that_is_too_large_is_refused(stub: PriceClassifierStub) -> None:

@@ -108,14 +108,16 @@ def test_what_no_training_listing_had_is_answered_and_marked(http: httpx.Client)
 @pytest.mark.parametrize(
     ("change", "field", "value", "expected"),
     [
-        ({"GrossSquareMeters": "-110 m2"}, "GrossSquareMeters", "-110 m2", "not within 5 to 200000"),
+        ({"GrossSquareMeters": "-110 m2"}, "GrossSquareMeters", "-110 m2", "not within 5 to 200,000"),
         ({"GrossSquareMeters": 1e300}, "GrossSquareMeters", "1e+300", "not a finite number"),
         ({"GrossSquareMeters": "120 ft2"}, "GrossSquareMeters", "120 ft2", "not in square metres"),
         ({"GrossSquareMeters": ["120"]}, "GrossSquareMeters", "['120']", "neither a text nor a number"),
-        ({"district": None}, "district", "None", "missing"),
+        ({"district": None}, "district", "null", "missing"),
+        ({"Swap": [True, None]}, "Swap", "[true, null]", "neither a text nor a number"),
         ({"district": "x" * 1001}, "district", "x" * 100 + "…", "at most 1,000"),
         ({"AdCreationDate": "31 Şubat 2022"}, "AdCreationDate", "31 Şubat 2022", "not a day"),
         ({"Bedrooms": 3}, "Bedrooms", "3", "no such field"),
+        ({"grossSquareMeter": 3}, "grossSquareMeter", "3", "no such field; did you mean GrossSquareMeters?"),
         ({"x" * 1_000: 3}, "x" * 100 + "…", "3", "no such field"),
         ({"Swap": {"deep": [1]}}, "Swap", "{'deep': [1]}", "neither a text nor a number"),
     ],
