@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
@@ -40,6 +41,8 @@ def erase(
     from housing_assets.market_loading import load_market
     from resources.prediction_store import PredictionStore
 
+    for each in prediction or ():
+        _require_id(each)
     settings = read_settings()
     market = load_market(settings.market)
     wanted = Wanted(market, frozenset(prediction or ()), dict(map(_as_cell, cell or ())))
@@ -59,9 +62,19 @@ def erase(
         print("\nNothing was removed: --yes removes it.")
         return
     deleted = remove(kept, settings.prediction_store_url, values)
-    print(f"\nRemoved: {deleted:,} rows of the prediction store, {len(kept.values):,} stored values.")
+    print(f"\nRemoved: {_count(deleted, 'row')} of the prediction store, {_count(len(kept.values), 'stored value')}.")
     for line in _next_steps(kept):
         print(line)
+
+
+def _require_id(text: str) -> None:
+    try:
+        UUID(text)
+    except ValueError:
+        raise CommandError(
+            f"--prediction is {text!r}: expected the prediction_id of an answer, such as "
+            "0199aee2-6e1c-7e53-9c2d-3f1f2a8f6f10"
+        ) from None
 
 
 def _as_cell(text: str) -> tuple[str, str]:
@@ -87,11 +100,15 @@ def _require_shipped(journal: Path) -> None:
 def _describe(kept: "Kept") -> "Iterator[str]":
     days = sorted(set(kept.predictions.values()))
     when = f", of {', '.join(map(str, days[:MAX_SHOWN]))}" if days else ""
-    yield f"prediction store   {len(kept.predictions):,} predictions{when}"
-    yield f"source             {len(kept.source_rows):,} rows that the last training has read"
+    yield f"prediction store   {_count(len(kept.predictions), 'prediction')}{when}"
+    yield f"source             {_count(len(kept.source_rows), 'row')} that the last training has read"
     yield from (f"                   {file}, row {row:,}" for file, row in kept.source_rows[:MAX_SHOWN])
     yield f"stored values      {len(kept.values):,} that hold it or were made of it"
     yield from (f"                   {name}" for name in kept.values[:MAX_SHOWN])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _versions(settings: "Settings", wanted: "Wanted", kept: "Kept") -> "Iterator[str]":

@@ -38,6 +38,7 @@ def sample(
     ] = "",
     shift: Shifts = None,
     shifts: Annotated[bool, typer.Option("--shifts", help="List the shifts of the market's sample and end.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
     market: MarketName = "",
 ) -> None:
     """Write a file of SYNTHETIC rows.
@@ -54,6 +55,8 @@ def sample(
         return
     if out is None:
         raise CommandError("--out is missing: expected a file to write, ending in .csv, .csv.gz or .parquet")
+    if out.exists() and not force:
+        raise CommandError(f"--out is {out}, which is there already: choose another, or write over it with --force")
 
     from housing_assets.command_line.days import read_day
     from housing_assets.listings.files import require_suffix, write_listings

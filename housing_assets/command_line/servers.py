@@ -38,6 +38,12 @@ def dev(
     settings = read_settings()
     require_free("127.0.0.1", port, host_setting="localhost", port_setting="with --port")
     environment = environment_of(settings)
+    if settings.landing and settings.source:
+        print(
+            f"what lands in {settings.landing} (HOUSING_LANDING) starts trainings that read HOUSING_SOURCE: "
+            "leave that empty to train on what has landed",
+            flush=True,
+        )
     with _Servers() as servers:
         servers.start_mlflow(settings.mlflow_uri, mlflow_port, environment)
         servers.start(["dg", "dev", "--port", str(port)], environment)

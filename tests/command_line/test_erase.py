@@ -62,7 +62,7 @@ def test_what_is_found_is_shown_and_nothing_removed_before_it_is_said(platform: 
 
     said = housing("erase", "--cell", f"address={STREET}").stdout
 
-    assert "1 predictions, of 2026-03-01" in said
+    assert "1 prediction, of 2026-03-01" in said
     assert "production_labels|2026-03-02" in said  # the labels of a day reach back
     assert "labelled_listings" in said
     assert "version 1          may have learned of it" in said  # it was registered after the price came in
@@ -102,7 +102,7 @@ def test_an_answer_without_a_price_is_removed_by_its_id(
     said = housing("erase", "--prediction", meant, "--yes").stdout
 
     assert "version 1          has not learned of it" in said
-    assert "Removed: 1 rows of the prediction store, 0 stored values" in said
+    assert "Removed: 1 row of the prediction store, 0 stored values" in said
     assert meant not in set(stored(platform)["prediction_id"])
 
 
@@ -141,3 +141,9 @@ def test_records_that_a_service_has_not_shipped_are_waited_for(housing: Housing,
 
     assert ended.exit_code == 1
     assert "let the service ship them" in ended.stderr
+
+
+def test_what_is_no_id_of_an_answer_is_refused(housing: Housing) -> None:
+    ended = housing("erase", "--prediction", "5")
+    assert ended.exit_code == 1
+    assert ended.stderr.startswith("housing: --prediction is '5': expected the prediction_id of an answer, such as ")

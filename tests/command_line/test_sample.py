@@ -24,6 +24,19 @@ def test_rows_are_written_as_the_generator_draws_them(housing: Housing, tmp_path
     pd.testing.assert_frame_equal(pd.read_parquet(out).astype(str), expected.astype(str))
 
 
+def test_a_file_that_is_there_is_written_over_only_if_that_is_said(housing: Housing, tmp_path: Path) -> None:
+    out = tmp_path / "ads.csv"
+    out.write_text("my own ads")
+
+    shown = housing("sample", "--rows", "10", "--out", str(out))
+
+    assert shown.exit_code == 1
+    assert f"--out is {out}, which is there already" in shown.stderr
+    assert out.read_text() == "my own ads"
+    assert housing("sample", "--rows", "10", "--out", str(out), "--force").exit_code == 0
+    assert len(pd.read_csv(out)) == 10
+
+
 def test_the_shifts_are_listed(housing: Housing) -> None:
     shown = housing("sample", "--shifts")
     assert shown.exit_code == 0

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import typer
 
 from housing_assets.command_line import servers
 from housing_assets.command_line.faults import CommandError
@@ -107,6 +108,24 @@ def test_a_second_lineage_page_is_refused_before_a_daemon_runs(
     monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
     with pytest.raises(CommandError, match=f"port {taken} of 127.0.0.1 cannot be had .*: name another one with --port"):
         servers.dev(taken, free_port())
+
+
+def test_whoever_watches_a_folder_is_told_that_another_source_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(servers, "start", lambda command, environment: subprocess.Popen(["true"]))
+    for name, value in {
+        "STORAGE": tmp_path,
+        "LANDING": "incoming",
+        "SOURCE": "postgresql://me:secret@host/ads#q",
+    }.items():
+        monkeypatch.setenv(f"HOUSING_{name}", str(value))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example")
+    with pytest.raises(typer.Exit):
+        servers.dev(free_port(), free_port())
+    said = capsys.readouterr().out
+    assert said.startswith("what lands in incoming (HOUSING_LANDING) starts trainings that read HOUSING_SOURCE: leave")
+    assert "secret" not in said
 
 
 def test_an_mlflow_of_another_storage_is_no_registry_of_this_one(taken: int, tmp_path: Path) -> None:
