@@ -33,8 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(configuration(switch, listen=chosen.listen, grpc_listen=chosen.grpc_listen, include=chosen.include))
         return 0
     if chosen.command == "status":
+        entries = history.entries()
+        if not entries:
+            print(f"nothing was released here: {chosen.folder} has no history")
+            return 0
         print(f"{switch.live} answers{', watched' if switch.is_watched else ''}")
-        for entry in history.entries():
+        for entry in entries:
             print(f"{entry.at} {entry.side:<5} {entry.release}: {entry.outcome} {entry.reason}".rstrip())
         return 0
     key = os.environ.get(KEY)

@@ -18,9 +18,9 @@ compute_app = typer.Typer(no_args_is_help=True)
 
 @compute_app.callback()
 def compute() -> None:
-    """Make the certificates of a Dask cluster, and run its scheduler and its workers.
+    """Run a Dask cluster, and make certificates for it.
 
-    Each reads HOUSING_COMPUTE_CERTIFICATES, the folder of its own role.
+    Its scheduler and its workers each read HOUSING_COMPUTE_CERTIFICATES, the folder of their own role.
     """
 
 

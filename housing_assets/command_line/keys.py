@@ -27,9 +27,10 @@ class KeyScope(StrEnum):
 
 @keys_app.callback()
 def keys() -> None:
-    """Make, list and revoke API keys of the service, and make keys to sign versions with.
+    """Make, list and revoke keys.
 
-    API keys are in the file that HOUSING_KEYS_FILE names, which a running service reads again when it changes.
+    API keys of the service, and keys to sign versions with. API keys are in the file that HOUSING_KEYS_FILE names,
+    which a running service reads again when it changes.
     """
 
 

@@ -15,7 +15,10 @@ market_app = typer.Typer(no_args_is_help=True)
 
 @market_app.callback()
 def market() -> None:
-    """Declarations of data sets: list them, draft one from a file, check one against a file."""
+    """List, draft and check declarations of markets.
+
+    A declaration is drafted from a file of listings, and checked against one.
+    """
 
 
 @market_app.command("list")

@@ -203,7 +203,7 @@ def input_report(
         for decision in decided:
             if decision not in days.decisions:
                 predictions.decide(decision)
-                context.log.info(f"{decision.day} is {decision.state}: {decision.reason}")
+                context.log.info(f"{decision.day} counts as {decision.state}: {decision.reason}")
         days = predictions.days()
     log_troubles(context, references)
     about = report_context(context, window.version, days, in_production=True)

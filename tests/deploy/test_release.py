@@ -213,7 +213,7 @@ def test_the_command_needs_nothing_but_python(tmp_path: Path) -> None:
     shown = subprocess.run(
         [*command, project, "--folder", tmp_path, "status"], capture_output=True, text=True, check=True
     )
-    assert shown.stdout == "blue answers\n"
+    assert shown.stdout == f"nothing was released here: {tmp_path} has no history\n"
 
 
 def test_the_command_asks_for_its_key(saved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
