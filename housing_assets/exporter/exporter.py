@@ -41,6 +41,7 @@ class Exporter(Collector):
         self.registry = CollectorRegistry()
         self._readings = dict(readings)
         self._seconds = seconds
+        self._faults: dict[str, str] = {}
         self._metrics: Sequence[Metric] = ()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, name="exporter", daemon=True)
@@ -65,10 +66,11 @@ class Exporter(Collector):
         for what, read in self._readings.items():
             try:
                 found += read()
-            except Exception:  # whichever library it comes of: the metric says so, and the other readings go on
-                logger.exception("%s cannot be read", what)
+            except Exception as fault:  # whichever library it comes of: the metric says so, and other readings go on
+                self._tell(what, f"{type(fault).__name__}: {fault}")
                 reads.add_metric([what], 0)
             else:
+                self._tell(what, "")
                 reads.add_metric([what], 1)
         found.append(gauge("housing_exporter_look_seconds", "How long the last look took.", time.monotonic() - began))
         self._metrics = found
@@ -82,6 +84,14 @@ class Exporter(Collector):
         """End the thread."""
         self._ended.set()
         self._thread.join()
+
+    def _tell(self, what: str, fault: str) -> None:
+        """Log what has changed about a reading: a source that is away would fill the log with the same traceback."""
+        before, self._faults[what] = self._faults.get(what, ""), fault
+        if fault and fault != before:
+            logger.error("%s cannot be read: %s", what, fault, exc_info=True)
+        elif before and not fault:
+            logger.warning("%s can be read again", what)
 
     def _look(self) -> None:
         while not self._ended.wait(self._seconds):

@@ -134,3 +134,20 @@ def test_what_cannot_be_read_is_said_and_not_told_of() -> None:
     exporter.poll()
     assert "housing_runs" not in exposed()
     assert exposed()["housing_exporter_reads"]["runs",] == 0.0
+
+
+def test_a_source_that_is_away_is_told_once_and_when_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
+    answers: list[float | None] = [None, 1.0, None, None]
+
+    def read() -> list[Metric]:
+        answer = answers.pop()
+        if answer is None:
+            raise ConnectionError("nobody answers")
+        return [gauge("housing_runs", "Runs.", answer)]
+
+    exporter = Exporter({"runs": read})
+    for _ in range(4):
+        exporter.poll()
+
+    fault = "runs cannot be read: ConnectionError: nobody answers"
+    assert [record.getMessage() for record in caplog.records] == [fault, "runs can be read again", fault]
