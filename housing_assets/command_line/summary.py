@@ -71,7 +71,8 @@ def _describe(event: "dg.EventLogEntry | None") -> str:
         for each in SIZES
         if each in found
     ][:1]
-    told += [f"{each} {_shown(found[each].value)}" for each in METRICS if each in found]
+    if SIZES[0] not in found or found[SIZES[0]].value:  # of no rows there is nothing to measure
+        told += [f"{each} {_shown(found[each].value)}" for each in METRICS if each in found]
     return f"{datetime.fromtimestamp(event.timestamp, UTC):%Y-%m-%d %H:%M:%S}  {', '.join(told)}"
 
 

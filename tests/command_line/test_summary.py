@@ -17,6 +17,10 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, housing: Housing) -> 
     report = dg.AssetKey("feature_validation_report")
     with dg.DagsterInstance.from_config(str(home)) as instance:
         instance.report_runless_asset_event(dg.AssetMaterialization(report, metadata={"dagster/row_count": 1200}))
+        unlabelled = {"dagster/row_count": 0, "accuracy": 0.0}
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(dg.AssetKey("performance_report"), metadata=unlabelled)
+        )
         for name, passed in (("features_valid", False), ("input_not_broken", True)):
             asset = report if name == "features_valid" else dg.AssetKey("input_report")
             instance.report_runless_asset_event(
@@ -34,6 +38,7 @@ def test_the_columns_are_as_wide_as_their_cells(shown: list[str]) -> None:
     assert all(row[built - 2 : built] == "  " and row[built] != " " for row in rows)
     report = next(row for row in rows if row.startswith("feature_validation_report"))
     assert report[what:] == "row count 1,200"
+    assert next(row for row in rows if row.startswith("performance_report"))[what:] == "row count 0"
 
 
 def test_assets_stand_in_the_order_in_which_they_are_made_and_by_what_they_are_for(shown: list[str]) -> None:
