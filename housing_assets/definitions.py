@@ -29,6 +29,7 @@ from resources.bento_store import BentoStore
 from resources.checkpoints import Checkpoints
 from resources.compute import Compute
 from resources.decision_log import DecisionLogs
+from resources.external_index import ExternalIndex
 from resources.listing_source import ListingSource
 from resources.mlflow_tracking import MlflowTracking
 from resources.model_registry import ModelRegistry
@@ -47,6 +48,7 @@ from sensors.training_runs import MARKET
 
 VALUES = {
     "price_bands": "housing_assets.inference.labels:LabelScheme",
+    "price_index": "housing_assets.inference.price_index:PriceIndex",
     "hashed_features": "housing_assets.features.encoded:EncodedListings",
     "balanced_training_set": "housing_assets.training.balancing:TrainingSet",
     "price_forest": "housing_assets.inference.forest:FlatForest",
@@ -198,6 +200,7 @@ def _resources(market: Market, settings: Settings, assets: Sequence[dg.AssetsDef
             sample_rows=settings.sample_rows,
             object_store=ObjectStore(),
         ),
+        "external_index": ExternalIndex(location=str(settings.price_index or "")),
         "compute": Compute.of(settings),
         "checkpoints": Checkpoints(folder=str(storage / "checkpoints"), mirror=settings.checkpoints_location),
         "tracking": MlflowTracking(

@@ -103,6 +103,11 @@ class Settings(BaseSettings):
     sample_rows: int = Field(
         default=6_000, ge=500, le=5_000_000, description="Rows of the synthetic sample, where no source is set."
     )
+    price_index: Path | None = Field(
+        default=None,
+        description="CSV of month,index with a published price index of the region. It completes the one that is "
+        "learned from the listings, or replaces it.",
+    )
     deployment: Literal["local", "production"] = Field(
         default="local",
         description="local: files and SQLite below HOUSING_STORAGE; production: PostgreSQL, S3 and an MLflow server.",
@@ -317,7 +322,7 @@ class Settings(BaseSettings):
                 "server's admin, and name a user of your own"
             )
 
-    @field_validator("storage", "compute_certificates")
+    @field_validator("storage", "compute_certificates", "price_index")
     @classmethod
     def _make_absolute(cls, folder: Path | None) -> Path | None:
         return folder.expanduser().absolute() if folder else folder

@@ -1,14 +1,16 @@
 """Assets of the group ``features``: price bands, crosses, and the encoded matrices."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 from pydantic import Field
 
 from housing_assets.inference.market import Market
-from housing_assets.lineage_page import sample_rows
+from housing_assets.lineage_page import picture, sample_rows, table
 from resources.compute import Compute
+from resources.external_index import ExternalIndex
 from resources.model_registry import ModelRegistry
 from resources.retries import retried
 
@@ -38,6 +40,16 @@ class EncoderConfig(dg.Config):
 
     n_folds: int = Field(default=5, ge=2, le=20, description="Folds of the out-of-fold scores.")
     inverse_penalty: float = Field(default=0.5, gt=0, le=1e3, description="C of the linear scores' regressions.")
+
+
+class PriceIndexConfig(dg.Config):
+    """What an external price index (HOUSING_PRICE_INDEX) is for, where there is one."""
+
+    external: Literal["complete", "replace"] = Field(
+        default="complete",
+        description="complete: learned together with the listings, to which it lends its history; replace: believed "
+        "alone.",
+    )
 
 
 @dg.asset(group_name=GROUP, kinds={"python"})
@@ -123,6 +135,81 @@ def crossed_features(
             **computed,
             "sample": sample_rows(crossed, market.personal_names),
         },
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"scipy"},
+    dagster_type=dg.Any,  # beside check specs, Dagster refuses MaterializeResult[PriceIndex]
+    check_specs=[
+        dg.AssetCheckSpec(name, asset="price_index", description=description)
+        for name, description in (
+            ("enough_listings_each_month", "Each of the last six months has the listings that its level needs."),
+            ("last_month_known", "The index reaches the newest listings, and the last month's level is known."),
+            ("no_implausible_jump", "From one month to the next the index changes by no more than markets do."),
+        )
+    ],
+)
+@retried
+def price_index(
+    context: dg.AssetExecutionContext,
+    config: PriceIndexConfig,
+    crossed_features: DataFrame,
+    external_index: ExternalIndex,
+    compute: Compute,
+    market: dg.ResourceParam[Market],
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """What a price of one month is in another's: hedonic, by month, learned from the training rows alone."""
+    from housing_assets.features import index_report
+    from housing_assets.features.price_index_learning import learn_price_index, read_published
+    from housing_assets.features.split import HELD_OUT
+
+    try:
+        published = read_published(external_index.path) if external_index.path else None
+    except ValueError as fault:
+        raise dg.Failure(f"the external price index (HOUSING_PRICE_INDEX) cannot be used: {fault}") from fault
+    with compute.open() as engine:
+        learned = learn_price_index(
+            market,
+            crossed_features[~crossed_features[HELD_OUT]],
+            published=published,
+            replace=config.external == "replace",
+            engine=engine,
+        )
+        computed = engine.account()
+    index = learned.index
+    if index.exists:
+        context.log.info(f"{index.n_known} months of {index.clock}, from {index.source}: {index_report.changes(index)}")
+    else:
+        context.log.info(f"{market.name} has no prices, or its listings have no dates: there is no price index")
+    return dg.MaterializeResult(
+        value=index,
+        metadata={
+            "clock": index.clock,
+            "source": index.source,
+            "months_known": index.n_known,
+            **index_report.changes(index),
+            **({"residual_std": learned.effects.residual_std} if learned.effects else {}),
+            "levels": table(index_report.by_month(index).head(60)),
+            "course": picture(index_report.index_picture(index), "price index by month"),
+            **computed,
+        },
+        check_results=[
+            _month_check("enough_listings_each_month", index_report.thin_months(learned), index_report.MONTH_ROWS),
+            _month_check("last_month_known", index_report.last_month_unknown(learned), index_report.LAST_STEP_ERROR),
+            _month_check("no_implausible_jump", index_report.implausible_steps(learned), index_report.LARGEST_STEP),
+        ],
+    )
+
+
+def _month_check(name: str, faults: Sequence[str], limit: float) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not faults,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(faults) or "as it should be",
+        metadata={"faults": len(faults), "limit": limit},
     )
 
 
