@@ -90,6 +90,10 @@ class MlflowTracking(dg.ConfigurableResource):
             )
         return str(runs[0].info.run_id)
 
+    def params(self, run_id: str) -> dict[str, str]:
+        """Return the parameters that a run was logged with."""
+        return dict(self.client().get_run(run_id).data.params)
+
     def log(
         self,
         run_id: str,

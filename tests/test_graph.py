@@ -27,7 +27,7 @@ from tests.resources.mlflow_database import new_database
 
 ROWS = 2_000
 PROBABILITIES = probability_names(MARKET.categories)
-SMALL_FOREST = {"price_forest": {"n_trees": 60}}
+SMALL_FOREST = {"price_forest": {"n_trees": 60}, "out_of_time_evaluation": {"share": 0.0}}
 LENIENT = {"model_evaluation": {"min_macro_f1": 0.5, "min_recall": 0.3, "max_calibration_error": 0.5}}
 
 TRAINING = dg.AssetSelection.assets("raw_listings").downstream()
@@ -87,6 +87,7 @@ UP_TO_THE_FOREST = ["price_bands", "crossed_features", "hashed_features", "balan
 FROM_TRAINING_ON = [
     "balanced_training_set",
     "price_forest",
+    "out_of_time_evaluation",
     "model_evaluation",
     "reference_profile",
     "registered_model",
@@ -109,7 +110,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 @pytest.fixture(scope="module")
 def first(platform: Platform) -> dg.ExecuteInProcessResult:
     """Give the first materialization of everything."""
-    return platform.materialize({})
+    return platform.materialize({"out_of_time_evaluation": {"n_trees": 10}})
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,18 @@ def test_every_asset_is_materialized_and_every_check_passes(first: dg.ExecuteInP
     checks = {key for key in graph.asset_check_keys if key.asset_key in materialized}
     assert {evaluation.asset_check_key for evaluation in evaluations} == checks
     assert all(evaluation.passed for evaluation in evaluations)
+
+
+def test_the_newest_listings_are_judged_by_forests_of_the_older_ones(
+    platform: Platform, first: dg.ExecuteInProcessResult, registered: Version
+) -> None:
+    (fold,) = first.output_for_node("out_of_time_evaluation").folds
+    shown = first.asset_materializations_for_node("model_evaluation")[0].metadata
+    assert shown["out_of_time_rows"].value == fold.judged_rows >= 0.15 * ROWS * 0.9
+    assert shown["out_of_time_macro_f1"].value == fold.metrics["macro_f1"] > 0.5
+    logged = platform.registry.client().get_run(registered.run_id).data.metrics
+    assert logged["out_of_time_macro_f1"] == fold.metrics["macro_f1"]
+    assert logged["out_of_time_macro_f1_at_mix"] == shown["out_of_time_macro_f1_at_mix"].value
 
 
 def test_a_platform_that_has_answered_nobody_learns_of_the_source_alone(first: dg.ExecuteInProcessResult) -> None:

@@ -1,5 +1,6 @@
 """Assets of the group ``training``: the balanced training set, the forest, and its evaluation."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from housing_assets.inference.estimate import PriceEstimator
     from housing_assets.inference.forest import FlatForest
     from housing_assets.training.balancing import TrainingSet
+    from housing_assets.training.out_of_time import OutOfTime
     from housing_assets.training.report import EvaluationReport
 else:  # imported when values are read; see AssetStorage
-    DataFrame = EncodedListings = TrainingSet = FlatForest = PriceEstimator = EvaluationReport = Any
+    DataFrame = EncodedListings = TrainingSet = FlatForest = PriceEstimator = EvaluationReport = OutOfTime = Any
 
 GROUP = "training"
 FOREST_TAG = "forest_digest"
@@ -58,12 +60,33 @@ class ForestConfig(dg.Config, ForestParameters):
     )
 
 
+class OutOfTimeConfig(dg.Config):
+    """How a forest is judged on listings that are newer than all that it was grown on."""
+
+    share: float = Field(
+        default=0.15, ge=0, le=0.5, description="Newest share of the dated listings to judge by; 0 does without."
+    )
+    folds: int = Field(
+        default=1, ge=1, le=10, description="Rolling-origin folds, the newest first; each takes about half a training."
+    )
+    n_trees: int = Field(default=40, ge=1, le=5_000, description="Trees of each fold; all else is as of price_forest.")
+    max_rows: int = Field(
+        default=50_000, ge=1_000, description="Older listings that are learned from at most, the newest of them."
+    )
+
+
 class EvaluationConfig(dg.Config):
     """The quality gates."""
 
     min_macro_f1: float = Field(default=0.75, ge=0, le=1, description="Gate: lowest macro-F1 on the holdout.")
     min_recall: float = Field(default=0.6, ge=0, le=1, description="Gate: lowest recall of any category.")
     max_calibration_error: float = Field(default=0.1, ge=0, le=1, description="Gate: highest calibration error.")
+    max_time_loss: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Warning: macro-F1 by which the out-of-time judgement may lie below the holdout's.",
+    )
 
 
 @dg.asset(group_name=GROUP, kinds={"scikitlearn"})
@@ -226,6 +249,49 @@ def price_estimator(
     )
 
 
+@dg.asset(group_name=GROUP, kinds={"scikitlearn", "mlflow"})
+@retried
+def out_of_time_evaluation(
+    context: dg.AssetExecutionContext,
+    config: OutOfTimeConfig,
+    price_forest: FlatForest,
+    hashed_features: EncodedListings,
+    crossed_features: DataFrame,
+    tracking: MlflowTracking,
+) -> dg.MaterializeResult[OutOfTime]:
+    """How well forests like this one do on listings that are newer than all that they were grown on."""
+    from housing_assets.training.out_of_time import folds_table, judge_out_of_time
+
+    grown = tracking.params(tracking.run_tagged(FOREST_TAG, price_forest.digest()))
+    parameters = ForestParameters.model_validate({name: grown[name] for name in ForestParameters().growth()})
+    try:
+        judged = judge_out_of_time(
+            crossed_features,
+            hashed_features.labels,
+            hashed_features.encoder,
+            parameters.model_copy(update={"n_trees": config.n_trees}),
+            strategy=grown["balancing"],  # type: ignore[arg-type]
+            min_rows=int(grown["min_rows"]),
+            seed=int(grown["balancing_seed"]),
+            share=config.share,
+            n_folds=config.folds,
+            max_rows=config.max_rows,
+            report=context.log.info,
+        )
+    except ValueError as fault:
+        raise dg.Failure(f"{fault}; share: 0 in out_of_time_evaluation's config does without") from fault
+    if judged.reason:
+        context.log.warning(f"{len(judged.folds)} of {config.folds} folds were judged: {judged.reason}")
+    return dg.MaterializeResult(
+        value=judged,
+        metadata={
+            "folds_judged": len(judged.folds),
+            "not_judged": judged.reason,
+            "folds": table(folds_table(judged)),
+        },
+    )
+
+
 @dg.asset(
     group_name=GROUP,
     kinds={"scikitlearn", "mlflow"},
@@ -240,6 +306,13 @@ def price_estimator(
                 "Predicted probabilities match observed frequencies: the calibration error is within the gate.",
             ),
         )
+    ]
+    + [
+        dg.AssetCheckSpec(
+            "holds_out_of_time",
+            asset="model_evaluation",
+            description="On listings newer than all that was learned from, macro-F1 is not far below the holdout's.",
+        )
     ],
 )
 @retried
@@ -250,29 +323,33 @@ def model_evaluation(
     price_estimator: PriceEstimator,
     hashed_features: EncodedListings,
     crossed_features: DataFrame,
+    out_of_time_evaluation: OutOfTime,
     tracking: MlflowTracking,
     compute: Compute,
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """How well the forest does on listings it has never seen, and whether it may go on to the registry."""
+    import numpy as np
+
     from housing_assets.training.report import EvaluationReport
 
     run_id = tracking.run_tagged(FOREST_TAG, price_forest.digest())
     with compute.open() as engine:
         report = EvaluationReport.of(price_forest, hashed_features, crossed_features, price_estimator, engine)
         computed = engine.account()
-    metrics = report.metrics
+    holdout_counts = np.bincount(hashed_features.y_holdout, minlength=len(hashed_features.labels.categories))
+    metrics = {**report.metrics, **out_of_time_evaluation.metrics(holdout_counts)}
     context.log.info(f"macro-F1 {metrics['macro_f1']:.4f}, ROC-AUC {metrics['roc_auc_ovr']:.4f}")
     tracking.log(run_id, metrics=metrics)
     for name, png in report.pictures.items():
         tracking.log_picture(run_id, name, png)
-    lowest_recall = min(value for name, value in metrics.items() if name.startswith("recall_"))
+    lowest_recall = min(value for name, value in report.metrics.items() if name.startswith("recall_"))
     gates = [
         _gate("macro_f1_high_enough", metrics["macro_f1"], config.min_macro_f1),
         _gate("every_recall_high_enough", lowest_recall, config.min_recall),
         _gate("calibrated", -metrics["calibration_error"], -config.max_calibration_error),
     ]
     return dg.MaterializeResult(
-        value=replace(report, passed=all(gate.passed for gate in gates)),
+        value=replace(report, metrics=metrics, passed=all(gate.passed for gate in gates)),
         metadata={
             **metrics,
             "price_kind": hashed_features.labels.price_kind,
@@ -281,7 +358,23 @@ def model_evaluation(
             **({"valued_segments": table(report.valued_segments)} if len(report.valued_segments) else {}),
             **computed,
         },
-        check_results=gates,
+        check_results=[*gates, _time_check(metrics, out_of_time_evaluation.reason, config.max_time_loss)],
+    )
+
+
+def _time_check(metrics: Mapping[str, float], reason: str, most: float) -> dg.AssetCheckResult:
+    """Return whether the out-of-time judgement is near the holdout's; it warns, and holds nothing up."""
+    name, newest = "holds_out_of_time", metrics.get("out_of_time_macro_f1_at_mix")
+    if newest is None:
+        return dg.AssetCheckResult(check_name=name, passed=True, description=f"not judged: {reason}")
+    loss = metrics["macro_f1"] - newest
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=loss <= most,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"macro-F1 {newest:.4f} out of time, {metrics['macro_f1']:.4f} on the holdout: at most {most:g} "
+        "below it wanted",
+        metadata={"value": loss, "threshold": most},
     )
 
 

@@ -206,6 +206,12 @@ def new_forest(parameters: ForestParameters) -> "RandomForestClassifier":
     )
 
 
+def grow_at_once(training: TrainingSet, parameters: ForestParameters) -> FlatForest:
+    """Return a forest that is grown without checkpoints: one that judges a configuration and is thrown away."""
+    forest = new_forest(parameters).fit(splittable(training.X), training.y, sample_weight=training.weights)
+    return flatten(forest, training.columns, training.n_columns)
+
+
 def splittable(X: "csr_matrix") -> "np.ndarray | csr_matrix":
     """Return the rows in the form that scikit-learn splits fastest: dense where it fits, else CSC; float32."""
     if X.shape[0] * X.shape[1] * 4 <= DENSE_BYTES:

@@ -147,8 +147,7 @@ def compare_strategies(
 
     Everything that is learned is learned from the other folds: the scores, the offered columns, the forest.
     """
-    from housing_assets.training.flattening import flatten
-    from housing_assets.training.forest import new_forest, splittable
+    from housing_assets.training.forest import grow_at_once
 
     market, n_classes = encoder.market, len(labels.categories)
     groups, indices, amounts = (
@@ -172,11 +171,8 @@ def compare_strategies(
                 min_rows=min_rows,
                 seed=seed,
             )
-            forest = new_forest(parameters).fit(splittable(training.X), training.y, sample_weight=training.weights)
-            flat = flatten(forest, training.columns, training.n_columns)
-            score = float(
-                macro_f1(count_confusion(indices[judge], flat.predict_proba(judged).argmax(axis=1), n_classes))
-            )
+            predicted = grow_at_once(training, parameters).predict_proba(judged).argmax(axis=1)
+            score = float(macro_f1(count_confusion(indices[judge], predicted, n_classes)))
             scores[strategy].append(score)
             report(f"fold {number}/{N_FOLDS}, {strategy}: macro-F1 {score:.4f}")
     return scores

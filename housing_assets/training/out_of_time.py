@@ -1,0 +1,267 @@
+"""Out-of-time judgement: a forest grown on older listings and judged on the newest ones.
+
+The holdout is drawn from all months, so that a forest which is judged on it has seen the market of its day. What a
+version will be asked about lies ahead of all that it has seen; here that is played through, with everything that is
+learned (scores, offered columns, forest) learned from listings of before. Several cuts one after the other are
+rolling-origin folds (Tashman 2000).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+
+from housing_assets.confusion import count_confusion, macro_f1
+from housing_assets.features.clock import market_clock
+from housing_assets.features.encoder import ListingEncoder
+from housing_assets.features.split import group_keys, label_rows, log_prices
+from housing_assets.inference.encoder import FittedEncoder
+from housing_assets.inference.labels import LabelScheme
+from housing_assets.training.balancing import SMOTE_NEIGHBOURS
+from housing_assets.training.evaluation import evaluate
+from housing_assets.training.forest import grow_at_once
+from housing_assets.training.parameters import ForestParameters, Strategy
+from housing_assets.training.strategies import balance
+from housing_assets.training.time_folds import TimeFold, time_folds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE = "out_of_time.json"
+
+FEWEST_JUDGED = 200
+"""Newest listings to judge by; fewer say nothing of a few points of macro-F1."""
+
+MAX_ROWS = 50_000
+"""Older listings that are learned from by default: as many as are grown on within a minute."""
+
+SHOWN = ("macro_f1", "accuracy", "roc_auc_ovr", "log_loss", "calibration_error")
+"""Metrics of the newest fold that stand beside the holdout's; the folds' table has the others, too."""
+
+PREFIX, ROLLING = "out_of_time_", "rolling_origin_"
+"""Of the names of metrics: of the newest fold, and of all of them."""
+
+
+@dataclass(frozen=True)
+class FoldJudgement:
+    """What one fold says.
+
+    Attributes
+    ----------
+    first_day, last_day : str
+        Of the judged listings.
+    learned_rows, judged_rows : int
+    metrics : dict of str to float
+        See ``evaluation.evaluate``.
+    confusion : list of list of int
+        Judged listings by true and by predicted category.
+    """
+
+    first_day: str
+    last_day: str
+    learned_rows: int
+    judged_rows: int
+    metrics: dict[str, float]
+    confusion: list[list[int]]
+
+
+@dataclass(frozen=True)
+class OutOfTime:
+    """What the newest listings say of a forest that was grown on older ones.
+
+    Attributes
+    ----------
+    folds : tuple of FoldJudgement
+        The newest first; none where it cannot be judged.
+    reason : str
+        Why there are no folds, or not as many as were wanted; empty if there are.
+    """
+
+    folds: tuple[FoldJudgement, ...]
+    reason: str = ""
+
+    def metrics(self, holdout_counts: np.ndarray) -> dict[str, float]:
+        """Return the metrics that stand beside those of the holdout; none where it was not judged.
+
+        Parameters
+        ----------
+        holdout_counts : ndarray of shape (n_categories,)
+            Held-out listings of each category.
+
+        Returns
+        -------
+        metrics : dict of str to float
+            ``SHOWN`` with the prefix ``out_of_time_``; ``out_of_time_rows``;
+            ``out_of_time_macro_f1_at_mix``, the macro-F1 if categories were as common as on the holdout, which alone
+            compares with the holdout's; with several folds ``rolling_origin_macro_f1_mean``, ``_std`` and ``_lowest``,
+            at that mix, too.
+        """
+        if not self.folds:
+            return {}
+        newest = self.folds[0]
+        at_mix = [macro_f1_at_mix(np.array(fold.confusion), holdout_counts) for fold in self.folds]
+        metrics = {
+            **{f"{PREFIX}{name}": newest.metrics[name] for name in SHOWN if name in newest.metrics},
+            f"{PREFIX}rows": float(newest.judged_rows),
+            f"{PREFIX}macro_f1_at_mix": at_mix[0],
+        }
+        if len(self.folds) > 1:
+            metrics[f"{ROLLING}macro_f1_mean"] = float(np.mean(at_mix))
+            metrics[f"{ROLLING}macro_f1_std"] = float(np.std(at_mix, ddof=1))
+            metrics[f"{ROLLING}macro_f1_lowest"] = float(np.min(at_mix))
+        return metrics
+
+    def save(self, folder: Path) -> None:
+        """Write ``out_of_time.json`` to a folder."""
+        (folder / FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        stored = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return cls(tuple(FoldJudgement(**fold) for fold in stored["folds"]), stored["reason"])
+
+
+def macro_f1_at_mix(confusion: np.ndarray, counts: np.ndarray) -> float:
+    """Return the macro-F1 that a confusion would have if its categories were as common as others are.
+
+    Parameters
+    ----------
+    confusion : ndarray of shape (n_categories, n_categories)
+        As ``count_confusion`` returns it; each category has rows.
+    counts : ndarray of shape (n_categories,)
+        Rows of each category in the other mix.
+    """
+    return float(macro_f1(confusion * (counts / confusion.sum(axis=1))[:, None]))
+
+
+def folds_table(judged: OutOfTime) -> "pd.DataFrame":
+    """Return a row for each fold: its days, its rows, and its metrics."""
+    import pandas as pd
+
+    told = ("first_day", "last_day", "learned_rows", "judged_rows")
+    return pd.DataFrame([{name: getattr(fold, name) for name in told} | fold.metrics for fold in judged.folds])
+
+
+def judge_out_of_time(
+    crossed: "pd.DataFrame",
+    labels: LabelScheme,
+    encoder: FittedEncoder,
+    parameters: ForestParameters,
+    *,
+    strategy: Strategy,
+    min_rows: int,
+    seed: int,
+    share: float,
+    n_folds: int = 1,
+    max_rows: int = MAX_ROWS,
+    report: Callable[[str], None] = lambda line: None,
+) -> OutOfTime:
+    """Grow a forest on older listings and judge it on the newest, held out or not.
+
+    Parameters
+    ----------
+    crossed : DataFrame of shape (n_rows, n_values)
+        All listings.
+    labels : LabelScheme
+        Its bands are kept: of a later month, "high" still means the same amount.
+    encoder : FittedEncoder
+        With whose parameters another is fitted.
+    parameters : ForestParameters
+    strategy : str
+        By which classes are balanced; see ``balance``.
+    min_rows, seed : int
+        As for ``balance``.
+    share : float
+        Of the dated listings that are judged, the newest; 0 judges none.
+    n_folds : int
+        Rolling-origin folds.
+    max_rows : int
+        Older listings that are learned from at most, the newest of them.
+    report : callable
+        Called after each fold.
+    """
+    if not share:
+        return OutOfTime((), "it is switched off")
+    market = encoder.market
+    clock = market_clock(market, crossed)
+    if not clock:
+        return OutOfTime((), f"{market.name} has no clock, or no listing has a date")
+    days = crossed[clock].to_numpy().astype("datetime64[D]")
+    listings = _Listings(
+        crossed, label_rows(market, labels, crossed), log_prices(market, labels, crossed), group_keys(market, crossed)
+    )
+    folds = time_folds(days, share, n_folds)
+    reason = "" if len(folds) == n_folds else f"the dates of {clock} allow for {len(folds)} of {n_folds} folds"
+    judged: list[FoldJudgement] = []
+    for number, fold in enumerate(folds, 1):
+        # A home that is judged teaches nothing of itself.
+        learn = fold.learn & ~np.isin(listings.groups, listings.groups[fold.judge])
+        learn = _newest(learn, days, max_rows)
+        fault = _lacking(labels, encoder, listings.rows(learn), listings.rows(fold.judge))
+        if fault:
+            reason = f"from {fold.first_day} on {fault}"
+            break
+        learner = ListingEncoder.like(encoder)
+        older, newer = listings.rows(learn), listings.rows(fold.judge)
+        X = learner.fit_transform(older.crossed, older.indices, older.amounts, older.groups)
+        training = balance(
+            X, older.indices, older.crossed, learner.fitted_, strategy=strategy, min_rows=min_rows, seed=seed
+        )
+        probabilities = grow_at_once(training, parameters).predict_proba(learner.transform(newer.crossed))
+        judged.append(_judgement(fold, len(older.indices), newer.indices, probabilities, labels))
+        report(
+            f"fold {number}/{len(folds)}, {judged[-1].judged_rows:,} listings of {fold.first_day} to {fold.last_day}: "
+            f"macro-F1 {judged[-1].metrics['macro_f1']:.4f}"
+        )
+    return OutOfTime(tuple(judged), reason)
+
+
+class _Listings(NamedTuple):
+    """Crossed listings with their categories, ``log_prices`` and groups."""
+
+    crossed: "pd.DataFrame"
+    indices: np.ndarray
+    amounts: np.ndarray | None
+    groups: np.ndarray
+
+    def rows(self, chosen: np.ndarray) -> "_Listings":
+        amounts = None if self.amounts is None else self.amounts[chosen]
+        return _Listings(self.crossed[chosen], self.indices[chosen], amounts, self.groups[chosen])
+
+
+def _newest(chosen: np.ndarray, days: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return the mask of the chosen rows, of more than ``n_rows`` that of the newest."""
+    positions = np.flatnonzero(chosen)
+    kept = positions[np.argsort(days[positions], kind="stable")[-n_rows:]]
+    return np.isin(np.arange(len(chosen)), kept)
+
+
+def _lacking(labels: LabelScheme, encoder: FittedEncoder, older: _Listings, newer: _Listings) -> str:
+    """Return what a fold has too little of to be judged, empty if nothing."""
+    if len(newer.indices) < FEWEST_JUDGED:
+        return f"there are {len(newer.indices):,} listings, {FEWEST_JUDGED} are needed"
+    fewest = max(int(encoder.parameters["n_folds"]), SMOTE_NEIGHBOURS + 1)
+    for index, category in enumerate(labels.categories):
+        if not (newer.indices == index).any():
+            return f"no listing is {category!r}"
+        homes = len(np.unique(older.groups[older.indices == index]))
+        if homes < fewest:
+            return f"{homes} older homes are {category!r}, {fewest} are needed"
+    return ""
+
+
+def _judgement(
+    fold: TimeFold, learned_rows: int, truth: np.ndarray, probabilities: np.ndarray, labels: LabelScheme
+) -> FoldJudgement:
+    return FoldJudgement(
+        first_day=str(fold.first_day),
+        last_day=str(fold.last_day),
+        learned_rows=learned_rows,
+        judged_rows=len(truth),
+        metrics=evaluate(truth, probabilities, labels.categories),
+        confusion=count_confusion(truth, probabilities.argmax(axis=1), len(labels.categories)).tolist(),
+    )
