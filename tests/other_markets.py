@@ -12,6 +12,7 @@ from housing_assets.inference.declaration import (
     Column,
     Grid,
     LinearNumber,
+    LocalKernel,
     PriceBands,
     Quotient,
     Role,
@@ -57,6 +58,23 @@ PARCELS = Market(
     fallback=("zip_code", "living_250"),
 )
 """Prices in five bands, sales of one parcel by its number, places by coordinates."""
+
+
+LOCAL_PARCELS = replace(
+    PARCELS,
+    name="local_parcels",
+    local=LocalKernel(
+        block="zip_code",
+        numbers=(
+            LinearNumber("living_sqft", log=True),
+            LinearNumber("renovated_in"),
+            LinearNumber("sqft_per_bedroom"),
+            LinearNumber("sold_on"),
+        ),
+        texts=("view", "bedroom_count"),
+    ),
+)
+"""The same with local scores."""
 
 
 def graded(*grades: str) -> Market:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from housing_assets.features.encoder import ListingEncoder
-from housing_assets.features.split import HELD_OUT, group_keys, label_rows, log_prices
+from housing_assets.features.encoder import ListingEncoder, expect_log_prices
+from housing_assets.features.split import HELD_OUT, amounts, group_keys, label_rows, log_prices
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
@@ -34,6 +34,9 @@ class EncodedListings:
     encoder : FittedEncoder
         Fitted on the training rows.
     labels : LabelScheme
+    local_log_prices_train, local_log_prices_holdout : ndarray of shape (n_rows,), float64, or None
+        Natural log of the price that the likest homes of its block let expect of each row: of a training row without it
+        and its copies. None where the market has no price, or declares no kernel.
     """
 
     X_train: "csr_matrix"
@@ -43,6 +46,8 @@ class EncodedListings:
     y_holdout: np.ndarray
     encoder: FittedEncoder
     labels: LabelScheme
+    local_log_prices_train: np.ndarray | None = None
+    local_log_prices_holdout: np.ndarray | None = None
 
     @classmethod
     def encode(cls, crossed: "pd.DataFrame", labels: LabelScheme, encoder: ListingEncoder) -> Self:
@@ -65,7 +70,8 @@ class EncodedListings:
         _require_declared(market, crossed)
         holdout = crossed[HELD_OUT].to_numpy()
         train = ~holdout
-        indices, amounts = label_rows(market, labels, crossed), log_prices(market, labels, crossed)
+        indices = label_rows(market, labels, crossed)
+        clipped, logs = log_prices(market, labels, crossed), amounts(market, crossed)
         groups = group_keys(market, crossed)[train]
         of_category = (groups[indices[train] == index] for index in range(len(labels.categories)))
         counts = np.array([len(np.unique(homes)) for homes in of_category])
@@ -81,7 +87,11 @@ class EncodedListings:
                 f"{labels.categories[int(judged.argmin())]!r} has no held-out listings to judge a forest by: bring more"
             )
         X_train = encoder.fit_transform(
-            crossed[train], indices[train], None if amounts is None else amounts[train], groups
+            crossed[train],
+            indices[train],
+            None if clipped is None else clipped[train],
+            groups,
+            None if logs is None else logs[train],
         )
         return cls(
             X_train=X_train,
@@ -91,6 +101,8 @@ class EncodedListings:
             y_holdout=indices[holdout],
             encoder=encoder.fitted_,
             labels=labels,
+            local_log_prices_train=encoder.log_prices_left_out_,
+            local_log_prices_holdout=expect_log_prices(encoder.fitted_, crossed[holdout]),
         )
 
     def columns_fingerprint(self) -> str:
@@ -103,7 +115,14 @@ class EncodedListings:
 
         save_npz(folder / "train.npz", self.X_train, compressed=False)
         save_npz(folder / "holdout.npz", self.X_holdout, compressed=False)
-        np.savez(folder / "rows.npz", train=self.y_train, holdout=self.y_holdout, groups=self.groups_train)
+        np.savez(
+            folder / "rows.npz",
+            train=self.y_train,
+            holdout=self.y_holdout,
+            groups=self.groups_train,
+            local_train=_or_empty(self.local_log_prices_train),
+            local_holdout=_or_empty(self.local_log_prices_holdout),
+        )
         (folder / MARKET).write_text(self.encoder.market.to_json(), encoding="utf-8")
         (folder / ENCODER).write_text(self.encoder.to_json(), encoding="utf-8")
         self.labels.save(folder)
@@ -123,7 +142,17 @@ class EncodedListings:
                 y_holdout=rows["holdout"],
                 encoder=FittedEncoder.from_json((folder / ENCODER).read_text(encoding="utf-8"), market),
                 labels=LabelScheme.load(folder),
+                local_log_prices_train=_or_none(rows["local_train"]),
+                local_log_prices_holdout=_or_none(rows["local_holdout"]),
             )
+
+
+def _or_empty(prices: np.ndarray | None) -> np.ndarray:
+    return np.zeros(0) if prices is None else prices
+
+
+def _or_none(prices: np.ndarray) -> np.ndarray | None:
+    return prices if len(prices) else None
 
 
 def _require_declared(market: Market, crossed: "pd.DataFrame") -> None:

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from housing_assets.features.folds import grouped_folds
-from housing_assets.features.score_learning import learn_scores
+from housing_assets.features.local_score_learning import Learned, learn_local_scores
+from housing_assets.features.score_learning import LOG_PRICE_SCALE, learn_scores
+from housing_assets.features.split import group_keys
+from housing_assets.inference.declaration import Role
 from housing_assets.inference.encoder import EPOCH_YEAR, MAX_ENCODED, FittedEncoder
 from housing_assets.inference.hashing import N_BUCKETS, bucket, bucket_keys, hash_texts, hash_token, token
+from housing_assets.inference.local_scores import NO_TEXT, LocalInputs
 from housing_assets.inference.market import Market
 from housing_assets.inference.scores import LinearScores, score_names
 from housing_assets.shards import split_frame
@@ -43,6 +47,9 @@ class ListingEncoder:
     ----------
     fitted_ : FittedEncoder
         Learned by ``fit``.
+    log_prices_left_out_ : ndarray of shape (n_rows,), float64, or None
+        Learned by ``fit_transform``: the log price that the likest homes let expect of each training row, without it
+        and its copies. None where no amounts were given, or the market declares no kernel.
 
     Examples
     --------
@@ -52,6 +59,7 @@ class ListingEncoder:
     """
 
     fitted_: FittedEncoder
+    log_prices_left_out_: np.ndarray | None
 
     def __init__(
         self,
@@ -78,7 +86,13 @@ class ListingEncoder:
         """Return what the encoder was made with beside the market, by the names of ``__init__``."""
         return {name: getattr(self, name) for name in ("n_buckets", "n_folds", "inverse_penalty", "seed")}
 
-    def fit(self, crossed: "pd.DataFrame", labels: np.ndarray, log_prices: np.ndarray | None) -> Self:
+    def fit(
+        self,
+        crossed: "pd.DataFrame",
+        labels: np.ndarray,
+        log_prices: np.ndarray | None,
+        amounts: np.ndarray | None = None,
+    ) -> Self:
         """Learn the scores from training rows.
 
         Parameters
@@ -88,12 +102,21 @@ class ListingEncoder:
             Index of each row's category.
         log_prices : ndarray of shape (n_rows,) or None
             ``LabelScheme.log_prices``; None where rows have classes.
+        amounts : ndarray of shape (n_rows,), float64, optional
+            Natural logs of the prices, NaN where a price tells its category but no amount.
         """
-        self._fit(crossed, hash_frame(self.market, crossed, self.n_buckets, self.engine), labels, log_prices)
+        hashed = hash_frame(self.market, crossed, self.n_buckets, self.engine)
+        groups = None if self.market.local is None else group_keys(self.market, crossed)
+        self._fit(crossed, hashed, labels, log_prices, amounts, groups)
         return self
 
     def fit_transform(
-        self, crossed: "pd.DataFrame", labels: np.ndarray, log_prices: np.ndarray | None, groups: np.ndarray
+        self,
+        crossed: "pd.DataFrame",
+        labels: np.ndarray,
+        log_prices: np.ndarray | None,
+        groups: np.ndarray,
+        amounts: np.ndarray | None = None,
     ) -> "csr_matrix":
         """Fit, and return the training rows with scores that were learned without them.
 
@@ -106,26 +129,59 @@ class ListingEncoder:
         log_prices : ndarray of shape (n_rows,) or None
         groups : ndarray of shape (n_rows,)
             Copies of one home share a group, and a fold.
+        amounts : ndarray of shape (n_rows,), float64, optional
+            As for ``fit``.
         """
         hashed = hash_frame(self.market, crossed, self.n_buckets, self.engine)
         numbers = linear_numbers(self.market, crossed)
-        self._fit(crossed, hashed, labels, log_prices)
+        learned = self._fit(crossed, hashed, labels, log_prices, amounts, groups)
+        self.log_prices_left_out_ = None if learned is None or amounts is None else learned.left_out[:, -1]
         scores = np.zeros((len(labels), len(score_names(self.market))), dtype=np.float32)
         for learn, apply in grouped_folds(labels, groups, self.n_folds, self.seed):
             of_fold = None if log_prices is None else log_prices[learn]
-            learned = self._learn(hashed[learn], labels[learn], of_fold, numbers[learn])
-            scores[apply] = learned.score(hashed[apply], numbers[apply])
-        return _stack(self.market, crossed, scores, hashed)
+            fold_scores = self._learn(hashed[learn], labels[learn], of_fold, numbers[learn])
+            scores[apply] = fold_scores.score(hashed[apply], numbers[apply])
+        return _stack(self.fitted_, crossed, scores, None if learned is None else learned.left_out, hashed)
 
     def transform(self, crossed: "pd.DataFrame") -> "csr_matrix":
         """Return the encoded rows; see ``encode_frame``."""
         return encode_frame(self.fitted_, crossed, self.engine)
 
     def _fit(
-        self, crossed: "pd.DataFrame", hashed: "csr_matrix", labels: np.ndarray, log_prices: np.ndarray | None
-    ) -> None:
+        self,
+        crossed: "pd.DataFrame",
+        hashed: "csr_matrix",
+        labels: np.ndarray,
+        log_prices: np.ndarray | None,
+        amounts: np.ndarray | None,
+        groups: np.ndarray | None,
+    ) -> Learned | None:
         scores = self._learn(hashed, labels, log_prices, linear_numbers(self.market, crossed))
-        self.fitted_ = FittedEncoder(self.market, self.parameters(), scores, _known_tokens(self.market, crossed))
+        learned = None if groups is None else self._learn_local(crossed, labels, log_prices, amounts, groups)
+        known, local = _known_tokens(self.market, crossed), None if learned is None else learned.scores
+        self.fitted_ = FittedEncoder(self.market, self.parameters(), scores, known, local)
+        return learned
+
+    def _learn_local(
+        self,
+        crossed: "pd.DataFrame",
+        labels: np.ndarray,
+        log_prices: np.ndarray | None,
+        amounts: np.ndarray | None,
+        groups: np.ndarray,
+    ) -> Learned | None:
+        kernel = self.market.local
+        if kernel is None:
+            return None
+        if log_prices is None:
+            asked = [labels == category for category in range(len(self.market.categories))]
+        else:
+            asked = [labels > edge for edge in range(len(self.market.categories) - 1)]
+            asked += [log_prices / LOG_PRICE_SCALE, *([] if amounts is None else [amounts])]
+        days = {value.name for value in self.market.values(Role.CLOCK)}
+        sloped = np.array([number.of not in days for number in kernel.numbers], dtype=np.int64)
+        targets = np.column_stack(asked).astype(np.float64)
+        return learn_local_scores(local_inputs(self.market, crossed), targets, groups, sloped, self.seed)
 
     def _learn(
         self, hashed: "csr_matrix", labels: np.ndarray, log_prices: np.ndarray | None, numbers: np.ndarray
@@ -143,18 +199,33 @@ class ListingEncoder:
 
 def encode_frame(encoder: FittedEncoder, crossed: "pd.DataFrame", engine: Engine = LOCAL) -> "csr_matrix":
     """Return crossed listings encoded: csr_matrix of shape (n_rows, n_columns), float32, sorted indices."""
-    numbers = (
-        *(name for name, _, _ in encoder.market.encoded_numbers),
-        *(number.of for number in encoder.market.linear),
-    )
-    read = crossed[list(dict.fromkeys((*numbers, *encoder.market.encoded_texts)))]
+    read = crossed[list(_names_read(encoder.market))]
     return _join(list(engine.map_shards(partial(_encode_shard, encoder), split_frame(read, engine))))
+
+
+def expect_log_prices(encoder: FittedEncoder, crossed: "pd.DataFrame") -> np.ndarray | None:
+    """Return ``EncodedListing.log_price`` of crossed listings: float64 of shape (n_rows,), None where it is None."""
+    if encoder.local is None or not encoder.learned_amounts:
+        return None
+    return encoder.local.predict(local_inputs(encoder.market, crossed))[:, -1]
+
+
+def _names_read(market: Market) -> dict[str, None]:
+    kernel = market.local
+    numbers = (*market.linear, *(() if kernel is None else kernel.numbers))
+    names = (
+        *(name for name, _, _ in market.encoded_numbers),
+        *(number.of for number in numbers),
+        *market.encoded_texts,
+    )
+    return dict.fromkeys(names)
 
 
 def _encode_shard(encoder: FittedEncoder, crossed: "pd.DataFrame") -> "csr_matrix":
     hashed = _hash_shard(encoder.market, encoder.n_buckets, crossed)
     scores = encoder.scores.score(hashed, linear_numbers(encoder.market, crossed))
-    return _stack(encoder.market, crossed, scores, hashed)
+    local = None if encoder.local is None else encoder.local.predict(local_inputs(encoder.market, crossed))
+    return _stack(encoder, crossed, scores, local, hashed)
 
 
 def linear_numbers(market: Market, crossed: "pd.DataFrame") -> np.ndarray:
@@ -164,6 +235,28 @@ def linear_numbers(market: Market, crossed: "pd.DataFrame") -> np.ndarray:
         column = crossed[number.of].to_numpy(np.float64)
         numbers[:, position] = np.log1p(column) if number.log else column
     return numbers
+
+
+def local_inputs(market: Market, crossed: "pd.DataFrame") -> LocalInputs:
+    """Return what the market's kernel reads of crossed listings.
+
+    Raises
+    ------
+    ValueError
+        If the market declares no kernel.
+    """
+    kernel = market.local
+    if kernel is None:
+        raise ValueError(f"{market.name} declares no kernel")
+    numbers = np.empty((len(crossed), len(kernel.numbers)))
+    for position, number in enumerate(kernel.numbers):
+        column = _as_days(crossed[number.of])
+        numbers[:, position] = np.log1p(column) if number.log else column
+    texts = np.empty((len(crossed), 1 + len(kernel.texts)), dtype=np.int64)
+    for position, name in enumerate((kernel.block, *kernel.texts)):
+        coded = crossed[name].cat
+        texts[:, position] = np.append(hash_texts(name, coded.categories.tolist()), NO_TEXT)[coded.codes.to_numpy()]
+    return LocalInputs(texts[:, 0], numbers, texts[:, 1:])
 
 
 def hash_frame(market: Market, crossed: "pd.DataFrame", n_buckets: int, engine: Engine = LOCAL) -> "csr_matrix":
@@ -218,15 +311,26 @@ def common_tokens(encoder: FittedEncoder, crossed: "pd.DataFrame") -> dict[int, 
     return {column: named for column, (_, named) in commonest.items()}
 
 
-def _stack(market: Market, crossed: "pd.DataFrame", scores: np.ndarray, hashed: "csr_matrix") -> "csr_matrix":
+def _stack(
+    encoder: FittedEncoder,
+    crossed: "pd.DataFrame",
+    scores: np.ndarray,
+    local: np.ndarray | None,
+    hashed: "csr_matrix",
+) -> "csr_matrix":
+    """Return encoded rows; of the local scores' targets, those that have columns."""
     from scipy.sparse import csr_matrix, hstack
 
-    numbers = np.zeros((len(crossed), len(market.encoded_numbers)), dtype=np.float32)
-    for index, (name, minimum, scale) in enumerate(market.encoded_numbers):
+    encoded_numbers = encoder.market.encoded_numbers
+    numbers = np.zeros((len(crossed), len(encoded_numbers)), dtype=np.float32)
+    for index, (name, minimum, scale) in enumerate(encoded_numbers):
         column = _as_numbers(crossed[name])
         encoded = np.minimum(1.0 + np.maximum(column - minimum, 0.0) / scale, MAX_ENCODED)
         numbers[:, index] = np.where(np.isnan(column), 0.0, encoded)
-    return hstack([csr_matrix(numbers), csr_matrix(scores), hashed], format="csr", dtype=np.float32)
+    blocks = [csr_matrix(numbers), csr_matrix(scores)]
+    if local is not None:
+        blocks.append(csr_matrix(local[:, : len(encoder.local_names)].astype(np.float32)))
+    return hstack([*blocks, hashed], format="csr", dtype=np.float32)
 
 
 def _known_tokens(market: Market, crossed: "pd.DataFrame") -> frozenset[int]:
@@ -244,3 +348,11 @@ def _as_numbers(column: "pd.Series") -> np.ndarray:
     months = column.to_numpy().astype("datetime64[M]")
     epoch = np.datetime64(f"{EPOCH_YEAR}-01", "M")
     return np.where(np.isnat(months), np.nan, (months - epoch).astype(np.float64))
+
+
+def _as_days(column: "pd.Series") -> np.ndarray:
+    if column.dtype.kind != "M":
+        return column.to_numpy(np.float64)
+    days = column.to_numpy().astype("datetime64[D]")
+    epoch = np.datetime64(f"{EPOCH_YEAR}-01-01", "D")
+    return np.where(np.isnat(days), np.nan, (days - epoch).astype(np.float64))

@@ -128,6 +128,11 @@ def log_prices(market: Market, labels: LabelScheme, listings: "pd.DataFrame") ->
     return labels.log_prices(_targets(market, listings)) if market.has_price else None
 
 
+def amounts(market: Market, listings: "pd.DataFrame") -> np.ndarray | None:
+    """Return natural logs of the listings' prices, float64, None where the market has no price."""
+    return np.log(_targets(market, listings)) if market.has_price else None
+
+
 def _targets(market: Market, listings: "pd.DataFrame") -> np.ndarray:
     targets = listings[market.target_value.name]
     return targets.to_numpy() if market.has_price else targets.astype(object).to_numpy()

@@ -1,5 +1,6 @@
 """Whether the parts of a market's declaration fit together; what contradicts itself is refused when it is declared."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from housing_assets.inference.cells import read_text
@@ -58,19 +59,37 @@ def require_coherence(market: "Market") -> None:
             raise DeclarationError(f"linear takes the log of {number.of}: expected a minimum of at least 0")
     for quotient in market.quotients:
         require_known(f"the quotient {quotient.name}", [quotient.dividend, quotient.divisor], numbers)
+    _require_kernel(market, lowest)
     texts = [*(value.name for value in market.values(*TEXTS)), *(bin_.name for bin_ in market.bins)]
     texts += [grid.name for grid in market.grids]
     for names in market.crosses:
         if len(names) < 2:
             raise DeclarationError(f"the cross {names!r} has {len(names)} part: expected two or more")
         require_known(f"the cross {SEPARATOR.join(names)}", names, texts)
-    for what, names in (("segments", market.segments), ("fallback", market.fallback)):
+    kernel_texts = () if market.local is None else (market.local.block, *market.local.texts)
+    told_apart = (("segments", market.segments), ("fallback", market.fallback), ("the local kernel", kernel_texts))
+    for what, names in told_apart:
         require_known(what, names, texts)
         personal = sorted(market.personal_names.intersection(names))
         if personal:
             raise DeclarationError(
                 f"{what} names {personal[0]!r}, which is personal: its values would be stored with the model"
             )
+
+
+def _require_kernel(market: "Market", lowest: Mapping[str, float]) -> None:
+    if market.local is None:
+        return
+    days = [value.name for value in market.values(Role.CLOCK)]
+    known = [*lowest, *(quotient.name for quotient in market.quotients), *days]
+    for number in market.local.numbers:
+        require_known("the local kernel", [number.of], known)
+        if number.of in market.personal_names:
+            raise DeclarationError(
+                f"the local kernel names {number.of!r}, which is personal: its values would be stored with the model"
+            )
+        if number.log and not lowest.get(number.of, -1.0 if number.of in days else 0.0) >= 0:
+            raise DeclarationError(f"the local kernel takes the log of {number.of}: expected a minimum of at least 0")
 
 
 def _require_different_names(market: "Market") -> None:
@@ -83,6 +102,8 @@ def _require_different_names(market: "Market") -> None:
         "values, bins, grids and quotients": columns_made,
         "crosses": [SEPARATOR.join(names) for names in market.crosses],
         "linear": [number.of for number in market.linear],
+        "numbers of the local kernel": [] if market.local is None else [number.of for number in market.local.numbers],
+        "texts of the local kernel": [] if market.local is None else list(market.local.texts),
     }
     for what, names in declared.items():
         twice = sorted({name for name in names if names.count(name) > 1})

@@ -268,6 +268,33 @@ class LinearNumber:
         return math.log1p(number) if self.log else number
 
 
+@dataclass(frozen=True, slots=True)
+class LocalKernel:
+    """Which values tell how alike two homes of one block are: the local scores learn from the likest.
+
+    How much each of them counts is learned. None of them may be personal: a model remembers those of its training rows.
+
+    Parameters
+    ----------
+    block : str
+        A text, bin or grid. Homes of different blocks teach each other nothing but what all homes have in common.
+    numbers : tuple of LinearNumber
+        Numbers, quotients, or days; ``log`` for sizes.
+    texts : tuple of str
+        Texts, bins or grids that are the same or differ.
+    """
+
+    block: str
+    numbers: tuple[LinearNumber, ...]
+    texts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "numbers", tuple(self.numbers))
+        object.__setattr__(self, "texts", tuple(self.texts))
+        if not self.numbers:
+            raise DeclarationError(f"numbers of the local kernel by {self.block!r} are none: expected one at least")
+
+
 KM_PER_DEGREE = 111.195
 """Kilometres to a degree of latitude, on a sphere of the Earth's mean radius, 6,371.0 km (IUGG)."""
 

@@ -1,8 +1,8 @@
 """The fitted encoder: what turns one listing into the forest's columns.
 
-Columns of the encoded matrix, in order: declared numbers and quotients, linear scores, hashed tokens. It is sparse: 0
-is "missing" for a number, and every present number is at least 1. ``features/encoder.py`` fits it, and applies the same
-tables to frames.
+Columns of the encoded matrix, in order: declared numbers and quotients, linear scores, local scores where the market
+declares a kernel, hashed tokens. It is sparse: 0 is "missing" for a number, and every present number is at least 1.
+``features/encoder.py`` fits it, and applies the same tables to frames.
 """
 
 import json
@@ -15,11 +15,16 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from housing_assets.inference.declaration import LocalKernel
 from housing_assets.inference.hashing import hash_token, token
+from housing_assets.inference.local_scores import NO_TEXT, LocalInputs, LocalScores, local_score_names
 from housing_assets.inference.market import MONTHS_PER_YEAR, Market
 from housing_assets.inference.scores import LinearScores, score_names
 
-FORMAT = 4
+FORMAT = 5
+WITHOUT_LOCAL_SCORES = 4
+"""Format of encoders from before there were local scores."""
+
 EPOCH_YEAR = 2000
 """Clocks are encoded as months since January of this year; older ads count as of then."""
 
@@ -37,11 +42,15 @@ class EncodedListing(NamedTuple):
     cells : ndarray of shape (n_filled,), float32
     unseen : tuple of str
         Names of the declared texts (a district, an address) that no training row had.
+    log_price : float or None
+        Natural log of the price that the likest homes of its block let expect, in the market's currency, without
+        bounds; None where the encoder has not learned amounts.
     """
 
     columns: np.ndarray
     cells: np.ndarray
     unseen: tuple[str, ...]
+    log_price: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +66,15 @@ class FittedEncoder:
     scores : LinearScores
     known : frozenset of int
         Hashes of the tokens of the declared texts that the training rows had.
+    local : LocalScores or None
+        None where the market declares no kernel.
     """
 
     market: Market
     parameters: Mapping[str, Any]
     scores: LinearScores
     known: frozenset[int]
+    local: LocalScores | None = None
 
     def encode(self, crossed: Mapping[str, Any]) -> EncodedListing:
         """Encode one crossed listing: equal to its row of ``features.encoder.encode_frame``."""
@@ -81,10 +93,25 @@ class FittedEncoder:
                     unseen.append(name)
         offsets = self.scores.offsets(self._linear_numbers(crossed))
         hashed_tokens = np.array(hashes, dtype=np.int64)
+        local, log_price = _NO_LOCAL_SCORES, None
+        if self.local is not None and self.market.local is not None:
+            targets = self.local.predict(_local_inputs(self.market.local, crossed))[0]
+            local = targets[: len(self.local_names)].astype(np.float32)
+            log_price = float(targets[-1]) if self.learned_amounts else None
         columns, cells = fill_row(
-            numbers, minimums, scales, MAX_ENCODED, hashed_tokens, self.scores.coefficients, offsets
+            numbers, minimums, scales, MAX_ENCODED, hashed_tokens, self.scores.coefficients, offsets, local
         )
-        return EncodedListing(columns, cells, tuple(unseen))
+        return EncodedListing(columns, cells, tuple(unseen), log_price)
+
+    @cached_property
+    def local_names(self) -> tuple[str, ...]:
+        """Names of the local scores' columns."""
+        return () if self.local is None else local_score_names(self.market)
+
+    @cached_property
+    def learned_amounts(self) -> bool:
+        """Whether the local scores' last target, beside those of the columns, is the natural log of the price."""
+        return self.local is not None and len(self.local.levels) > len(self.local_names)
 
     @property
     def n_buckets(self) -> int:
@@ -99,13 +126,13 @@ class FittedEncoder:
     @cached_property
     def first_bucket(self) -> int:
         """Column of the first bucket."""
-        return len(self.market.encoded_numbers) + len(score_names(self.market))
+        return len(self.market.encoded_numbers) + len(score_names(self.market)) + len(self.local_names)
 
     @property
     def column_names(self) -> list[str]:
         """Names of the encoded columns; a bucket is named by its number."""
         numbers = [name for name, _, _ in self.market.encoded_numbers]
-        return [*numbers, *score_names(self.market), *(f"bucket {i}" for i in range(self.n_buckets))]
+        return [*numbers, *score_names(self.market), *self.local_names, *(f"bucket {i}" for i in range(self.n_buckets))]
 
     def to_json(self) -> str:
         """Return the fitted encoder as JSON."""
@@ -116,6 +143,8 @@ class FittedEncoder:
             "scores": self.scores.to_dict(),
             "known_tokens": sorted(self.known),
         }
+        if self.local is not None:
+            stored["local_scores"] = self.local.to_dict()
         return json.dumps(stored, ensure_ascii=False)
 
     @classmethod
@@ -125,11 +154,13 @@ class FittedEncoder:
         Raises
         ------
         ValueError
-            If it was fitted for another declaration.
+            If it was fitted for another declaration, or is damaged.
         """
         stored = json.loads(text)
-        if stored["format"] != FORMAT:
-            raise ValueError(f"the encoder's format is {stored['format']}, this version reads {FORMAT}")
+        if stored["format"] not in (WITHOUT_LOCAL_SCORES, FORMAT):
+            raise ValueError(
+                f"the encoder's format is {stored['format']}, this version reads {WITHOUT_LOCAL_SCORES} and {FORMAT}"
+            )
         if stored["market"] != market.fingerprint:
             raise ValueError(f"the encoder was fitted for another declaration than that of {market.name}")
         scores = LinearScores.from_dict(stored["scores"])
@@ -138,7 +169,12 @@ class FittedEncoder:
         n_numbers = 0 if scores.numbers is None else len(scores.numbers.means)
         if n_numbers != len(market.linear):
             raise ValueError(f"the encoder weighs {n_numbers} numbers, the market declares {len(market.linear)}")
-        return cls(market, stored["parameters"], scores, frozenset(map(int, stored["known_tokens"])))
+        local = None
+        if "local_scores" in stored:
+            local = LocalScores.from_dict(stored["local_scores"], market)
+        elif market.local is not None:
+            raise ValueError(f"the encoder has no local scores, and {market.name} declares a kernel")
+        return cls(market, stored["parameters"], scores, frozenset(map(int, stored["known_tokens"])), local)
 
     @cached_property
     def _prefixes(self) -> tuple[tuple[str, str, bool], ...]:
@@ -160,6 +196,27 @@ class FittedEncoder:
             return None
         found = ((number, crossed.get(number.of)) for number in self.market.linear)
         return np.array([np.nan if value is None else number.value(value) for number, value in found])
+
+
+_NO_LOCAL_SCORES = np.zeros(0, dtype=np.float32)
+_EPOCH = date(EPOCH_YEAR, 1, 1).toordinal()
+
+
+def _local_inputs(kernel: LocalKernel, crossed: Mapping[str, Any]) -> LocalInputs:
+    """Return what the kernel reads of one listing; equal to its row of ``features.encoder.local_inputs``."""
+    numbers = np.empty((1, len(kernel.numbers)))
+    for position, number in enumerate(kernel.numbers):
+        value = crossed.get(number.of)
+        if isinstance(value, date):
+            value = float(value.toordinal() - _EPOCH)
+        numbers[0, position] = np.nan if value is None else number.value(value)
+    texts = [_hash_or_none(name, crossed.get(name)) for name in (kernel.block, *kernel.texts)]
+    hashes = np.array(texts, dtype=np.int64)
+    return LocalInputs(hashes[:1], numbers, hashes[None, 1:])
+
+
+def _hash_or_none(name: str, text: str | None) -> int:
+    return NO_TEXT if text is None else hash_token(token(name, text))
 
 
 def _as_number(value: float | date | None) -> float:

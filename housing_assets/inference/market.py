@@ -26,6 +26,7 @@ from housing_assets.inference.declaration import (
     DeclarationError,
     Grid,
     LinearNumber,
+    LocalKernel,
     PriceBands,
     PriceKind,
     Quotient,
@@ -64,6 +65,8 @@ class Market:
     linear : tuple of LinearNumber
         Numbers that the linear scores weigh beside the texts.
     quotients : tuple of Quotient
+    local : LocalKernel or None
+        What makes homes alike; None where there are no local scores.
     segments : tuple of str
         Texts by whose values an evaluation tells where the model errs.
     fallback : tuple of str
@@ -87,6 +90,7 @@ class Market:
     crosses: tuple[tuple[str, ...], ...] = ()
     linear: tuple[LinearNumber, ...] = ()
     quotients: tuple[Quotient, ...] = ()
+    local: LocalKernel | None = None
     segments: tuple[str, ...] = ()
     fallback: tuple[str, ...] = ()
     sample: str = ""
@@ -279,6 +283,7 @@ class Market:
             "crosses": [list(names) for names in self.crosses],
             "linear": [asdict(number) for number in self.linear],
             "quotients": [asdict(quotient) for quotient in self.quotients],
+            **({} if self.local is None else {"local": _kernel_to_dict(self.local)}),
             "segments": list(self.segments),
             "fallback": list(self.fallback),
         }
@@ -308,6 +313,7 @@ class Market:
                 crosses=tuple(tuple(names) for names in stored["crosses"]),
                 linear=tuple(LinearNumber(**one) for one in stored["linear"]),
                 quotients=tuple(Quotient(**one) for one in stored["quotients"]),
+                local=_kernel(stored["local"]) if "local" in stored else None,
                 segments=tuple(stored["segments"]),
                 fallback=tuple(stored["fallback"]),
             )
@@ -356,6 +362,15 @@ def _column(stored: Mapping[str, Any]) -> Column:
         values=tuple(Value(**value) for value in stored["values"]),
         required=bool(stored["required"]),
     )
+
+
+def _kernel_to_dict(kernel: LocalKernel) -> dict[str, Any]:
+    return {"block": kernel.block, "numbers": [asdict(one) for one in kernel.numbers], "texts": list(kernel.texts)}
+
+
+def _kernel(stored: Mapping[str, Any]) -> LocalKernel:
+    numbers = tuple(LinearNumber(**one) for one in stored["numbers"])
+    return LocalKernel(**{**stored, "numbers": numbers, "texts": tuple(stored["texts"])})
 
 
 def _target(stored: Mapping[str, Any]) -> PriceBands | Classes:

@@ -1,4 +1,4 @@
-"""The compiled loop that fills one listing's row: its numbers, the scores of its tokens, and the buckets of these."""
+"""The compiled loop that fills one listing's row: its numbers, its scores, and the buckets of its tokens."""
 
 import numpy as np
 from numba import njit
@@ -15,8 +15,9 @@ def fill_row(
     hashes: np.ndarray,
     coefficients: np.ndarray,
     offsets: np.ndarray,
+    local: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the filled columns of a row, int32, and their cells, float32: numbers, then scores, then buckets.
+    """Return the filled columns of a row, int32, and their cells, float32: numbers, scores, local scores, buckets.
 
     Buckets are counted as ``hashing.bucket`` says; those whose tokens cancel keep a 0.
 
@@ -31,9 +32,12 @@ def fill_row(
         In units of 1 / UNITS.
     offsets : ndarray of shape (n_scores,), float64
         What is added to the tokens' coefficients, in the same units.
+    local : ndarray of shape (n_local,), float32
+        Local scores.
     """
     n_buckets, n_scores = coefficients.shape
-    first_bucket = len(numbers) + n_scores
+    first_local = len(numbers) + n_scores
+    first_bucket = first_local + len(local)
     columns = np.empty(first_bucket + len(hashes), dtype=np.int32)
     cells = np.empty(len(columns), dtype=np.float32)
     scores = offsets.copy()
@@ -44,7 +48,10 @@ def fill_row(
             cells[filled] = min(1.0 + max(numbers[number] - minimums[number], 0.0) / scales[number], greatest)
             filled += 1
     first_score = filled
-    first_token = filled + n_scores
+    for score in range(len(local)):
+        columns[filled + n_scores + score] = first_local + score
+        cells[filled + n_scores + score] = local[score]
+    first_token = filled + n_scores + len(local)
     filled = first_token
     for hashed in hashes:
         bucket = abs(hashed) % n_buckets

@@ -1,6 +1,15 @@
 """Homes for sale in Istanbul, as scraped from ads: prices in Turkish lira, areas in square metres, texts in Turkish."""
 
-from housing_assets.inference.declaration import Bin, Column, PriceBands, Quotient, Role, Value
+from housing_assets.inference.declaration import (
+    Bin,
+    Column,
+    LinearNumber,
+    LocalKernel,
+    PriceBands,
+    Quotient,
+    Role,
+    Value,
+)
 from housing_assets.inference.market import Market
 from housing_assets.inference.rules import Breadcrumb, Day, Floor, Number, Rooms, Text, Years
 
@@ -120,6 +129,20 @@ MARKET = Market(
         ("district", "neighbourhood", "gross_exact", "room_count"),
         ("district", "neighbourhood", "floor_location"),
         ("district", "neighbourhood", "dues_exact"),
+    ),
+    # Of an address, what is not said by these is personal, and no more of it helps.
+    local=LocalKernel(
+        block="district",
+        numbers=(
+            LinearNumber("gross_m2", log=True),
+            LinearNumber("net_share"),
+            LinearNumber("building_age"),
+            LinearNumber("rooms"),
+            LinearNumber("floor"),
+            LinearNumber("dues", log=True),
+            LinearNumber("created_on"),
+        ),
+        texts=("neighbourhood", "property_kind", "heating_type", "floor_location"),
     ),
     segments=("district", "property_kind"),
     fallback=("district", "gross_5"),

@@ -5,6 +5,7 @@ They have no declaration of their market, and do not name their categories: the 
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def read_former(folder: Path, market: Market) -> ModelArtifact:
     """
     manifest = _read_manifest(folder)
     try:
-        return _read_parts(folder, market, manifest["provenance"])
+        return _read_parts(folder, replace(market, local=None), manifest["provenance"])  # there were no local scores
     except (ValueError, KeyError, TypeError, IndexError) as fault:
         raise ArtifactRefused(f"{folder}: {fault}") from fault
 

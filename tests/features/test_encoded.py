@@ -67,7 +67,10 @@ def test_encoded_listings_survive_a_folder(both: tuple[pd.DataFrame, EncodedList
     again = EncodedListings.load(tmp_path)
     assert same(again.X_train, encoded.X_train)
     assert same(again.X_holdout, encoded.X_holdout)
-    for name in ("y_train", "y_holdout", "groups_train"):
+    names = ["y_train", "y_holdout", "groups_train"]
+    local = ["local_log_prices_train", "local_log_prices_holdout"]
+    assert [getattr(again, name) is None for name in local] == [encoded.encoder.market.local is None] * 2
+    for name in names if encoded.encoder.market.local is None else names + local:
         found, expected = getattr(again, name), getattr(encoded, name)
         assert found.dtype == expected.dtype
         assert np.array_equal(found, expected)

@@ -15,13 +15,14 @@ from housing_assets.inference.declaration import (
     DeclarationError,
     Grid,
     LinearNumber,
+    LocalKernel,
     PriceBands,
     Quotient,
     Role,
     Value,
 )
 from housing_assets.inference.market import Market
-from housing_assets.inference.rules import Choice, Number, Rooms, RuleRefused, Text
+from housing_assets.inference.rules import Choice, Floor, Number, Rooms, RuleRefused, Text
 from tests.other_markets import BOTH_KINDS, PARCELS, THREE_GRADES, with_kind
 
 PRICE = Value("price", Role.PRICE, 1_000, 1e9)
@@ -40,6 +41,15 @@ def text_column(name: str, raw: str = "") -> Column:
 def market(*columns: Column, **fields: Any) -> Market:
     fields = {"name": "m", "title": "M", "target": EUROS} | fields
     return Market(columns=(price_column(), *columns), **fields)
+
+
+ROOMS = (LinearNumber("bedrooms"),)
+PERSONAL = Column(
+    "owner of",
+    "Rose Street 5",
+    Floor("Street", "below"),
+    (Value("owner", Role.CATEGORY, personal=True), Value("area", Role.NUMERIC, personal=True)),
+)
 
 
 def classes_with(column: Column) -> Market:
@@ -250,6 +260,35 @@ ERRORS: dict[str, tuple[Callable[[], object], str]] = {
     "the log of what may be negative": (
         lambda: replace(PARCELS, linear=(LinearNumber("latitude", log=True),)),
         "linear takes the log of latitude: expected a minimum of at least 0",
+    ),
+    "a local kernel by an unknown block": (
+        lambda: replace(PARCELS, local=LocalKernel("town", ROOMS)),
+        "the local kernel names 'town': expected one of zip_code, view, living_250, bedroom_count, cell, shifted_cell",
+    ),
+    "a local kernel by what is personal": (
+        lambda: market(PERSONAL, *THREE_GRADES.columns[2:3], local=LocalKernel("owner", ROOMS)),
+        "the local kernel names 'owner', which is personal: its values would be stored with the model",
+    ),
+    "a local kernel of a personal number": (
+        lambda: market(PERSONAL, text_column("town"), local=LocalKernel("town", (LinearNumber("area"),))),
+        "the local kernel names 'area', which is personal: its values would be stored with the model",
+    ),
+    "a local kernel of the price": (
+        lambda: replace(PARCELS, local=LocalKernel("zip_code", (LinearNumber("price"),))),
+        "the local kernel names 'price': expected one of bedrooms, living_sqft, renovated_in, latitude, longitude, "
+        "sqft_per_bedroom, sold_on",
+    ),
+    "the log of a day": (
+        lambda: replace(PARCELS, local=LocalKernel("zip_code", (LinearNumber("sold_on", log=True),))),
+        "the local kernel takes the log of sold_on: expected a minimum of at least 0",
+    ),
+    "a local kernel without numbers": (
+        lambda: LocalKernel("zip_code", (), ("view",)),
+        "numbers of the local kernel by 'zip_code' are none: expected one at least",
+    ),
+    "a text of the local kernel twice": (
+        lambda: replace(PARCELS, local=LocalKernel("zip_code", ROOMS, ("view", "view"))),
+        "texts of the local kernel name view twice: expected different names",
     ),
     "a quotient of the price": (
         lambda: replace(PARCELS, quotients=(Quotient("q", "price", "living_sqft", 1),)),

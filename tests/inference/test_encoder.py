@@ -85,10 +85,13 @@ def test_columns_are_numbers_then_scores_then_buckets(encoder: FittedEncoder) ->
     names = encoder.column_names
     assert len(names) == len(set(names)) == encoder.n_columns
     assert names[: len(MARKET.encoded_numbers)] == [name for name, _, _ in MARKET.encoded_numbers]
-    assert names[encoder.first_bucket - 3 : encoder.first_bucket] == [
+    assert names[encoder.first_bucket - 6 : encoder.first_bucket] == [
         "score_above_low",
         "score_above_medium",
         "score_price",
+        "local_score_above_low",
+        "local_score_above_medium",
+        "local_score_price",
     ]
     assert names[encoder.first_bucket] == "bucket 0"
 
@@ -136,8 +139,9 @@ def test_a_clock_is_encoded_as_years_since_2000() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99}, f"the encoder's format is 99, this version reads {FORMAT}"),
+        ({"format": 99}, f"the encoder's format is 99, this version reads 4 and {FORMAT}"),
         ({"market": PARCELS.fingerprint}, "the encoder was fitted for another declaration than that of istanbul"),
+        ({"local_scores": {"told_missing": [99]}}, "told_missing are not all within 0 and 6"),
         (
             {"scores": {"n_buckets": 8, "buckets": [], "coefficients": [], "intercepts": [0, 0]}},
             "the encoder has 2 scores, not 3",
@@ -149,6 +153,22 @@ def test_an_encoder_that_does_not_belong_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         FittedEncoder.from_json(json.dumps({**json.loads(encoder.to_json()), **change}), MARKET)
+
+
+def test_an_encoder_without_the_local_scores_that_its_market_declares_is_refused(encoder: FittedEncoder) -> None:
+    stored = json.loads(encoder.to_json())
+    del stored["local_scores"]
+    with pytest.raises(ValueError, match="the encoder has no local scores, and istanbul declares a kernel"):
+        FittedEncoder.from_json(json.dumps(stored), MARKET)
+
+
+def test_an_encoder_from_before_there_were_local_scores_is_read() -> None:
+    nothing = LinearScores(np.zeros((2**8, 3), np.int64), np.zeros(3, np.int64))
+    former = replace(MARKET, local=None)
+    stored = json.loads(FittedEncoder(former, {}, nothing, frozenset()).to_json())
+    assert FittedEncoder.from_json(json.dumps({**stored, "format": 4}), former).to_json() == json.dumps(
+        stored, ensure_ascii=False
+    )
 
 
 def test_an_encoder_is_refused_by_a_market_that_declares_its_columns_in_another_order(encoder: FittedEncoder) -> None:

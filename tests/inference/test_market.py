@@ -30,7 +30,7 @@ from housing_assets.market_loading import load_market, market_names
 from housing_assets.markets.istanbul import MARKET
 from tests.inference.test_rules_of_other_markets import EVERY_RULE
 from tests.listings.ads import PLAIN_AD, ad, frame
-from tests.other_markets import BOTH_KINDS, PARCELS, THREE_GRADES, TWO_GRADES
+from tests.other_markets import BOTH_KINDS, LOCAL_PARCELS, PARCELS, THREE_GRADES, TWO_GRADES
 
 
 def test_a_plain_ad_is_read_without_reasons():
@@ -272,6 +272,7 @@ def values_of(rule: Rule, number: int) -> list[Value]:
 
 EVERY_MARKET = {name: load_market(name) for name in market_names()} | {
     "parcels": PARCELS,
+    "local parcels": LOCAL_PARCELS,
     "three grades": THREE_GRADES,
     "both kinds of prices": BOTH_KINDS,
     "every rule, prices": full(PriceBands(("a", "b"), (0.5,), "EUR")),
@@ -288,7 +289,7 @@ def test_a_market_read_back_from_json_is_the_same(market: Market) -> None:
     assert again.target == market.target
     assert [column.rule for column in again.columns] == [column.rule for column in market.columns]
     assert list(again.values()) == list(market.values())
-    for name in ("bins", "grids", "crosses", "linear", "quotients", "segments", "fallback", "name", "title"):
+    for name in ("bins", "grids", "crosses", "linear", "quotients", "local", "segments", "fallback", "name", "title"):
         assert getattr(again, name) == getattr(market, name)
     assert again.encoded_numbers == market.encoded_numbers
     assert again.encoded_texts == market.encoded_texts
@@ -374,6 +375,7 @@ CHANGES_READING = {
     "log": lambda stored: stored["linear"][0].update(log=False),
     "quotient": lambda stored: stored["quotients"][0].update(scale=100),
     "fallback": lambda stored: stored.update(fallback=["zip_code"]),
+    "local kernel": lambda stored: stored.update(local=LOCAL_PARCELS.to_dict()["local"]),
 }
 
 

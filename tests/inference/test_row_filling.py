@@ -11,13 +11,14 @@ from housing_assets.inference.hashing import bucket, hash_token
 from housing_assets.inference.row_filling import fill_row
 from tests.inference.test_hashing import LOWEST_HASH_TOKENS, hashed_by_sklearn
 
+NO_LOCAL = np.zeros(0, dtype=np.float32)
 NONE = np.zeros(0)
 
 
 def counted(tokens: Iterable[str], n_buckets: int) -> dict[int, float]:
     """Return the signed count of each bucket."""
     hashes = np.array([hash_token(token) for token in tokens], dtype=np.int64)
-    columns, cells = fill_row(NONE, NONE, NONE, 1.0, hashes, np.zeros((n_buckets, 1), np.int64), np.zeros(1))
+    columns, cells = fill_row(NONE, NONE, NONE, 1.0, hashes, np.zeros((n_buckets, 1), np.int64), np.zeros(1), NO_LOCAL)
     assert columns.dtype == np.int32
     assert cells.dtype == np.float32
     assert columns[0] == cells[0] == 0  # the score
@@ -55,6 +56,17 @@ def test_a_number_that_is_there_is_at_least_1_and_at_most_the_limit(number: floa
         np.zeros(0, np.int64),
         np.zeros((1, 1), np.int64),
         np.ones(1),
+        NO_LOCAL,
     )
     assert columns.tolist() == ([2] if expected is None else [1, 2])
     assert cells[:-1].tolist() == ([] if expected is None else [expected])
+
+
+def test_local_scores_follow_the_scores_and_buckets_follow_them() -> None:
+    local, hashes = np.array([0.25, -3.0], dtype=np.float32), np.array([5, 6])
+    coefficients = np.zeros((4, 1), np.int64)
+    columns, cells = fill_row(
+        np.array([2.0, np.nan]), np.zeros(2), np.ones(2), 10.0, hashes, coefficients, np.zeros(1), local
+    )
+    assert columns.tolist() == [0, 2, 3, 4, 6, 7]
+    assert cells.tolist() == [3.0, 0.0, 0.25, -3.0, 1.0, 1.0]

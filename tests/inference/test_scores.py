@@ -30,7 +30,14 @@ def score_one(
     hashes = [(bucket + n_buckets) * (1 if count > 0 else -1) for bucket, count in counts for _ in range(abs(count))]
     none = np.zeros(0)
     _, cells = fill_row(
-        none, none, none, 1.0, np.array(hashes, dtype=np.int64), scores.coefficients, scores.offsets(numbers)
+        none,
+        none,
+        none,
+        1.0,
+        np.array(hashes, dtype=np.int64),
+        scores.coefficients,
+        scores.offsets(numbers),
+        none.astype(np.float32),
     )
     return [float(cell) for cell in cells[: len(scores.intercepts)]]
 
