@@ -2,8 +2,8 @@
 
 A listing lies in the prediction store and in values that assets have stored. Everything that was made of it goes with
 it, and is made again without it. What a registered version holds is told, not changed: a forest has thresholds and
-hashed tokens, no rows, the local scores remember what their kernel reads of training rows, and neither that nor the
-golden rows of an artifact have what is personal.
+hashed tokens, no rows, the local scores remember what their kernel reads of training rows, and none of these, nor the
+golden rows and comparables of an artifact, have what is personal.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

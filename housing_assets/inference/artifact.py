@@ -1,8 +1,8 @@
 """The model artifact: one folder of plain files that predicts from raw listings. Loading it runs no code.
 
 ``market.json``, ``encoder.json``, ``forest.npz``, ``labels.json``, ``rule.json``, ``golden.json``, ``metrics.json``,
-``reference_profile.json``, where prices are estimated ``estimator.npz`` and ``estimator.json``, and ``manifest.json``
-with the SHA-256 of each.
+``reference_profile.json``, where prices are estimated ``estimator.npz`` and ``estimator.json``, where training listings
+may be shown ``comparables.jsonl``, and ``manifest.json`` with the SHA-256 of each.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from housing_assets.inference import estimate, fallback, labels
+from housing_assets.inference import comparables, estimate, fallback, labels
 from housing_assets.inference.crossing import cross_listing
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.inference.estimate import Estimate, NoEstimate, PriceEstimator
@@ -34,6 +34,9 @@ REFERENCE = "reference_profile.json"
 FILES = (MARKET, ENCODER, FOREST, labels.FILE, fallback.FILE, GOLDEN, METRICS, REFERENCE)
 OF_ESTIMATES = (estimate.FILE, estimate.CALIBRATION)
 """Files that an artifact has where prices are estimated; those of releases before there were estimates have none."""
+
+OPTIONAL = (OF_ESTIMATES, (comparables.FILE,))
+"""Files that an artifact may have beside the others: all of a group, or none."""
 
 MANIFEST = "manifest.json"
 
@@ -145,6 +148,8 @@ class ModelArtifact:
         if self.estimator is not None:
             self.estimator.save(folder)
             files += OF_ESTIMATES
+            if self.estimator.comparables is not None:
+                files += (comparables.FILE,)
         manifest = {
             "format": FORMAT,
             "provenance": dict(self.provenance),
@@ -180,11 +185,17 @@ class ModelArtifact:
         except (ValueError, KeyError, TypeError, IndexError) as fault:
             raise ArtifactRefused(f"{folder}: {fault}") from fault
         artifact._require_coherence(folder)
+        if artifact._has_comparables != (comparables.FILE in manifest["sha256"]):
+            raise ArtifactRefused(f"{folder}: its estimator and its manifest differ on whether it has comparables")
         try:
             artifact.replay_golden()
         except (ArtifactRefused, UnusableListing) as fault:
             raise ArtifactRefused(f"{folder}: {fault}") from fault
         return artifact
+
+    @property
+    def _has_comparables(self) -> bool:
+        return self.estimator is not None and self.estimator.comparables is not None
 
     def _require_coherence(self, folder: Path) -> None:
         if self.forest.n_columns != self.encoder.n_columns:
@@ -248,10 +259,11 @@ def _read_manifest(folder: Path, files: Sequence[str] | None = None) -> dict[str
         )
     if found[0] != FORMAT:
         raise ArtifactRefused(f"{folder}: its format is {found[0]}, this version reads {FORMAT}")
-    if found[1] not in (set(FILES), {*FILES, *OF_ESTIMATES}):
+    optional = {name for group in OPTIONAL if found[1].issuperset(group) for name in group}
+    if found[1] != {*FILES, *optional}:
         raise ArtifactRefused(
             f"{folder}: its manifest names {sorted(found[1])}, expected {sorted(FILES)}, perhaps with "
-            f"{' and '.join(OF_ESTIMATES)}"
+            f"{', or '.join(' and '.join(group) for group in OPTIONAL)}"
         )
     require_intact(folder, {name: manifest["sha256"][name] for name in files or found[1]})
     return manifest

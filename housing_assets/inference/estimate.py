@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from housing_assets.inference.comparables import Comparables
 from housing_assets.inference.plain_arrays import ArraysDamaged, load_arrays
 
 FILE, CALIBRATION = "estimator.npz", "estimator.json"
@@ -116,12 +117,15 @@ class PriceEstimator:
     values : ndarray of shape (n_listings,), float64
         Natural logs of the training listings' prices, ascending, less what was known of each without the forest.
     calibration : Calibration
+    comparables : Comparables or None
+        What is kept of the training listings; None where the market forbids it, or a former release learned.
     """
 
     starts: np.ndarray
     members: np.ndarray
     values: np.ndarray
     calibration: Calibration = field(default=NEUTRAL)
+    comparables: Comparables | None = field(default=None)
 
     def estimate(self, leaves: np.ndarray, known: np.ndarray, texts: Sequence[str | None]) -> np.ndarray:
         """Return estimates of rows: float64 of shape (n_rows, 8).
@@ -192,7 +196,7 @@ class PriceEstimator:
         return len(self.starts) - 1
 
     def save(self, folder: Path) -> None:
-        """Write ``estimator.npz`` and ``estimator.json`` to a folder."""
+        """Write ``estimator.npz``, ``estimator.json`` and, where there are any, the comparables to a folder."""
         arrays: dict[str, Any] = {name: np.asarray(getattr(self, name), dtype) for name, dtype in _DTYPES.items()}
         np.savez(folder / FILE, **arrays)
         stored = {
@@ -200,7 +204,10 @@ class PriceEstimator:
             "factors": {text: list(factors) for text, factors in self.calibration.factors.items()},
             "otherwise": list(self.calibration.otherwise),
             "least_similarity": self.calibration.least_similarity,
+            "comparables": self.comparables is not None,
         }
+        if self.comparables is not None:
+            self.comparables.save(folder)
         (folder / CALIBRATION).write_text(json.dumps(stored, ensure_ascii=False, indent=1), encoding="utf-8")
 
     @classmethod
@@ -217,7 +224,9 @@ class PriceEstimator:
         except ArraysDamaged as fault:
             raise ValueError(f"{FILE}: not a stored estimator: {fault}") from None
         _validate(arrays)
-        return cls(**arrays, calibration=_read_calibration(json.loads((folder / CALIBRATION).read_text("utf-8"))))
+        stored = json.loads((folder / CALIBRATION).read_text("utf-8"))
+        comparables = Comparables.load(folder, len(arrays["values"])) if stored.get("comparables") else None
+        return cls(**arrays, calibration=_read_calibration(stored), comparables=comparables)
 
 
 def forecast_deviation(price: Any, low: Any, high: Any) -> Any:

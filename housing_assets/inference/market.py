@@ -71,6 +71,8 @@ class Market:
         Texts by whose values an evaluation tells where the model errs.
     fallback : tuple of str
         Texts, the most telling first, for whose combinations the fallback rule knows the usual category.
+    comparables : bool
+        Whether answers may show training listings. Where their licence forbids it, a model keeps nothing of them.
     sample : str
         ``module:function`` that makes synthetic rows (see ``listings/samples.py``); empty where there is none. It
         stays behind when the market travels.
@@ -93,6 +95,7 @@ class Market:
     local: LocalKernel | None = None
     segments: tuple[str, ...] = ()
     fallback: tuple[str, ...] = ()
+    comparables: bool = True
     sample: str = ""
 
     def __post_init__(self) -> None:
@@ -286,6 +289,7 @@ class Market:
             **({} if self.local is None else {"local": _kernel_to_dict(self.local)}),
             "segments": list(self.segments),
             "fallback": list(self.fallback),
+            "comparables": self.comparables,
         }
 
     @classmethod
@@ -316,6 +320,7 @@ class Market:
                 local=_kernel(stored["local"]) if "local" in stored else None,
                 segments=tuple(stored["segments"]),
                 fallback=tuple(stored["fallback"]),
+                comparables=bool(stored.get("comparables", True)),  # declarations of former releases do not say
             )
         except DeclarationError:
             raise
@@ -348,7 +353,7 @@ class Market:
             del column["example"]
             for value in column["values"]:
                 del value["unit"]
-        del told["title"], told["segments"]
+        del told["title"], told["segments"], told["comparables"]
         told["target"].pop("price_kind", None)  # the contract of a lineage has it
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

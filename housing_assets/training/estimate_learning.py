@@ -9,6 +9,7 @@ import numpy as np
 from housing_assets.features.crossing import texts_of
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.split import HELD_OUT, group_keys
+from housing_assets.inference.comparables import Comparables, kept_names
 from housing_assets.inference.estimate import (
     COVERAGES,
     MAX_LISTINGS,
@@ -120,7 +121,12 @@ def learn_estimator(forest: FlatForest, encoded: EncodedListings, crossed: "pd.D
     if not market.has_price:
         return PriceEstimator.nothing(forest.n_leaves)
     held_out = crossed[HELD_OUT].to_numpy()
-    estimator = fill_leaves(forest, Priced.of(market, encoded.X_train, crossed[~held_out]))
+    training = Priced.of(market, encoded.X_train, crossed[~held_out])
+    estimator = fill_leaves(forest, training)
+    if market.comparables:
+        learned_from = crossed[~held_out]
+        exact = learned_from[has_exact_price(market, learned_from)]
+        estimator = replace(estimator, comparables=keep_listings(market, training, exact))
     return calibrate(
         estimator, forest, Priced.of(market, encoded.X_holdout, crossed[held_out]), calibration_key(market)
     )
@@ -172,10 +178,8 @@ def fill_leaves(forest: FlatForest, training: Priced, seed: int = 0) -> PriceEst
     if not len(training):
         raise ValueError("no training listing has an exact price to estimate others by")
     rng = np.random.default_rng(seed)
-    drawn = rng.permutation(len(training))[:MAX_LISTINGS]
-    residuals = np.log(training.prices[drawn]) - training.known[drawn]
-    ascending = np.argsort(residuals, kind="stable")
-    rows, values = drawn[ascending], residuals[ascending]
+    rows = _numbered_rows(training, rng)
+    values = np.log(training.prices[rows]) - training.known[rows]
     mixed = rng.permutation(len(rows))  # so that the first of a leaf are a draw
     leaves = _leaves(forest, training.X[rows[mixed]])
     by_leaf = np.argsort(leaves.T, axis=None, kind="stable")
@@ -185,6 +189,30 @@ def fill_leaves(forest: FlatForest, training: Priced, seed: int = 0) -> PriceEst
     members = mixed[by_leaf % len(rows)][rank < MAX_MEMBERS]
     starts = np.concatenate([[0], np.cumsum(np.minimum(counts, MAX_MEMBERS))])
     return PriceEstimator(starts.astype(np.int32), members.astype(np.uint16), values)
+
+
+def keep_listings(market: Market, training: Priced, listings: "pd.DataFrame", seed: int = 0) -> Comparables:
+    """Return what answers may show of training listings, in the order of their numbers in ``fill_leaves``.
+
+    Parameters
+    ----------
+    market : Market
+    training : Priced
+    listings : DataFrame of shape (n_rows, n_values)
+        The same rows.
+    seed : int
+        That of ``fill_leaves``.
+    """
+    kept = listings.iloc[_numbered_rows(training, np.random.default_rng(seed))]
+    values = {name: kept[name].tolist() for name in kept_names(market)}
+    return Comparables.of(market, kept[market.target_value.name].tolist(), values)
+
+
+def _numbered_rows(training: Priced, rng: np.random.Generator) -> np.ndarray:
+    """Return the positions of the training listings that an estimator keeps, in the order of their numbers."""
+    drawn = rng.permutation(len(training))[:MAX_LISTINGS]
+    residuals = np.log(training.prices[drawn]) - training.known[drawn]
+    return np.asarray(drawn[np.argsort(residuals, kind="stable")])
 
 
 def calibrate(estimator: PriceEstimator, forest: FlatForest, held_out: Priced, key: str) -> PriceEstimator:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from housing_assets.inference import comparables
 from housing_assets.inference.artifact import (
     FILES,
     FORMAT,
@@ -24,6 +25,7 @@ from housing_assets.inference.prediction import UnusableListing
 from housing_assets.packaging.assembly import N_GOLDEN
 from tests.other_markets import PARCELS
 
+ALL_FILES = (*FILES, *OF_ESTIMATES, comparables.FILE)
 ROOT = Path(__file__).parents[2]
 IMPORTED = """
 import sys
@@ -76,25 +78,25 @@ def test_an_artifact_read_back_is_the_same(artifact: ModelArtifact, saved: Path)
 
 def test_saving_what_was_loaded_writes_the_same_files(saved: Path, tmp_path: Path) -> None:
     ModelArtifact.load(saved).save(tmp_path)
-    for name in (*FILES, *OF_ESTIMATES, MANIFEST):
+    for name in (*ALL_FILES, MANIFEST):
         if name != "forest.npz":  # a zip carries the time
             assert (tmp_path / name).read_bytes() == (saved / name).read_bytes()
 
 
 def test_an_artifact_is_plain_files_without_a_pickle(saved: Path) -> None:
-    assert {path.name for path in saved.iterdir()} == {*FILES, *OF_ESTIMATES, MANIFEST}
+    assert {path.name for path in saved.iterdir()} == {*ALL_FILES, MANIFEST}
     with np.load(saved / "forest.npz", allow_pickle=False) as arrays:
         assert not any(arrays[name].dtype.hasobject for name in arrays)
 
 
-@pytest.mark.parametrize("name", [*FILES, *OF_ESTIMATES])
+@pytest.mark.parametrize("name", ALL_FILES)
 def test_a_missing_file_is_refused_by_name(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ArtifactRefused, match=f"{name} is missing"):
         ModelArtifact.load(folder)
 
 
-@pytest.mark.parametrize("name", [*FILES, *OF_ESTIMATES])
+@pytest.mark.parametrize("name", ALL_FILES)
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_a_truncated_file_is_refused_by_name(folder: Path, name: str, share: float) -> None:
     content = (folder / name).read_bytes()
@@ -103,7 +105,7 @@ def test_a_truncated_file_is_refused_by_name(folder: Path, name: str, share: flo
         ModelArtifact.load(folder)
 
 
-@pytest.mark.parametrize("name", [*FILES, *OF_ESTIMATES])
+@pytest.mark.parametrize("name", ALL_FILES)
 @pytest.mark.parametrize("share", [0.0, 0.37, 0.999])
 def test_one_flipped_bit_is_refused_by_name(folder: Path, name: str, share: float) -> None:
     content = bytearray((folder / name).read_bytes())
