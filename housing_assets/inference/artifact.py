@@ -2,28 +2,34 @@
 
 ``market.json``, ``encoder.json``, ``forest.npz``, ``labels.json``, ``rule.json``, ``golden.json``, ``metrics.json``,
 ``reference_profile.json``, where prices are estimated ``estimator.npz`` and ``estimator.json``, where training listings
-may be shown ``comparables.jsonl``, and ``manifest.json`` with the SHA-256 of each.
+may be shown ``comparables.jsonl``, for explanations ``forest_covers.npz`` and ``token_sources.npz``, and
+``manifest.json`` with the SHA-256 of each.
 """
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from housing_assets.inference import comparables, estimate, fallback, labels
+from housing_assets.inference import comparables, estimate, fallback, labels, token_sources
+from housing_assets.inference.comparables import N_COMPARABLES, Comparable
 from housing_assets.inference.crossing import cross_listing
-from housing_assets.inference.encoder import FittedEncoder
+from housing_assets.inference.encoder import EncodedListing, FittedEncoder
 from housing_assets.inference.estimate import Estimate, NoEstimate, PriceEstimator
+from housing_assets.inference.explanation import BUDGET_MS, Contributions, Explainer
 from housing_assets.inference.fallback import FallbackRule
+from housing_assets.inference.forest import COVERS, FlatForest
 from housing_assets.inference.forest import FILE as FOREST
-from housing_assets.inference.forest import FlatForest
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.inference.prediction import Prediction, UnusableListing, parse_usable
+from housing_assets.inference.token_sources import TokenSources
 
 FORMAT = 4
 UPGRADABLE = 3
@@ -35,7 +41,9 @@ FILES = (MARKET, ENCODER, FOREST, labels.FILE, fallback.FILE, GOLDEN, METRICS, R
 OF_ESTIMATES = (estimate.FILE, estimate.CALIBRATION)
 """Files that an artifact has where prices are estimated; those of releases before there were estimates have none."""
 
-OPTIONAL = (OF_ESTIMATES, (comparables.FILE,))
+OF_EXPLANATIONS = (COVERS, token_sources.FILE)
+
+OPTIONAL = (OF_ESTIMATES, (comparables.FILE,), OF_EXPLANATIONS)
 """Files that an artifact may have beside the others: all of a group, or none."""
 
 MANIFEST = "manifest.json"
@@ -51,6 +59,27 @@ class GoldenRow:
 
     cells: Mapping[str, Any]
     probabilities: tuple[float, ...]
+
+
+class Explanation(NamedTuple):
+    """One listing's answer, and what can be said of why.
+
+    Attributes
+    ----------
+    prediction : Prediction
+        As ``predict_one`` returns it.
+    contributions : Contributions or None
+        None where the model was registered by a release that kept nothing for them.
+    remainder : float or None
+        Log of the estimate less ``base_log_price`` and all ``log_price`` of the contributions; None without either.
+    comparables : tuple of Comparable
+        The most similar first; empty where the model keeps none, or there is no estimate.
+    """
+
+    prediction: Prediction
+    contributions: Contributions | None
+    remainder: float | None
+    comparables: tuple[Comparable, ...]
 
 
 NO_ESTIMATES = NoEstimate("the model estimates no prices")
@@ -83,6 +112,8 @@ class ModelArtifact:
         is not to be monitored.
     estimator : PriceEstimator or None
         None where the market has classes, or the model was registered before there were estimates.
+    sources : TokenSources or None
+        What explanations credit buckets to; None, as are the forest's covers, where a former release registered it.
     """
 
     market: Market
@@ -95,6 +126,7 @@ class ModelArtifact:
     provenance: Mapping[str, str]
     reference: str = ""
     estimator: PriceEstimator | None = None
+    sources: TokenSources | None = None
 
     def predict_one(self, cells: Mapping[str, Any]) -> Prediction:
         """Classify one raw listing, and estimate its price.
@@ -110,12 +142,51 @@ class ModelArtifact:
             If a cell cannot be used; its ``reasons`` tell why, by column.
         """
         crossed = cross_listing(self.market, parse_usable(self.market, cells))
+        return self._answer(crossed, self.encoder.encode(crossed))[0]
+
+    def explain_one(self, cells: Mapping[str, Any], budget_ms: float = BUDGET_MS) -> Explanation:
+        """Answer one raw listing as ``predict_one`` does, with the reasons.
+
+        Parameters
+        ----------
+        cells : mapping
+        budget_ms : float
+            Time that exact contributions may take; see ``Explainer.explain``.
+
+        Raises
+        ------
+        UnusableListing
+        """
+        crossed = cross_listing(self.market, parse_usable(self.market, cells))
         encoded = self.encoder.encode(crossed)
+        prediction, leaves = self._answer(crossed, encoded)
+        contributions = None if self.explainer is None else self.explainer.explain(crossed, encoded, budget_ms)
+        found, remainder = prediction.estimate, None
+        similar: tuple[Comparable, ...] = ()
+        if isinstance(found, Estimate) and self.estimator is not None:
+            if contributions is not None and contributions.log_price is not None:
+                remainder = math.log(found.price) - (contributions.base_log_price or 0.0)
+                remainder -= float(contributions.log_price.sum())
+            kept = self.estimator.comparables
+            if kept is not None and self.market.comparables:
+                most = self.estimator.most_similar(leaves, N_COMPARABLES)
+                similar = kept.describe(self.market, most, crossed)
+        return Explanation(prediction, contributions, remainder, similar)
+
+    @cached_property
+    def explainer(self) -> Explainer | None:
+        """What takes answers apart, made when first asked for; None where nothing was kept for it."""
+        if self.sources is None or self.forest.covers is None:
+            return None
+        return Explainer(self.forest, self.encoder, self.sources, self.estimator)
+
+    def _answer(self, crossed: Mapping[str, Any], encoded: EncodedListing) -> tuple[Prediction, np.ndarray]:
+        """Return the answer for a crossed and encoded listing, and its leaves."""
         probabilities, leaves = self.forest.walk_one(encoded.columns, encoded.cells)
         found: Estimate | NoEstimate = NO_ESTIMATES
         if self.estimator is not None:
             found = self.estimator.estimate_one(leaves, 0.0, crossed.get(self.estimator.calibration.key))
-        return Prediction(int(probabilities.argmax()), tuple(probabilities.tolist()), encoded.unseen, found)
+        return Prediction(int(probabilities.argmax()), tuple(probabilities.tolist()), encoded.unseen, found), leaves
 
     def replay_golden(self) -> None:
         """Predict the golden rows again.
@@ -136,7 +207,8 @@ class ModelArtifact:
         """Write the files and their manifest to an existing folder."""
         (folder / MARKET).write_text(self.market.to_json(), encoding="utf-8")
         (folder / ENCODER).write_text(self.encoder.to_json(), encoding="utf-8")
-        self.forest.save(folder)
+        forest = self.forest if self.sources is not None else replace(self.forest, covers=None)
+        forest.save(folder)
         self.labels.save(folder)
         self.rule.save(folder)
         (folder / GOLDEN).write_text(
@@ -150,6 +222,9 @@ class ModelArtifact:
             files += OF_ESTIMATES
             if self.estimator.comparables is not None:
                 files += (comparables.FILE,)
+        if self.sources is not None and self.forest.covers is not None:
+            self.sources.save(folder)
+            files += OF_EXPLANATIONS
         manifest = {
             "format": FORMAT,
             "provenance": dict(self.provenance),
@@ -170,10 +245,12 @@ class ModelArtifact:
         manifest = _read_manifest(folder)
         try:
             market, scheme = _read_contract(folder)
+            encoder = FittedEncoder.from_json((folder / ENCODER).read_text(encoding="utf-8"), market)
+            explains = token_sources.FILE in manifest["sha256"]
             artifact = cls(
                 market=market,
-                encoder=FittedEncoder.from_json((folder / ENCODER).read_text(encoding="utf-8"), market),
-                forest=FlatForest.load(folder),
+                encoder=encoder,
+                forest=FlatForest.load(folder, with_covers=explains),
                 labels=scheme,
                 rule=FallbackRule.load(folder, market, scheme),
                 golden=_read_golden(folder),
@@ -181,6 +258,7 @@ class ModelArtifact:
                 provenance=manifest["provenance"],
                 reference=(folder / REFERENCE).read_text(encoding="utf-8"),
                 estimator=PriceEstimator.load(folder) if estimate.FILE in manifest["sha256"] else None,
+                sources=(TokenSources.load(folder, len(market.encoded_texts), encoder.n_buckets) if explains else None),
             )
         except (ValueError, KeyError, TypeError, IndexError) as fault:
             raise ArtifactRefused(f"{folder}: {fault}") from fault

@@ -180,6 +180,12 @@ class PriceEstimator:
         order = np.argsort(-shared, kind="stable")[:n_listings]
         return [(int(number), float(shared[number] / len(leaves))) for number in order if shared[number]]
 
+    def leaf_means(self) -> np.ndarray:
+        """Return the mean of the values in each leaf, NaN in one without: float64 of shape (n_leaves,)."""
+        sums = np.append(0.0, np.cumsum(self.values[self.members]))[self.starts]
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.diff(sums) / np.diff(self.starts))
+
     @classmethod
     def nothing(cls, n_leaves: int) -> Self:
         """Return the estimator of a market without prices."""

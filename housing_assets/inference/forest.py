@@ -18,7 +18,7 @@ from housing_assets.inference.plain_arrays import ArraysDamaged, load_arrays
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-FILE = "forest.npz"
+FILE, COVERS = "forest.npz", "forest_covers.npz"
 
 _DTYPES = {
     "roots": np.int32,
@@ -64,6 +64,8 @@ class FlatForest:
         Mean decrease in impurity by each used column, summing to 1.
     n_columns : int
         Columns of the encoded matrix.
+    covers : ndarray of shape (n_leaves,), float32, or None
+        Weight of the training rows in each leaf, which explanations need; None where a former release grew it.
     """
 
     roots: np.ndarray
@@ -72,9 +74,10 @@ class FlatForest:
     columns: np.ndarray
     importance: np.ndarray
     n_columns: int
+    covers: np.ndarray | None = None
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, Any], covers: np.ndarray | None = None) -> Self:
         """Take the arrays as they are stored."""
         nodes = np.empty(len(arrays["feature"]), dtype=_NODE)
         for name in _NODE.names or ():
@@ -82,7 +85,7 @@ class FlatForest:
         is_leaf = nodes["feature"] < 0
         nodes["right"][is_leaf] = np.arange(np.count_nonzero(is_leaf))
         others = {name: arrays[name] for name in ("roots", "distributions", "columns", "importance")}
-        return cls(nodes=nodes, n_columns=int(arrays["n_columns"]), **others)
+        return cls(nodes=nodes, n_columns=int(arrays["n_columns"]), covers=covers, **others)
 
     @property
     def n_classes(self) -> int:
@@ -171,12 +174,20 @@ class FlatForest:
         }
 
     def save(self, folder: Path) -> None:
-        """Write ``forest.npz`` to a folder."""
+        """Write ``forest.npz`` and, where they are known, ``forest_covers.npz`` to a folder."""
         np.savez(folder / FILE, **self.arrays())
+        if self.covers is not None:
+            np.savez(folder / COVERS, covers=np.asarray(self.covers, dtype=np.float32))
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, *, with_covers: bool | None = None) -> Self:
         """Read what ``save`` wrote.
+
+        Parameters
+        ----------
+        folder : Path
+        with_covers : bool, optional
+            Whether the covers are to be there; by default, they are read where they are.
 
         Raises
         ------
@@ -188,7 +199,19 @@ class FlatForest:
         except ArraysDamaged as fault:
             raise ForestDamaged(f"{FILE}: not a stored forest: {fault}") from None
         _validate(arrays, FILE)
-        return cls.from_arrays(arrays)
+        wanted = (folder / COVERS).is_file() if with_covers is None else with_covers
+        return cls.from_arrays(arrays, _load_covers(folder, arrays) if wanted else None)
+
+
+def _load_covers(folder: Path, arrays: Mapping[str, Any]) -> np.ndarray:
+    try:
+        covers = load_arrays(folder / COVERS, {"covers": np.float32}, {})["covers"]
+    except ArraysDamaged as fault:
+        raise ForestDamaged(f"{COVERS}: not the covers of a forest: {fault}") from None
+    n_leaves = np.count_nonzero(arrays["feature"] < 0)
+    if len(covers) != n_leaves or not ((covers > 0) & np.isfinite(covers)).all():
+        raise ForestDamaged(f"{COVERS}: expected a weight above 0 for each of {n_leaves:,} leaves")
+    return covers
 
 
 def _validate(arrays: Mapping[str, Any], name: str) -> None:

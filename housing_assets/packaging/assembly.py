@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.split import HELD_OUT
+from housing_assets.features.token_counts import count_token_sources
 from housing_assets.inference.artifact import GoldenRow, ModelArtifact
 from housing_assets.inference.estimate import PriceEstimator
 from housing_assets.inference.forest import FlatForest
@@ -47,10 +48,12 @@ def assemble(
         The raw rows that they were read from, of which golden rows are taken.
     """
     market, labels = encoded.encoder.market, encoded.labels
-    rule = learn_fallback(market, labels, crossed[~crossed[HELD_OUT]], encoded.y_train)
+    training = crossed[~crossed[HELD_OUT]]
+    rule = learn_fallback(market, labels, training, encoded.y_train)
+    sources = count_token_sources(encoded.encoder, training, forest.columns)
     estimator = None if estimator is None or estimator.is_empty else estimator
     artifact = ModelArtifact(
-        market, encoded.encoder, forest, labels, rule, (), metrics, provenance, reference, estimator
+        market, encoded.encoder, forest, labels, rule, (), metrics, provenance, reference, estimator, sources
     )
     return replace(artifact, golden=_golden_rows(artifact, draw_held_out(market, crossed, raw, 2 * N_GOLDEN)))
 

@@ -48,7 +48,8 @@ def flatten(forest: "RandomForestClassifier", columns: np.ndarray, n_columns: in
             "columns": np.asarray(columns, dtype=np.int32)[used],
             "importance": forest.feature_importances_[used],
             "n_columns": n_columns,
-        }
+        },
+        np.concatenate([tree.weighted_n_node_samples for tree in trees])[is_leaf].astype(np.float32),
     )
 
 

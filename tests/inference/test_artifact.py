@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from housing_assets.inference import comparables
 from housing_assets.inference.artifact import (
     FILES,
     FORMAT,
     MANIFEST,
-    OF_ESTIMATES,
+    OPTIONAL,
     ArtifactRefused,
     ModelArtifact,
     sha256,
@@ -25,7 +24,7 @@ from housing_assets.inference.prediction import UnusableListing
 from housing_assets.packaging.assembly import N_GOLDEN
 from tests.other_markets import PARCELS
 
-ALL_FILES = (*FILES, *OF_ESTIMATES, comparables.FILE)
+ALL_FILES = (*FILES, *(name for group in OPTIONAL for name in group))
 ROOT = Path(__file__).parents[2]
 IMPORTED = """
 import sys
