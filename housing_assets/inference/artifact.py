@@ -185,7 +185,8 @@ class ModelArtifact:
         probabilities, leaves = self.forest.walk_one(encoded.columns, encoded.cells)
         found: Estimate | NoEstimate = NO_ESTIMATES
         if self.estimator is not None:
-            found = self.estimator.estimate_one(leaves, 0.0, crossed.get(self.estimator.calibration.key))
+            known = encoded.log_price or 0.0
+            found = self.estimator.estimate_one(leaves, known, crossed.get(self.estimator.calibration.key))
         return Prediction(int(probabilities.argmax()), tuple(probabilities.tolist()), encoded.unseen, found), leaves
 
     def replay_golden(self) -> None:

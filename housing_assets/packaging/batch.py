@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from housing_assets.features.crossing import cross_frame, texts_of
-from housing_assets.features.encoder import encode_frame
+from housing_assets.features.encoder import encode_frame, expect_log_prices
 from housing_assets.inference.artifact import NO_ESTIMATES, ModelArtifact
 from housing_assets.inference.estimate import forecast_deviation
 from housing_assets.inference.market import Market
@@ -97,7 +97,9 @@ def _estimates(artifact: ModelArtifact, crossed: "pd.DataFrame", leaves: np.ndar
     if estimator is None:
         nothing = {name: np.full(len(crossed), np.nan) for name in ESTIMATED}
         return {**nothing, NO_ESTIMATE: np.full(len(crossed), NO_ESTIMATES.reason, dtype=object)}
-    found = estimator.estimate(leaves, np.zeros(len(crossed)), texts_of(crossed, estimator.calibration.key))
+    known = expect_log_prices(artifact.encoder, crossed)
+    known = np.zeros(len(crossed)) if known is None else known
+    found = estimator.estimate(leaves, known, texts_of(crossed, estimator.calibration.key))
     unlike = estimator.is_unlike(found)
     why = np.full(len(crossed), None, dtype=object)
     why[unlike] = [estimator.why_unlike(similarity) for similarity in found[unlike, -1].tolist()]

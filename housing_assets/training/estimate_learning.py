@@ -63,7 +63,7 @@ class Priced:
     groups: np.ndarray
 
     @classmethod
-    def of(cls, market: Market, X: "csr_matrix", crossed: "pd.DataFrame") -> Self:
+    def of(cls, market: Market, X: "csr_matrix", crossed: "pd.DataFrame", known: np.ndarray | None) -> Self:
         """Take those encoded listings whose price is exact.
 
         Parameters
@@ -73,13 +73,15 @@ class Priced:
         X : csr_matrix of shape (n_rows, n_columns)
         crossed : DataFrame of shape (n_rows, n_values)
             The same rows.
+        known : ndarray of shape (n_rows,) or None
+            As the attribute, of all rows; None where nothing is known.
         """
         exact = has_exact_price(market, crossed)
         rows = crossed[exact]
         return cls(
             X[np.flatnonzero(exact)],
             rows[market.target_value.name].to_numpy(np.float64),
-            np.zeros(len(rows)),
+            np.zeros(len(rows)) if known is None else known[exact],
             texts_of(rows, calibration_key(market)),
             group_keys(market, rows),
         )
@@ -121,15 +123,14 @@ def learn_estimator(forest: FlatForest, encoded: EncodedListings, crossed: "pd.D
     if not market.has_price:
         return PriceEstimator.nothing(forest.n_leaves)
     held_out = crossed[HELD_OUT].to_numpy()
-    training = Priced.of(market, encoded.X_train, crossed[~held_out])
+    training = Priced.of(market, encoded.X_train, crossed[~held_out], encoded.local_log_prices_train)
     estimator = fill_leaves(forest, training)
     if market.comparables:
         learned_from = crossed[~held_out]
         exact = learned_from[has_exact_price(market, learned_from)]
         estimator = replace(estimator, comparables=keep_listings(market, training, exact))
-    return calibrate(
-        estimator, forest, Priced.of(market, encoded.X_holdout, crossed[held_out]), calibration_key(market)
-    )
+    judging = Priced.of(market, encoded.X_holdout, crossed[held_out], encoded.local_log_prices_holdout)
+    return calibrate(estimator, forest, judging, calibration_key(market))
 
 
 def judge_estimates(estimator: PriceEstimator, forest: FlatForest, held_out: Priced) -> Valuations:
