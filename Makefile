@@ -86,6 +86,7 @@ container: setup  ## make the image housing_price_classifier of the bento that w
 	@export BENTOML_HOME="$$($(BIN)/housing settings get market_storage)/bentoml" && tag=$$($(BIN)/housing bento) && \
 	cd "$${TMPDIR:-/tmp}" && $(abspath $(BIN))/bentoml containerize $$tag \
 		--image-tag $(IMAGE):$${tag#*:} --image-tag $(IMAGE):latest --opt network=host --opt build-arg=BASE_IMAGE=$(BASE_IMAGE)
+	@echo 'It answers on 3100 and 3101, to clients with a key: docs/serving.md, "As a container", has the docker run.'
 
 COMPOSE = docker-compose --file deploy/compose.yaml --project-name housing
 images: BASE_IMAGE ?= $(shell cat deploy/service/base-image)

@@ -240,7 +240,8 @@ class ModelCascade:
             return
         self.snapshot = Snapshot(champion, challenger)
         logger.info(
-            "champion %s, challenger %s", *(each and f"{each.version} ({each.tier})" for each in (champion, challenger))
+            "champion %s, challenger %s",
+            *(f"{each.version} ({each.tier})" if each else "none" for each in (champion, challenger)),
         )
 
     def _find_reasons(self, snapshot: Snapshot) -> list[str]:
