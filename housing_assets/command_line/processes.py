@@ -34,16 +34,19 @@ def start(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Raise ``KeyboardInterrupt`` where this process is asked to stop, however it is asked.
+    """Raise ``KeyboardInterrupt`` where this process is asked to stop, however it is asked, once.
 
     Also where whoever started it had the signals ignored, as a shell does for what runs in the background: programs
     that are started inherit that, and then heed no signal.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in asked:
+            signal.signal(each, signal.SIG_IGN)  # a second one would cut short what ends the programs
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {each: signal.signal(each, interrupt) for each in asked}
     try:
         yield
     finally:

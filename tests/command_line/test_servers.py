@@ -16,7 +16,7 @@ import typer
 
 from housing_assets.command_line import servers
 from housing_assets.command_line.faults import CommandError
-from housing_assets.command_line.processes import STOPPED
+from housing_assets.command_line.processes import STOPPED, stopping
 from resources.mlflow_server import server_command
 from resources.ports import free_port
 
@@ -173,6 +173,17 @@ def test_a_command_that_is_stopped_leaves_nothing(tmp_path: Path, sent: signal.S
 
     assert command.wait(timeout=20) == STOPPED
     assert started_by(str(server)) == []
+
+
+def test_a_second_signal_does_not_cut_short_what_the_first_one_began() -> None:
+    ended = False
+    with stopping():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            signal.raise_signal(signal.SIGTERM)  # make, say, passes on what its own group was sent
+            ended = True
+    assert ended
 
 
 @pytest.mark.acceptance
