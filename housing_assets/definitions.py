@@ -52,6 +52,7 @@ VALUES = {
     "hashed_features": "housing_assets.features.encoded:EncodedListings",
     "balanced_training_set": "housing_assets.training.balancing:TrainingSet",
     "price_forest": "housing_assets.inference.forest:FlatForest",
+    "price_estimator": "housing_assets.inference.estimate:PriceEstimator",
     "out_of_time_evaluation": "housing_assets.training.out_of_time:OutOfTime",
     "model_evaluation": "housing_assets.training.report:EvaluationReport",
     "reference_profile": "housing_assets.monitoring.profiles.reference:Reference",

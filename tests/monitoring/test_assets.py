@@ -36,9 +36,10 @@ CHECKS = {
     "features_valid",
     "performance_held",
     "performance_held_everywhere",
+    "estimates_held",
 }
 
-UNWINDOWED = {"performance_held", "performance_held_everywhere", "no_held_day_learned"}
+UNWINDOWED = {"performance_held", "performance_held_everywhere", "estimates_held", "no_held_day_learned"}
 """Checks that do not need requests of the day."""
 
 KEYS = {
