@@ -93,6 +93,70 @@ class Answer(TypedDict):
     no_estimate: Annotated[str | None, Field(description="Why there is no estimate.")]
 
 
+class Contribution(TypedDict):
+    """What one field of a listing adds to its answer, whether something was said in it or not."""
+
+    column: str
+    probabilities: Annotated[dict[str, float], Field(description="What is added to that of each category.")]
+    price_factor: Annotated[
+        float | None, Field(description="What the price is multiplied by; null where none is estimated.")
+    ]
+
+
+class Difference(TypedDict):
+    """A value in which a comparable listing differs from the one that was asked about."""
+
+    column: str
+    name: Annotated[str, Field(description="Of the value that is read from the column.")]
+    theirs: Annotated[float | str | None, Field(description="Null where nothing is said.")]
+    asked: float | str | None
+
+
+class Comparable(TypedDict):
+    """A listing that the model learned from."""
+
+    similarity: Annotated[Share, Field(description="Share of the trees that lead it to the same leaf.")]
+    price: Annotated[float, Field(description="In the currency of the estimate.")]
+    adjusted_price: Annotated[
+        float | None, Field(description="As of the asked listing's day; null without a price index.")
+    ]
+    dated: Annotated[str | None, Field(description="The day of the price, ISO 8601.")]
+    differences: list[Difference]
+
+
+@final
+class Explanation(TypedDict):
+    """The category and the price of one listing, with the reasons."""
+
+    price_category: str
+    probabilities: Annotated[dict[str, Share], Field(description="By category; they sum to 1.")]
+    band: Annotated[Band | None, Field(description="Null where the categories are no bands of a price.")]
+    model_version: str
+    tier: Tier
+    unseen: Annotated[list[str], Field(description="Fields with a text that no training listing had.")]
+    estimate: Annotated[Estimate | None, Field(description="Null where there is none.")]
+    no_estimate: Annotated[str | None, Field(description="Why there is no estimate.")]
+    method: Annotated[
+        Literal["exact", "path"] | None,
+        Field(description="Shapley values, or what each step down the trees changes; null without contributions."),
+    ]
+    no_contributions: Annotated[str | None, Field(description="Why there are no contributions.")]
+    base_probabilities: Annotated[
+        dict[str, float], Field(description="Where nothing is known; with all contributions, the probabilities.")
+    ]
+    base_price: Annotated[
+        float | None, Field(description="Where nothing is known; times all factors and the remainder, the estimate.")
+    ]
+    remainder_factor: Annotated[
+        float | None, Field(description="Between what the contributions come to and the estimate, a median.")
+    ]
+    contributions: Annotated[
+        list[Contribution], Field(description="The largest first, those that add nothing left out.")
+    ]
+    comparables: Annotated[list[Comparable], Field(description="The most similar first.")]
+    milliseconds: float
+
+
 @final
 class Refusal(TypedDict):
     """What takes the place of an answer in a batch, for a listing that cannot be used."""

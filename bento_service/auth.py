@@ -32,6 +32,7 @@ class Scope(StrEnum):
 SCOPES: Mapping[str, Scope] = {
     "predict": Scope.PREDICT,
     "predict_batch": Scope.PREDICT,
+    "explain": Scope.PREDICT,
     "feedback": Scope.FEEDBACK,
     "replay": Scope.REPLAY,
     "model": Scope.ADMIN,
@@ -82,7 +83,7 @@ NEIGHBOUR = Client(ANONYMOUS, frozenset({Scope.ADMIN}))
 MISTAKEN = Client(ANONYMOUS, frozenset())
 """Whoever sends a key that is none of the service's: told so everywhere, rather than when it is first needed."""
 
-OPEN_TO_NEIGHBOURS = ("predict", "model", "health", "metrics")
+OPEN_TO_NEIGHBOURS = ("predict", "explain", "model", "health", "metrics")
 """What is answered without a key where the service listens on its own machine alone, and no setting says otherwise."""
 
 

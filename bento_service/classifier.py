@@ -8,14 +8,15 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import orjson
 
-from bento_service.answers import Accepted, Answer, Refusal
+from bento_service.answers import Accepted, Answer, Explanation, Refusal
 from bento_service.batch_queue import BatchQueue
 from bento_service.errors import MAX_FIELD_ERRORS, MAX_SHOWN, FieldError, Kind, Reason, ServiceError, unusable_listing
+from bento_service.explanations import ExplanationQueue, explain
 from bento_service.feedback import CATEGORY, FIELDS, KIND, PRICE, read_feedback
 from bento_service.metrics import Metrics
 from bento_service.models.snapshot import ServedModel, Snapshot
@@ -26,6 +27,7 @@ from bento_service.records.refusals import RefusalCounts
 from bento_service.records.shadows import Answered, Shadows
 from bento_service.split import TrafficSplit
 from housing_assets.inference.estimate import NoEstimate
+from housing_assets.inference.explanation import BUDGET_MS
 from housing_assets.inference.prediction import UnusableListing
 
 ROWS_BETWEEN_PAUSES = 16
@@ -73,12 +75,15 @@ class Classifier:
         Listings that one batch may have.
     max_delay : float
         Seconds that a batch may have to wait for others.
+    explain_ms : float
+        Milliseconds that exact contributions may take.
     stored : Stored, optional
         What feedback is held against.
 
     Attributes
     ----------
     batches : BatchQueue
+    explanations : ExplanationQueue
     refusals : RefusalCounts
         Refused requests that are not in the journal yet.
     shadows : Shadows
@@ -95,10 +100,12 @@ class Classifier:
         *,
         max_batch: int,
         max_delay: float = 1.0,
+        explain_ms: float = BUDGET_MS,
         stored: Stored | None = None,
     ) -> None:
         self.max_batch = max_batch
         self.batches = BatchQueue(max_delay)
+        self.explanations = ExplanationQueue()
         self.refusals = RefusalCounts(journal)
         self.shadows = Shadows(journal)
         self._models = models
@@ -107,6 +114,7 @@ class Classifier:
         self._split = split
         self._log = log
         self._stored = stored
+        self._explain_ms = explain_ms
 
     def predict(
         self,
@@ -143,6 +151,25 @@ class Classifier:
         if shadowed is not None:
             self.shadows.put(shadowed)
         return answer
+
+    async def explain(self, cells: Any, key: str | None) -> Explanation:
+        """Classify one listing and tell why; nothing is recorded.
+
+        Parameters
+        ----------
+        cells : mapping
+        key : str, optional
+            As for ``predict``.
+
+        Raises
+        ------
+        ServiceError
+            If the listing cannot be used, or there is no model, or too many explanations wait.
+        """
+        _check_keys(key, None)
+        served, _ = self._choose(self._models.snapshot, key or new_id())
+        known_cells = _require_known(cells, served)
+        return await self.explanations.run(partial(explain, served, known_cells, self._explain_ms))
 
     async def predict_batch(
         self,
@@ -297,14 +324,9 @@ class Classifier:
         ``repeated`` is what a retry has again.
         """
         started = time.perf_counter()
-        if not isinstance(cells, Mapping):
-            wrong = FieldError("listing", cells, "an object of its fields", Reason.MALFORMED)
-            raise ServiceError(Kind.INVALID, "a listing is an object", [wrong])
         prediction_id = new_id()
         served, shadow = self._choose(snapshot, key or (repeated[0] if repeated else prediction_id))
-        known = served.model.market.known_names
-        if not cells.keys() <= known:
-            raise _unknown_fields(cells, known)
+        cells = _require_known(cells, served)
         try:
             prediction = served.model.predict_one(cells)
         except UnusableListing as fault:
@@ -360,6 +382,17 @@ def _check_keys(key: str | None, idempotency_key: str | None) -> None:
             message = f"at most {MAX_KEY_LENGTH} characters"
             fault = FieldError(name, given, message, Reason.MALFORMED)
             raise ServiceError(Kind.INVALID, f"the {name} is too long", [fault])
+
+
+def _require_known(cells: Any, served: ServedModel) -> Mapping[str, Any]:
+    """Return a listing whose fields are all its market's."""
+    if not isinstance(cells, Mapping):
+        wrong = FieldError("listing", cells, "an object of its fields", Reason.MALFORMED)
+        raise ServiceError(Kind.INVALID, "a listing is an object", [wrong])
+    known = served.model.market.known_names
+    if not cells.keys() <= known:
+        raise _unknown_fields(cells, known)
+    return cells
 
 
 def _unknown_fields(cells: Mapping[Any, Any], known: frozenset[str]) -> ServiceError:

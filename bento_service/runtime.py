@@ -129,6 +129,7 @@ class Runtime:
             PredictionLog(settings.log_share, personal=settings.log_personal),
             max_batch=settings.max_batch,
             max_delay=settings.max_delay,
+            explain_ms=settings.explain_ms,
             stored=self._stored,
         )
         self._refusals = self.classifier.refusals
@@ -162,6 +163,7 @@ class Runtime:
         self._refusals.flush()
         await asyncio.to_thread(self._shadows.stop, _SHADOW_SECONDS)
         await asyncio.to_thread(self._shipping.stop)
+        self.classifier.explanations.stop()
         self._stored.close()
         await asyncio.to_thread(self.models.stop)
         self.metrics.close()

@@ -37,6 +37,7 @@ Listing = Annotated[dict[str, Any], Described(HTTP, "Listing")]
 Listings = Annotated[list[dict[str, Any]], Described(HTTP, "Batch", "listings")]
 Feedback = Annotated[dict[str, Any], Described(HTTP, "Feedback")]
 Answer = Annotated[answers.Answer, Described(HTTP, "Answer")]
+Explanation = Annotated[answers.Explanation, Described(HTTP, "Explanation")]
 BatchAnswer = Annotated[answers.BatchAnswer, Described(HTTP, "BatchAnswer")]
 Models = Annotated[answers.Models, Described(HTTP, "Models")]
 
@@ -78,6 +79,11 @@ class HousingPriceClassifier:
     async def predict_batch(self, listings: Listings) -> BatchAnswer:
         """Classify several listings by one version; one that cannot be used has its error in its place."""
         return {"answers": await HTTP.require().classifier.predict_batch(listings, None, "http")}
+
+    @bentoml.api
+    async def explain(self, listing: Listing, /) -> Explanation:
+        """Classify one listing and tell why, with comparable listings; it is not recorded as a prediction."""
+        return await HTTP.require().classifier.explain(listing, None)
 
     @bentoml.api
     async def feedback(self, feedback: Feedback, /) -> answers.Accepted:

@@ -383,7 +383,7 @@ class Settings(BaseSettings):
         return self.prediction_store or f"sqlite:///{self.market_storage / 'predictions.db'}"
 
 
-Endpoint = Literal["predict", "predict_batch", "feedback", "model", "health", "metrics", "replay"]
+Endpoint = Literal["predict", "predict_batch", "explain", "feedback", "model", "health", "metrics", "replay"]
 """What the service answers, over HTTP and gRPC, under the names that settings and metrics use."""
 
 
@@ -434,6 +434,13 @@ class ServingSettings(Settings):
         ge=10_000,
         le=100_000_000,
         description="Size of a batch; a larger one is answered 413. Other requests have 64 KB at most.",
+    )
+    explain_ms: float = Field(
+        default=1_000.0,
+        ge=0,
+        le=4_000,
+        description="Milliseconds that the exact contributions of an explanation may take; where they would take "
+        "longer, it has path contributions.",
     )
     max_delay: float = Field(
         default=1.0,

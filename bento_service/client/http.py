@@ -14,7 +14,7 @@ import httpx
 from bento_service.client.requests import Pause, Requests, Steps, feedback_of, key_headers
 
 if TYPE_CHECKING:
-    from bento_service.answers import Accepted, Answer, Models, Refusal
+    from bento_service.answers import Accepted, Answer, Explanation, Models, Refusal
     from housing_assets.inference.declaration import PriceKind
 
 T = TypeVar("T")
@@ -67,6 +67,22 @@ class HousingClient:
             ``Invalid``, ``NotAllowed``, ``TooLarge``, ``Unavailable``, another ``ServiceProblem``, or ``Unreachable``.
         """
         return self._finish(self._requests.predict(listing, key_headers(idempotency_key, request_key)))
+
+    def explain(self, listing: Mapping[str, Any], *, request_key: str | None = None) -> "Explanation":
+        """Return the category of a listing, and why; nothing is recorded.
+
+        Parameters
+        ----------
+        listing : mapping
+        request_key : str, optional
+            As for ``predict``.
+
+        Raises
+        ------
+        ClientError
+            As for ``predict``.
+        """
+        return self._finish(self._requests.explain(listing, key_headers(None, request_key)))
 
     def predict_batch(
         self,
@@ -180,6 +196,10 @@ class AsyncHousingClient:
     ) -> "Answer":
         """Return the category of a listing: see ``HousingClient.predict``."""
         return await self._finish(self._requests.predict(listing, key_headers(idempotency_key, request_key)))
+
+    async def explain(self, listing: Mapping[str, Any], *, request_key: str | None = None) -> "Explanation":
+        """Return the category of a listing, and why: see ``HousingClient.explain``."""
+        return await self._finish(self._requests.explain(listing, key_headers(None, request_key)))
 
     async def predict_batch(
         self,

@@ -24,7 +24,7 @@ from bento_service.client.errors import (
 )
 
 if TYPE_CHECKING:
-    from bento_service.answers import Accepted, Answer, Models, Refusal
+    from bento_service.answers import Accepted, Answer, Explanation, Models, Refusal
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds. The pause before the first retry is up to ``FIRST_PAUSE``, before the next up to twice that, and so on. It
@@ -74,6 +74,10 @@ class Requests:
     def predict(self, listing: Mapping[str, Any], keys: Mapping[str, str]) -> "Steps[Answer]":
         """Ask for the category of a listing."""
         return (yield from self._ask(Call("POST", "/predict", listing, keys)))
+
+    def explain(self, listing: Mapping[str, Any], keys: Mapping[str, str]) -> "Steps[Explanation]":
+        """Ask for the category of a listing, and why."""
+        return (yield from self._ask(Call("POST", "/explain", listing, keys)))
 
     def predict_batch(
         self, listings: Iterable[Mapping[str, Any]], keys: Mapping[str, str]

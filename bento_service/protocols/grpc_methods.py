@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError, Message
 from bento_service import request_ids, tracing
 from bento_service.auth import Client
 from bento_service.errors import FieldError, Kind, ServiceError
+from bento_service.explanations import EXPLANATION_REQUESTS
 from bento_service.protocols.body_sizes import max_body_bytes
 from bento_service.protocols.proto.housing.v1 import price_classifier_pb2 as messages
 from bento_service.protocols.surface import Service
@@ -185,6 +186,12 @@ async def _predict(call: Call) -> messages.Answer:
     return messages.Answer(**call.service.classifier.predict(cells, call.key, "grpc", None, call.idempotency_key))
 
 
+async def _explain(call: Call) -> messages.Explanation:
+    call.service.access.owe(call.client, EXPLANATION_REQUESTS - 1)
+    explained = await call.service.classifier.explain(_read_cells(call.request.listing), call.key)
+    return ParseDict(dict(explained), messages.Explanation())
+
+
 async def _predict_batch(call: Call) -> messages.PredictBatchResponse:
     deadline = None if call.remaining is None else time.monotonic() + call.remaining
     listings = [_read_cells(listing, f"listings[{row}].") for row, listing in enumerate(call.request.listings)]
@@ -228,6 +235,7 @@ async def _get_model(call: Call) -> messages.GetModelResponse:
 
 METHODS: Mapping[str, tuple[str, type[Message], Method]] = {
     "Predict": ("predict", messages.PredictRequest, _predict),
+    "Explain": ("explain", messages.ExplainRequest, _explain),
     "PredictBatch": ("predict_batch", messages.PredictBatchRequest, _predict_batch),
     "SendFeedback": ("feedback", messages.SendFeedbackRequest, _send_feedback),
     "GetModel": ("model", messages.GetModelRequest, _get_model),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from bento_service.errors import Kind, ServiceError, no_model, shutting_down
+from bento_service.explanations import EXPLANATION_REQUESTS
 from bento_service.protocols import try_form
 from bento_service.protocols.http_messages import INFERENCE_PROTOCOL, Reply, Request
 
@@ -34,6 +35,12 @@ def find_route(path: str, model_name: str | None) -> Route | None:
 
 async def _predict(service: "Service", request: Request) -> Reply:
     answer = service.classifier.predict(request.json(), request.key, "http", request.at, request.idempotency_key)
+    return Reply(HTTPStatus.OK, orjson.dumps(answer))
+
+
+async def _explain(service: "Service", request: Request) -> Reply:
+    service.access.owe(request.client, EXPLANATION_REQUESTS - 1)
+    answer = await service.classifier.explain(request.json(), request.key)
     return Reply(HTTPStatus.OK, orjson.dumps(answer))
 
 
@@ -126,6 +133,7 @@ async def _infer(service: "Service", request: Request) -> Reply:
 
 ROUTES: Mapping[str, Route] = {
     "/predict": ("predict", {"POST": _predict}),
+    "/explain": ("explain", {"POST": _explain}),
     "/predict_batch": ("predict_batch", {"POST": _predict_batch}),
     "/feedback": ("feedback", {"POST": _feedback}),
     "/model": ("model", {"GET": _model, "POST": _model}),  # BentoML's client knows no other method than POST

@@ -82,6 +82,10 @@ OPERATIONS = (
         ("Answer",), _WITH_BODY, body="Listing", parameters=("RequestKey", "IdempotencyKey", "AsOf"),
     ),
     Operation(
+        "/explain", "post", "explain", "predictions", "Classify one listing and tell why, with comparable listings",
+        ("Explanation",), _WITH_BODY, body="Listing", parameters=("RequestKey",),
+    ),
+    Operation(
         "/predict_batch", "post", "predict_batch", "predictions", "Classify several listings by one version",
         ("BatchAnswer",), _WITH_BODY, body="Batch", parameters=("RequestKey", "IdempotencyKey", "AsOf"),
     ),

@@ -12,6 +12,7 @@ from bento_service.answers import (
     AcceptedPrice,
     Answer,
     BatchAnswer,
+    Explanation,
     Health,
     InferenceProblem,
     InferenceResponse,
@@ -32,7 +33,7 @@ from housing_assets.inference.market import Market
 Schema = dict[str, Any]
 
 ANSWERS: tuple[Any, ...] = (
-    *(Answer, Refusal, BatchAnswer, AcceptedPrice, AcceptedCategory, Models, Health, Problem),
+    *(Answer, Explanation, Refusal, BatchAnswer, AcceptedPrice, AcceptedCategory, Models, Health, Problem),
     *(ServerMetadata, Liveness, Readiness, ModelMetadata, InferenceResponse, InferenceProblem),
 )
 
@@ -60,7 +61,8 @@ def schemas(snapshot: Snapshot, max_batch: int) -> Mapping[str, Schema]:
     if champion is None:
         return found
     served = [each for each in (champion, snapshot.challenger) if each is not None]
-    found["Answer"] = {**found["Answer"], "properties": found["Answer"]["properties"] | _outcome(served)}
+    for name in ("Answer", "Explanation"):
+        found[name] = {**found[name], "properties": found[name]["properties"] | _outcome(served)}
     found["Listing"] = _listing(champion.model.market)
     found["Feedback"] = _feedback(champion.model.market)
     found["InferenceRequest"] = _inference_request({"enum": list(output_names(snapshot))})

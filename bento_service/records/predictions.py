@@ -86,11 +86,12 @@ def _outcome(served: ServedModel, prediction: Prediction, role: str) -> Record:
         "model_version": served.version,
         "price_category": categories[prediction.category],
         "probabilities": dict(zip(categories, prediction.probabilities, strict=True)),
-        "estimate": _estimate(served, prediction),
+        "estimate": tell_estimate(served, prediction),
     }
 
 
-def _estimate(served: ServedModel, prediction: Prediction) -> Estimate | None:
+def tell_estimate(served: ServedModel, prediction: Prediction) -> Estimate | None:
+    """Return the estimate of a prediction as answers and records have it, None where there is none."""
     found = prediction.estimate
     if isinstance(found, NoEstimate):
         return None

@@ -16,6 +16,7 @@ import pytest
 from bento_service.access import REFUSALS_A_SECOND
 from bento_service.auth import new_key
 from bento_service.discretion import HIDDEN
+from bento_service.explanations import EXPLANATION_REQUESTS
 from bento_service.key_file import add_entry, remove_entry
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import (
     GetModelRequest,
@@ -236,6 +237,20 @@ def test_a_batch_counts_by_its_listings_however_it_is_sent(facing_others: Servic
         refused = client.post("/predict", json=HOME, headers=bearer(key))
     assert refused.status_code == 429
     assert 40 < int(refused.headers["retry-after"]) <= 54  # seconds until 26 are paid back, and one more is there
+
+
+def test_an_explanation_counts_as_many_requests(facing_others: Service) -> None:
+    key, entry = new_key("curious", ["predict"], 0.5)
+    add_entry(facing_others.storage / "keys", entry)
+    with facing_others.client() as client:
+        assert client.post("/explain", json=HOME).status_code == 401
+        wait_until(lambda: client.post("/predict", json=HOME, headers=bearer(key)).status_code == 200, 5)  # one of five
+        assert client.post("/explain", json=HOME, headers=bearer(key), timeout=30).status_code == 200
+        refused = client.post("/predict", json=HOME, headers=bearer(key))
+    assert refused.status_code == 429
+    assert (
+        2 * (EXPLANATION_REQUESTS - 4) - 20 < int(refused.headers["retry-after"]) <= 2 * (EXPLANATION_REQUESTS - 4 + 1)
+    )
 
 
 def test_what_a_key_was_used_for_is_in_the_audit_log(facing_others: Service) -> None:

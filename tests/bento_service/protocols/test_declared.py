@@ -77,7 +77,7 @@ def test_the_schema_has_the_columns_and_categories_of_the_market_that_is_served(
     schema = httpx.get(f"{service.url}/schema.json").json()
     routes = {route["name"]: route for route in schema["routes"]}
     assert {name: route["route"] for name, route in routes.items()} == {
-        **{"predict": "/predict", "predict_batch": "/predict_batch", "feedback": "/feedback", "model": "/model"},
+        name: f"/{name}" for name in ("predict", "explain", "predict_batch", "feedback", "model")
     }
     assert routes["predict"]["input"]["properties"].keys() == market.known_names
     assert routes["predict"]["output"]["properties"]["price_category"] == {"enum": list(market.categories)}

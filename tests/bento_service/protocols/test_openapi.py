@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, get_type_hints
 
 import jsonschema
+import numpy as np
 import orjson
 import pytest
 
@@ -20,6 +22,7 @@ from bento_service.protocols.proto.housing.v1 import price_classifier_pb2 as mes
 from bento_service.records.predictions import PredictionLog
 from bento_service.split import TrafficSplit
 from housing_assets.inference.market import Market
+from housing_assets.inference.token_sources import TokenSources
 from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME, model_of
 from tests.other_markets import PARCELS, THREE_GRADES, TWO_GRADES
 
@@ -71,6 +74,23 @@ def test_every_answer_is_as_the_document_describes_it(market: Market) -> None:
     assert [*map(len, batch)] == [9, 1, 1]
     require_valid({"answers": batch}, "BatchAnswer", described)
     require_valid(snapshot.require_champion().describe(), "Version", described)
+
+
+@MARKETS
+def test_every_explanation_is_as_the_document_describes_it(market: Market) -> None:
+    model = model_of(market)
+    nothing = TokenSources(np.empty(0, np.int32), np.empty(0, np.int16), np.empty(0, np.float32))
+    covers = np.array([3.0, 1.0], dtype=np.float32)
+    explaining = replace(model, forest=replace(model.forest, covers=covers), sources=nothing)
+    for one, method in ((explaining, "exact"), (model, None), (model.rule, None)):
+        snapshot = Snapshot(ServedModel("1", Tier.PRODUCTION, one))
+        classifier = classifier_of(snapshot)
+        found = asyncio.run(classifier.explain(SMALL_HOME, None))
+        classifier.explanations.stop()
+        require_valid(found, "Explanation", document(snapshot))
+        assert found["method"] == method
+        assert (found["no_contributions"] is None) == (method is not None)
+        assert [each["column"] for each in found["contributions"]] == (["sqft_living"] if method else [])
 
 
 @pytest.mark.parametrize("market", [PARCELS, THREE_GRADES], ids=lambda market: market.name)
@@ -135,6 +155,10 @@ def test_errors_are_as_described() -> None:
 
 SHARED = [
     (answers.Answer, messages.Answer),
+    (answers.Explanation, messages.Explanation),
+    (answers.Contribution, messages.Contribution),
+    (answers.Comparable, messages.Comparable),
+    (answers.Difference, messages.Difference),
     (answers.Band, messages.Band),
     (answers.Problem, messages.Problem),
     (answers.FieldProblem, messages.FieldError),

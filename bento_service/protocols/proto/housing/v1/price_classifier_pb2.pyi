@@ -36,6 +36,14 @@ class PredictRequest(_message.Message):
     request_key: str
     def __init__(self, listing: _Optional[_Union[Listing, _Mapping]] = ..., request_key: _Optional[str] = ...) -> None: ...
 
+class ExplainRequest(_message.Message):
+    __slots__ = ("listing", "request_key")
+    LISTING_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_KEY_FIELD_NUMBER: _ClassVar[int]
+    listing: Listing
+    request_key: str
+    def __init__(self, listing: _Optional[_Union[Listing, _Mapping]] = ..., request_key: _Optional[str] = ...) -> None: ...
+
 class PredictBatchRequest(_message.Message):
     __slots__ = ("listings", "request_key")
     LISTINGS_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +116,99 @@ class Interval(_message.Message):
     low: float
     high: float
     def __init__(self, low: _Optional[float] = ..., high: _Optional[float] = ...) -> None: ...
+
+class Explanation(_message.Message):
+    __slots__ = ("price_category", "probabilities", "band", "model_version", "tier", "unseen", "estimate", "no_estimate", "method", "no_contributions", "base_probabilities", "base_price", "remainder_factor", "contributions", "comparables", "milliseconds")
+    class ProbabilitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class BaseProbabilitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    PRICE_CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    BAND_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    UNSEEN_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    NO_ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    NO_CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
+    BASE_PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    BASE_PRICE_FIELD_NUMBER: _ClassVar[int]
+    REMAINDER_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
+    COMPARABLES_FIELD_NUMBER: _ClassVar[int]
+    MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
+    price_category: str
+    probabilities: _containers.ScalarMap[str, float]
+    band: Band
+    model_version: str
+    tier: str
+    unseen: _containers.RepeatedScalarFieldContainer[str]
+    estimate: Estimate
+    no_estimate: str
+    method: str
+    no_contributions: str
+    base_probabilities: _containers.ScalarMap[str, float]
+    base_price: float
+    remainder_factor: float
+    contributions: _containers.RepeatedCompositeFieldContainer[Contribution]
+    comparables: _containers.RepeatedCompositeFieldContainer[Comparable]
+    milliseconds: float
+    def __init__(self, price_category: _Optional[str] = ..., probabilities: _Optional[_Mapping[str, float]] = ..., band: _Optional[_Union[Band, _Mapping]] = ..., model_version: _Optional[str] = ..., tier: _Optional[str] = ..., unseen: _Optional[_Iterable[str]] = ..., estimate: _Optional[_Union[Estimate, _Mapping]] = ..., no_estimate: _Optional[str] = ..., method: _Optional[str] = ..., no_contributions: _Optional[str] = ..., base_probabilities: _Optional[_Mapping[str, float]] = ..., base_price: _Optional[float] = ..., remainder_factor: _Optional[float] = ..., contributions: _Optional[_Iterable[_Union[Contribution, _Mapping]]] = ..., comparables: _Optional[_Iterable[_Union[Comparable, _Mapping]]] = ..., milliseconds: _Optional[float] = ...) -> None: ...
+
+class Contribution(_message.Message):
+    __slots__ = ("column", "probabilities", "price_factor")
+    class ProbabilitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    column: str
+    probabilities: _containers.ScalarMap[str, float]
+    price_factor: float
+    def __init__(self, column: _Optional[str] = ..., probabilities: _Optional[_Mapping[str, float]] = ..., price_factor: _Optional[float] = ...) -> None: ...
+
+class Comparable(_message.Message):
+    __slots__ = ("similarity", "price", "adjusted_price", "dated", "differences")
+    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    ADJUSTED_PRICE_FIELD_NUMBER: _ClassVar[int]
+    DATED_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    similarity: float
+    price: float
+    adjusted_price: float
+    dated: str
+    differences: _containers.RepeatedCompositeFieldContainer[Difference]
+    def __init__(self, similarity: _Optional[float] = ..., price: _Optional[float] = ..., adjusted_price: _Optional[float] = ..., dated: _Optional[str] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ...) -> None: ...
+
+class Difference(_message.Message):
+    __slots__ = ("column", "name", "theirs", "asked")
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    THEIRS_FIELD_NUMBER: _ClassVar[int]
+    ASKED_FIELD_NUMBER: _ClassVar[int]
+    column: str
+    name: str
+    theirs: _struct_pb2.Value
+    asked: _struct_pb2.Value
+    def __init__(self, column: _Optional[str] = ..., name: _Optional[str] = ..., theirs: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., asked: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class Band(_message.Message):
     __slots__ = ("above", "up_to", "currency", "price_kind")

@@ -44,6 +44,11 @@ class PriceClassifierStub(object):
                 request_serializer=bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.PredictBatchRequest.SerializeToString,
                 response_deserializer=bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.PredictBatchResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/housing.v1.PriceClassifier/Explain',
+                request_serializer=bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.Explanation.FromString,
+                _registered_method=True)
         self.SendFeedback = channel.unary_unary(
                 '/housing.v1.PriceClassifier/SendFeedback',
                 request_serializer=bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.SendFeedbackRequest.SerializeToString,
@@ -68,6 +73,13 @@ class PriceClassifierServicer(object):
 
     def PredictBatch(self, request, context):
         """Classifies several listings by one version of the model; one that cannot be used has its error in its place.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Explain(self, request, context):
+        """Answers one listing as Predict does, with the reasons and comparable listings. It is not recorded as a prediction.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,6 +111,11 @@ def add_PriceClassifierServicer_to_server(servicer, server):
                     servicer.PredictBatch,
                     request_deserializer=bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.PredictBatchRequest.FromString,
                     response_serializer=bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.PredictBatchResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.ExplainRequest.FromString,
+                    response_serializer=bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.Explanation.SerializeToString,
             ),
             'SendFeedback': grpc.unary_unary_rpc_method_handler(
                     servicer.SendFeedback,
@@ -165,6 +182,33 @@ class PriceClassifier(object):
             '/housing.v1.PriceClassifier/PredictBatch',
             bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.PredictBatchRequest.SerializeToString,
             bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.PredictBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/housing.v1.PriceClassifier/Explain',
+            bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.ExplainRequest.SerializeToString,
+            bento__service_dot_protocols_dot_proto_dot_housing_dot_v1_dot_price__classifier__pb2.Explanation.FromString,
             options,
             channel_credentials,
             insecure,
