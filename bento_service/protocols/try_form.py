@@ -7,7 +7,6 @@ request key of its own; monitoring takes it for the requests of one client.
 """
 
 import asyncio
-import re
 from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
@@ -15,8 +14,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
+from bento_service.auth import Client
 from bento_service.errors import FieldError, Kind, Reason, ServiceError
+from bento_service.explanations import EXPLANATION_REQUESTS
 from bento_service.protocols.http_messages import RefusedWithPage, Reply, Request
+from bento_service.protocols.try_reasons import Reasons, rounded, tell_reasons, words
 from bento_service.record_ids import new_id
 from housing_assets.inference.cells import MAX_CELL_LENGTH
 from housing_assets.inference.declaration import ASKING, PAID, Column
@@ -53,8 +55,6 @@ _HEADERS = (
     (b"referrer-policy", b"same-origin"),  # stricter, and browsers would not say which page a form was sent from
     (b"cache-control", b"no-store"),
 )
-
-_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
 
 
 class Field(NamedTuple):
@@ -99,7 +99,19 @@ async def try_listing(service: "Service", request: Request) -> Reply:
         answer = service.classifier.predict(cells, REQUEST_KEY, "http", request.at, repeat)
     except ServiceError as fault:
         raise RefusedWithPage(fault, await _page(service, cells, fault=fault)) from None
-    return await _page(service, cells, answer=answer)
+    reasons = await _explain(service, cells, client)
+    return await _page(service, cells, answer=answer, reasons=reasons)
+
+
+async def _explain(service: "Service", cells: Mapping[str, str], client: Client) -> Reasons:
+    """Return the reasons of an answer; that there are none just now takes nothing from the answer itself."""
+    try:
+        service.access.require("explain", client)
+        service.access.owe(client, EXPLANATION_REQUESTS - 1)
+        found = await service.classifier.explain(cells, REQUEST_KEY)
+    except ServiceError as fault:
+        return Reasons(_sentence(fault), "", [], [])
+    return tell_reasons(found, service.models.snapshot.require_champion().model.market, cells)
 
 
 async def style(service: "Service", request: Request) -> Reply:
@@ -156,7 +168,12 @@ def _require_own_page(headers: Mapping[bytes, bytes]) -> None:
 
 
 async def _page(
-    service: "Service", cells: Mapping[str, str], *, answer: "Answer | None" = None, fault: ServiceError | None = None
+    service: "Service",
+    cells: Mapping[str, str],
+    *,
+    answer: "Answer | None" = None,
+    reasons: Reasons | None = None,
+    fault: ServiceError | None = None,
 ) -> Reply:
     market = service.models.snapshot.require_champion().model.market
     body = await asyncio.to_thread(
@@ -164,6 +181,7 @@ async def _page(
         market,
         cells,
         answer=answer,
+        reasons=reasons,
         fault=fault,
         needs_key="predict" not in service.access.open_endpoints,
     )
@@ -176,6 +194,7 @@ def _render(
     cells: Mapping[str, str],
     *,
     answer: "Answer | None",
+    reasons: Reasons | None,
     fault: ServiceError | None,
     needs_key: bool,
 ) -> bytes:
@@ -190,6 +209,7 @@ def _render(
         band=_band(answer["band"]) if answer else "",
         estimate=_estimate(answer) if answer else "",
         chances=_chances(answer) if answer else [],
+        reasons=reasons,
         fault=fault,
         why=_sentence(fault) if fault else "",
         key_fault=fault is not None and fault.kind in (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.RATE_LIMITED),
@@ -205,7 +225,7 @@ def _render(
 def _field(column: Column, value: str, fault: str) -> Field:
     return Field(
         name=CELL + column.raw,
-        label=_WORDS.sub(" ", column.raw),
+        label=words(column.raw),
         unit=next((each.unit for each in column.values if each.unit), ""),
         example=column.example,
         options=tuple(getattr(column.rule, "options", ())),
@@ -244,15 +264,10 @@ def _estimate(answer: "Answer") -> str:
         return f"There is no estimate of the price: {answer['no_estimate']}." if answer["band"] else ""
     half, most = found["interval_50"], found["interval_80"]
     return (
-        f"Its price is estimated at {_rounded(found['price'])} {found['currency']}. Half of such homes cost "
-        f"{_rounded(half['low'])} to {_rounded(half['high'])}, four fifths {_rounded(most['low'])} to "
-        f"{_rounded(most['high'])}."
+        f"Its price is estimated at {rounded(found['price'])} {found['currency']}. Half of such homes cost "
+        f"{rounded(half['low'])} to {rounded(half['high'])}, four fifths {rounded(most['low'])} to "
+        f"{rounded(most['high'])}."
     )
-
-
-def _rounded(price: float) -> str:
-    """Return a price with as many digits as an estimate is good for."""
-    return f"{float(f'{price:.3g}'):,.0f}"
 
 
 def _chances(answer: "Answer") -> list[dict[str, Any]]:
