@@ -354,6 +354,7 @@ def model_evaluation(
             **metrics,
             "price_kind": hashed_features.labels.price_kind,
             **{name: picture(png, name) for name, png in report.pictures.items()},
+            "contributions": table(report.contributions),
             "worst_segments": table(report.segments.head(20)),
             **({"valued_segments": table(report.valued_segments)} if len(report.valued_segments) else {}),
             **computed,

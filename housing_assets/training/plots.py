@@ -80,6 +80,18 @@ def importance(importances: Mapping[str, float]) -> bytes:
     return _png(figure)
 
 
+def contributions(means: "pd.DataFrame") -> bytes:
+    """Return bars of the columns that add most to the answers: to the log price, or else to the probabilities."""
+    ranked = means.head(N_IMPORTANT)[::-1]
+    by_price = "log_price" in means
+    figure, axes = _axes("What fields add to answers, on the whole", height=5.5)
+    if len(ranked):
+        axes.barh(ranked["column"].str.slice(stop=45), 100 * ranked["log_price" if by_price else "mean_probability"])
+    axes.set_xlabel("mean size of the contribution, " + ("% of the price" if by_price else "points of probability"))
+    axes.tick_params(axis="y", labelsize=7)
+    return _png(figure)
+
+
 def _axes(title: str, height: float = _SIZE[1]) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 

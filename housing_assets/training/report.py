@@ -40,6 +40,8 @@ class EvaluationReport:
         See ``evaluation.errors_by_segment``.
     valued_segments : DataFrame
         ``segment``, ``value`` and the valuers' figures of each; without rows where the market has no prices.
+    contributions : DataFrame
+        See ``contributions.mean_contributions``.
     pictures : mapping of str to bytes
         PNGs by name.
     passed : bool
@@ -51,6 +53,7 @@ class EvaluationReport:
     probabilities: np.ndarray
     segments: "pd.DataFrame"
     valued_segments: "pd.DataFrame"
+    contributions: "pd.DataFrame"
     pictures: Mapping[str, bytes]
     passed: bool = False
 
@@ -65,12 +68,14 @@ class EvaluationReport:
     ) -> Self:
         """Judge a forest, and the estimates by its leaves, on the held-out side of encoded listings."""
         from housing_assets.training import evaluation, plots
+        from housing_assets.training.contributions import mean_contributions
 
         y, categories, segments = encoded.y_holdout, encoded.labels.categories, encoded.encoder.market.segments
         shares = engine.map_shards(forest.predict_proba, split_rows(encoded.X_holdout, engine))
         probabilities = np.concatenate(list(shares))
         held_out = crossed[crossed[HELD_OUT]]
         valued = _value(forest, encoded, held_out, estimator)
+        contributions = mean_contributions(forest, encoded, crossed, estimator)
         curve = evaluation.calibration_curve(y, probabilities)
         counts = count_confusion(y, probabilities.argmax(axis=1), len(categories))
         return cls(
@@ -79,11 +84,13 @@ class EvaluationReport:
             probabilities=probabilities,
             segments=evaluation.errors_by_segment(held_out, segments, y, probabilities),
             valued_segments=valued.segments,
+            contributions=contributions,
             pictures={
                 **valued.pictures,
                 "confusion_matrix": plots.confusion_matrix(counts, categories),
                 "calibration": plots.calibration(curve, len(categories)),
                 "feature_importance": plots.importance(_named_importance(forest, encoded, crossed)),
+                "contributions": plots.contributions(contributions),
             },
         )
 
@@ -110,6 +117,7 @@ class EvaluationReport:
         np.save(folder / "probabilities.npy", self.probabilities)
         self.segments.to_parquet(folder / "segments.parquet", index=False)
         self.valued_segments.to_parquet(folder / "valued_segments.parquet", index=False)
+        self.contributions.to_parquet(folder / "contributions.parquet", index=False)
         for name, png in self.pictures.items():
             (folder / f"{name}.png").write_bytes(png)
 
@@ -124,6 +132,7 @@ class EvaluationReport:
             probabilities=np.load(folder / "probabilities.npy", allow_pickle=False),
             segments=pd.read_parquet(folder / "segments.parquet"),
             valued_segments=pd.read_parquet(folder / "valued_segments.parquet"),
+            contributions=pd.read_parquet(folder / "contributions.parquet"),
             pictures={path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))},
         )
 

@@ -13,8 +13,10 @@ from matplotlib.image import imread
 from housing_assets.confusion import count_confusion
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.split import HELD_OUT
+from housing_assets.inference.estimate import PriceEstimator
 from housing_assets.inference.forest import FlatForest
 from housing_assets.training import plots
+from housing_assets.training.contributions import mean_contributions
 from housing_assets.training.estimate_learning import learn_estimator
 from housing_assets.training.evaluation import calibration_curve, evaluate
 from housing_assets.training.forest import grow_forest
@@ -24,7 +26,7 @@ from tests.training.conftest import SMALL
 
 CATEGORIES = ("low", "medium", "high")
 pytestmark = pytest.mark.pictures
-PICTURES = {"confusion_matrix", "calibration", "feature_importance"}
+PICTURES = {"confusion_matrix", "calibration", "feature_importance", "price_estimates", "contributions"}
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -76,6 +78,21 @@ def test_segments_are_districts_and_kinds_of_the_held_out_listings(
     assert districts.to_dict() == held_out["district"].value_counts()[districts.index].to_dict()
 
 
+def test_a_report_tells_what_declared_columns_add_on_the_whole(
+    report: EvaluationReport, grown: FlatForest, encoded: EncodedListings, crossed: pd.DataFrame
+) -> None:
+    table = report.contributions
+    assert set(table["column"]) == {column.raw for column in encoded.encoder.market.inputs}
+    assert "district" in set(table["column"].head(3))
+    assert table["log_price"].is_monotonic_decreasing
+    assert (table[[*CATEGORIES, "mean_probability", "log_price"]] >= 0).all(axis=None)
+    assert table["mean_probability"].to_numpy() == pytest.approx(table[list(CATEGORIES)].mean(axis=1).to_numpy())
+    nothing = PriceEstimator.nothing(grown.n_leaves)
+    assert "log_price" not in mean_contributions(grown, encoded, crossed, nothing, n_rows=3)
+    former = replace(grown, covers=None)
+    assert mean_contributions(former, encoded, crossed, nothing).empty
+
+
 def test_a_report_has_its_pictures(report: EvaluationReport) -> None:
     assert set(report.pictures) == PICTURES
     for png in report.pictures.values():
@@ -90,6 +107,7 @@ def test_a_report_survives_a_folder(report: EvaluationReport, tmp_path: Path) ->
     assert np.array_equal(again.probabilities, report.probabilities)
     pd.testing.assert_frame_equal(again.segments, report.segments)
     assert dict(again.pictures) == dict(report.pictures)
+    assert again.contributions.equals(report.contributions)
     assert json.loads((tmp_path / "metrics.json").read_text()) == dict(report.metrics)
 
 
