@@ -125,6 +125,7 @@ bench: setup  ## compare with the usual ways; writes the pages README.md below b
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.drift
+	$(BIN)/python -m benchmarks.explanations
 
 pictures: setup  ## make the pictures of README.md anew, from a demonstration (needs Debian's chromium and chromium-driver)
 	@test -e $(DEMO)/made-by-the-demonstration || $(BIN)/python -m demo --storage $(DEMO)

@@ -1,0 +1,1 @@
+"""Benchmarks of explanations, beside the library ``shap``."""
