@@ -3,6 +3,10 @@
 - A number is its column's; a quotient, a bin, a cell of a grid and a cross are that of their parts, in equal parts.
 - A linear score is that of the columns in proportion to what each adds to it. Where what they add cancels out, the
   proportions are bounded: no column has more than twice its part of all that is added, whatever the sign.
+- A local score, and the log price that estimates begin with, are that of the kernel's columns. The block is credited
+  with what it says alone, for the others speak within a block only (asymmetric Shapley values, Frye et al. 2020); each
+  of these with the mean of what it adds to the block alone and to all others. What is left over of the price goes to
+  them in proportion to the size of that; local scores are theirs in proportion to it, bounded as above.
 - A bucket of the hashed block is that of the listing's texts in it, in equal parts; one that the listing does not fill,
   that of the texts that fill it in training.
 """
@@ -53,12 +57,35 @@ class CreditRules:
         """
         remaining = contributions.copy()
         declared = np.zeros((self._numbers.shape[1], contributions.shape[1]))
-        for column, shares in (*self._filled_buckets(crossed), *self._scores(crossed)):
+        local = self._local_scores(crossed) if self._encoder.local_names else []
+        for column, shares in (*self._filled_buckets(crossed), *self._scores(crossed), *local):
             slot = self._slots.get(column)
             if slot is not None:
                 declared += np.outer(shares, remaining[slot])
                 remaining[slot] = 0.0
         return np.asarray(declared + self._usual.T @ remaining)
+
+    def declare_known(self, crossed: Mapping[str, Any]) -> tuple[np.ndarray, float]:
+        """Return what the declared columns add to the log price that an estimate begins with, and where that begins.
+
+        Parameters
+        ----------
+        crossed : mapping
+            The listing.
+
+        Returns
+        -------
+        added : ndarray of shape (n_inputs,), float64
+        base : float
+            The log price of a listing that says nothing; 0 where estimates begin with none.
+        """
+        base = self._encoder.encode({}).log_price
+        known = None if base is None else self._encoder.encode(crossed).log_price
+        if base is None or known is None:
+            return np.zeros(self._numbers.shape[1]), 0.0
+        changes = self._local_changes(crossed)[:, -1]
+        left_over = known - base - changes.sum()
+        return changes + left_over * self._of_kernel(np.abs(changes)), base
 
     @cached_property
     def _usual(self) -> np.ndarray:
@@ -97,6 +124,49 @@ class CreditRules:
             for number, step, coefficients in zip(market.linear, steps, scores.numbers.coefficients, strict=True):
                 added += np.outer(self._parts[number.of], step * coefficients)
         return [(self._first_score + score, proportions(added[:, score])) for score in range(len(score_names(market)))]
+
+    def _local_scores(self, crossed: Mapping[str, Any]) -> list[tuple[int, np.ndarray]]:
+        """Return the encoded columns of the local scores, with their shares."""
+        first, changes = self._first_local, self._local_changes(crossed)
+        return [(first + score, self._of_kernel(changes[:, score])) for score in range(changes.shape[1] - 1)]
+
+    def _local_changes(self, crossed: Mapping[str, Any]) -> np.ndarray:
+        """Return what columns add to the local scores and the log price: float64 of shape (n_inputs, n_local + 1)."""
+        block, *others = self._kernel_names
+        nothing = {**crossed, **dict.fromkeys(self._kernel_names)}
+        alone = {**nothing, block: crossed.get(block)}
+        of_nothing, of_block, of_all = map(self._local_values, (nothing, alone, crossed))
+        changes = np.outer(self._parts[block], of_block - of_nothing)
+        for name in others:
+            if crossed.get(name) is not None:
+                first = self._local_values({**alone, name: crossed[name]}) - of_block
+                last = of_all - self._local_values({**crossed, name: None})
+                changes += np.outer(self._parts[name], (first + last) / 2)
+        return changes
+
+    def _local_values(self, crossed: Mapping[str, Any]) -> np.ndarray:
+        encoded = self._encoder.encode(crossed)
+        values = np.zeros(self._encoder.first_bucket - self._first_local + 1)
+        local = (encoded.columns >= self._first_local) & (encoded.columns < self._encoder.first_bucket)
+        values[encoded.columns[local] - self._first_local] = encoded.cells[local]
+        values[-1] = encoded.log_price or 0.0
+        return values
+
+    def _of_kernel(self, changes: np.ndarray) -> np.ndarray:
+        """Return the shares of the columns; equal parts of the kernel's where none of them changes anything."""
+        parts = [self._parts[name] for name in self._kernel_names]
+        return proportions(changes) if changes.any() else np.asarray(np.mean(parts, axis=0))
+
+    @cached_property
+    def _first_local(self) -> int:
+        return self._first_score + len(score_names(self._encoder.market))
+
+    @cached_property
+    def _kernel_names(self) -> tuple[str, ...]:
+        kernel = self._encoder.market.local
+        if kernel is None:
+            return ()
+        return tuple(dict.fromkeys((kernel.block, *(number.of for number in kernel.numbers), *kernel.texts)))
 
     def _tokens(self, crossed: Mapping[str, Any]) -> list[tuple[str, int, float]]:
         """Return the listing's texts by name, with the bucket and the sign of each."""

@@ -1,8 +1,8 @@
 """Why a listing is answered as it is: what each declared column adds to the probabilities and to the price estimate.
 
 The forest's answer is taken apart by encoded column (``shapley.py``) and credited to declared ones (``credit.py``).
-What is explained of the price is the mean of the leaves' mean log prices; the estimate, a weighted median, differs from
-it by a remainder, which is told.
+What is explained of the price is the log price that estimates begin with, and the mean of what the leaves add. The
+estimate has a weighted median in the place of the mean; it differs by a remainder, which is told.
 """
 
 import time
@@ -115,12 +115,16 @@ class Explainer:
         declared = self._credits.declare(crossed, summed / len(self._forest.roots))
         n_free = self._forest.n_classes - 1
         shares, base = declared[:, :n_free], self._base[:n_free]  # those of the last category follow
+        log_price, base_log_price = None, None
+        if self._has_prices:
+            known, base_known = self._credits.declare_known(crossed)
+            log_price, base_log_price = declared[:, n_free] + known, float(self._base[n_free]) + base_known
         return Contributions(
             self._columns,
             np.column_stack([shares, -shares.sum(axis=1)]),
             np.append(base, 1.0 - base.sum()),
-            declared[:, n_free] if self._has_prices else None,
-            float(self._base[n_free]) if self._has_prices else None,
+            log_price,
+            base_log_price,
             method,
         )
 

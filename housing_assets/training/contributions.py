@@ -7,7 +7,6 @@ import numpy as np
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.split import HELD_OUT
 from housing_assets.features.token_counts import count_token_sources
-from housing_assets.inference.encoder import EncodedListing
 from housing_assets.inference.estimate import PriceEstimator
 from housing_assets.inference.explanation import Explainer
 from housing_assets.inference.forest import FlatForest
@@ -60,10 +59,9 @@ def mean_contributions(
     drawn = np.sort(np.random.default_rng(0).permutation(len(held_out))[:n_rows])
     shares: list[np.ndarray] = []
     prices: list[np.ndarray] = []
-    for position, cells in zip(drawn.tolist(), held_out.iloc[drawn].to_dict("records"), strict=True):
-        row = encoded.X_holdout[position]
+    for cells in held_out.iloc[drawn].to_dict("records"):
         listing = {str(name): None if pd.isna(value) else value for name, value in cells.items()}
-        found = explainer.explain(listing, EncodedListing(row.indices, row.data, ()), np.inf)
+        found = explainer.explain(listing, encoded.encoder.encode(listing), np.inf)
         shares.append(np.abs(found.probabilities))
         if found.log_price is not None:
             prices.append(np.abs(found.log_price))

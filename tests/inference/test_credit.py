@@ -98,6 +98,29 @@ def test_a_score_is_that_of_what_is_added_to_it(artifact: ModelArtifact, crossed
     assert shares["district"] != 0
 
 
+def test_a_local_score_is_that_of_the_columns_of_its_kernel(
+    artifact: ModelArtifact, crossed: dict[str, object]
+) -> None:
+    kernel = artifact.market.local
+    assert kernel is not None
+    parts, encoder = parts_of(artifact.market), artifact.encoder
+    names = (kernel.block, *(number.of for number in kernel.numbers), *kernel.texts)
+    of_kernel = sum(parts[name] for name in names)
+    allowed = {each.raw for each, part in zip(artifact.market.inputs, of_kernel, strict=True) if part}
+    for column in range(encoder.first_bucket - len(encoder.local_names), encoder.first_bucket):
+        shares = credited(artifact, crossed, column)
+        assert sum(shares.values()) == pytest.approx(1)
+        assert set(shares) <= allowed
+
+
+def test_what_an_estimate_begins_with_is_somebodys(artifact: ModelArtifact, crossed: dict[str, object]) -> None:
+    assert artifact.sources is not None
+    added, base = CreditRules(artifact.encoder, artifact.sources, artifact.forest.columns).declare_known(crossed)
+    known = artifact.encoder.encode(crossed).log_price
+    assert known is not None
+    assert base + added.sum() == pytest.approx(known)
+
+
 def test_nothing_is_lost_between_encoded_and_declared_columns(
     artifact: ModelArtifact, crossed: dict[str, object]
 ) -> None:
