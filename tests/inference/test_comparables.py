@@ -5,15 +5,19 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.comparables import FILE, MAX_LINE, Comparables, kept_names
 from housing_assets.inference.estimate import PriceEstimator
+from housing_assets.inference.forest import FlatForest
 from housing_assets.inference.market import Market
 from housing_assets.listings.samples import load_sample
 from housing_assets.listings.source import RawListings
+from housing_assets.training.estimate_learning import Priced, fill_leaves, keep_listings
 from tests.conftest import small_model
 from tests.other_markets import PARCELS
 
@@ -79,16 +83,30 @@ def test_comparables_survive_a_file_and_damage_is_refused(kept: Comparables, tmp
             Comparables.load(tmp_path, 3)
 
 
-def test_the_artifact_keeps_each_training_listing_in_the_order_of_the_estimators_numbers(
-    artifact: ModelArtifact, saved: Path
-) -> None:
-    estimator = artifact.estimator
-    assert estimator is not None
-    assert estimator.comparables is not None
-    lines = (saved / FILE).read_text(encoding="utf-8").splitlines()[1:]
-    prices = pd.Series([json.loads(line)[0] for line in lines])
-    assert len(prices) == len(estimator.values)
-    assert prices.is_monotonic_increasing
+def test_each_training_listing_is_kept_in_the_order_of_the_estimators_numbers() -> None:
+    rng = np.random.default_rng(0)
+    prices, known = rng.uniform(1e5, 1e6, 3), rng.normal(size=3)
+    priced = Priced(csr_matrix((3, 1), dtype=np.float32), prices, known, [None] * 3, np.arange(3, dtype=np.uint64))
+    frame = pd.DataFrame({**SOLD, PARCELS.target_value.name: prices})
+    leaf = FlatForest.from_arrays(
+        {
+            **{"roots": np.zeros(1, np.int32), "feature": np.full(1, -1, np.int32), "left": np.zeros(1, np.int32)},
+            **{"threshold": np.zeros(1, np.float32), "right": np.zeros(1, np.int32)},
+            **{"distributions": np.full((1, 2), 0.5), "importance": np.empty(0), "n_columns": 1},
+            "columns": np.empty(0, np.int32),
+        }
+    )
+    estimator = fill_leaves(leaf, priced, seed=3)
+    kept = keep_listings(PARCELS, priced, frame, seed=3)
+    of_price = dict(zip(prices.tolist(), known, strict=True))
+    told = [kept.read(number)[0] for number in range(3)]
+    assert [np.log(price) - of_price[price] for price in told] == pytest.approx(estimator.values)
+
+
+def test_the_artifact_keeps_all_that_its_estimator_numbers(artifact: ModelArtifact) -> None:
+    assert artifact.estimator is not None
+    assert artifact.estimator.comparables is not None
+    assert len(artifact.estimator.comparables) == len(artifact.estimator.values)
 
 
 def test_a_market_that_forbids_it_has_nothing_of_them_in_its_model(market: Market, tmp_path: Path) -> None:
