@@ -103,7 +103,8 @@ class ListingEncoder:
         log_prices : ndarray of shape (n_rows,) or None
             ``LabelScheme.log_prices``; None where rows have classes.
         amounts : ndarray of shape (n_rows,), float64, optional
-            Natural logs of the prices, NaN where a price tells its category but no amount.
+            Natural logs of the prices, NaN where a price tells its category but no amount. Without them no local score
+            tells an amount.
         """
         hashed = hash_frame(self.market, crossed, self.n_buckets, self.engine)
         groups = None if self.market.local is None else group_keys(self.market, crossed)
@@ -141,7 +142,7 @@ class ListingEncoder:
             of_fold = None if log_prices is None else log_prices[learn]
             fold_scores = self._learn(hashed[learn], labels[learn], of_fold, numbers[learn])
             scores[apply] = fold_scores.score(hashed[apply], numbers[apply])
-        return _stack(self.fitted_, crossed, scores, None if learned is None else learned.left_out, hashed)
+        return _stack(self.market, crossed, scores, None if learned is None else learned.left_out, hashed)
 
     def transform(self, crossed: "pd.DataFrame") -> "csr_matrix":
         """Return the encoded rows; see ``encode_frame``."""
@@ -225,7 +226,7 @@ def _encode_shard(encoder: FittedEncoder, crossed: "pd.DataFrame") -> "csr_matri
     hashed = _hash_shard(encoder.market, encoder.n_buckets, crossed)
     scores = encoder.scores.score(hashed, linear_numbers(encoder.market, crossed))
     local = None if encoder.local is None else encoder.local.predict(local_inputs(encoder.market, crossed))
-    return _stack(encoder, crossed, scores, local, hashed)
+    return _stack(encoder.market, crossed, scores, local, hashed)
 
 
 def linear_numbers(market: Market, crossed: "pd.DataFrame") -> np.ndarray:
@@ -312,24 +313,22 @@ def common_tokens(encoder: FittedEncoder, crossed: "pd.DataFrame") -> dict[int, 
 
 
 def _stack(
-    encoder: FittedEncoder,
+    market: Market,
     crossed: "pd.DataFrame",
     scores: np.ndarray,
     local: np.ndarray | None,
     hashed: "csr_matrix",
 ) -> "csr_matrix":
-    """Return encoded rows; of the local scores' targets, those that have columns."""
     from scipy.sparse import csr_matrix, hstack
 
-    encoded_numbers = encoder.market.encoded_numbers
-    numbers = np.zeros((len(crossed), len(encoded_numbers)), dtype=np.float32)
-    for index, (name, minimum, scale) in enumerate(encoded_numbers):
+    numbers = np.zeros((len(crossed), len(market.encoded_numbers)), dtype=np.float32)
+    for index, (name, minimum, scale) in enumerate(market.encoded_numbers):
         column = _as_numbers(crossed[name])
         encoded = np.minimum(1.0 + np.maximum(column - minimum, 0.0) / scale, MAX_ENCODED)
         numbers[:, index] = np.where(np.isnan(column), 0.0, encoded)
     blocks = [csr_matrix(numbers), csr_matrix(scores)]
     if local is not None:
-        blocks.append(csr_matrix(local[:, : len(encoder.local_names)].astype(np.float32)))
+        blocks.append(csr_matrix(local.astype(np.float32)))
     return hstack([*blocks, hashed], format="csr", dtype=np.float32)
 
 

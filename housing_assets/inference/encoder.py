@@ -96,7 +96,7 @@ class FittedEncoder:
         local, log_price = _NO_LOCAL_SCORES, None
         if self.local is not None and self.market.local is not None:
             targets = self.local.predict(_local_inputs(self.market.local, crossed))[0]
-            local = targets[: len(self.local_names)].astype(np.float32)
+            local = targets.astype(np.float32)
             log_price = float(targets[-1]) if self.learned_amounts else None
         columns, cells = fill_row(
             numbers, minimums, scales, MAX_ENCODED, hashed_tokens, self.scores.coefficients, offsets, local
@@ -106,12 +106,12 @@ class FittedEncoder:
     @cached_property
     def local_names(self) -> tuple[str, ...]:
         """Names of the local scores' columns."""
-        return () if self.local is None else local_score_names(self.market)
+        return () if self.local is None else local_score_names(self.market, with_amount=self.learned_amounts)
 
     @cached_property
     def learned_amounts(self) -> bool:
-        """Whether the local scores' last target, beside those of the columns, is the natural log of the price."""
-        return self.local is not None and len(self.local.levels) > len(self.local_names)
+        """Whether the last of the local scores is the natural log of the price."""
+        return self.local is not None and len(self.local.levels) > len(local_score_names(self.market))
 
     @property
     def n_buckets(self) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 
 from housing_assets.inference.hashing import MAX_HASH
 from housing_assets.inference.market import Market
-from housing_assets.inference.scores import FURTHEST, STEPS, UNITS
+from housing_assets.inference.scores import FURTHEST, STEPS, UNITS, score_names
 
 MAX_BLOCK_ROWS = 2_000
 """Rows that a block remembers. Learning takes time with their cube, and an answer as many steps as there are rows."""
@@ -127,32 +127,11 @@ class LocalScores:
         """Return the targets of rows: float64 of shape (n_rows, n_targets); each as it would be alone."""
         from housing_assets.inference.local_walk import weigh_rows
 
-        places = np.searchsorted(self.blocks, inputs.blocks)
-        known = np.append(self.blocks, NO_TEXT + 1)[places] == inputs.blocks
-        numbers, texts = standardize(inputs, self.means, self.deviations, self.told_missing)
-        loop = self._loop
-        return weigh_rows(
-            np.where(known, places, len(self.blocks)),
-            self.starts,
-            numbers.astype(np.float32),
-            self._codes(texts),
-            *loop,
-            self.kernel.far,
-        )
-
-    def _codes(self, texts: np.ndarray) -> np.ndarray:
-        """Return the position of each text among those that are remembered, int32; -1 of another."""
-        distinct = self._distinct
-        places = np.searchsorted(distinct, texts)
-        return np.where(np.append(distinct, NO_TEXT + 1)[places] == texts, places, -1).astype(np.int32)
+        return weigh_rows(*inputs, *self._loop)
 
     @cached_property
-    def _distinct(self) -> np.ndarray:
-        return np.unique(self.texts)
-
-    @cached_property
-    def _loop(self) -> tuple[np.ndarray, ...]:
-        """What the loop reads of all that is remembered.
+    def _loop(self) -> tuple[Any, ...]:
+        """What the loop reads of all that is remembered, in its order.
 
         The constant and the product are summed once, as integers: exact in any order.
         """
@@ -162,9 +141,16 @@ class LocalScores:
         weighed = np.array([self.weights[rows].T @ self.numbers[rows] for rows in blocks])
         slopes = weighed / (UNITS * STEPS) * (self.kernel.product * self.sloped)
         kernel = self.kernel
+        known_texts, codes = np.unique(self.texts, return_inverse=True)
         return (
+            self.blocks,
+            self.starts,
+            self.means,
+            self.deviations,
+            self.told_missing,
+            known_texts,
             np.ascontiguousarray(self.numbers.T / STEPS, dtype=np.float32),
-            np.ascontiguousarray(self._codes(self.texts).T),
+            np.ascontiguousarray(codes.reshape(self.texts.shape).T, dtype=np.int32),
             np.ascontiguousarray(self.weights.T / UNITS),
             np.concatenate([levels, np.zeros((1, levels.shape[1]))]) + self.levels,
             np.concatenate([slopes, np.zeros((1, *slopes.shape[1:]))]),
@@ -172,6 +158,7 @@ class LocalScores:
                 each.astype(np.float32)
                 for each in (kernel.near_numbers, kernel.near_texts, kernel.far_numbers, kernel.far_texts)
             ),
+            kernel.far,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -218,9 +205,9 @@ class LocalScores:
         distinct = _whole(stored, "distinct_texts", (-1,), -MAX_HASH - 1, NO_TEXT)
         codes = _whole(stored, "texts", (n_rows, n_texts), 0, max(len(distinct) - 1, 0))
         weights = _whole(stored, "weights", (n_rows, -1), -MAX_TAUGHT, MAX_TAUGHT)
-        n_targets = weights.shape[1]
-        if n_targets - len(local_score_names(market)) not in ((0, 1) if market.has_price else (0,)):
-            raise ValueError(f"it has {n_targets} targets, the market asks {len(local_score_names(market))} questions")
+        n_targets, n_asked = weights.shape[1], len(score_names(market))
+        if n_targets - n_asked not in ((0, 1) if market.has_price else (0,)):
+            raise ValueError(f"it has {n_targets} targets, the market asks {n_asked} questions")
         told = stored["kernel"]
         kernel = Kernel(
             near_numbers=_real(told, "near_numbers", (n_numbers,), 0, MAX_WEIGHT),
@@ -255,13 +242,19 @@ def standardize(
     return steps / STEPS, np.concatenate([inputs.texts, missing], axis=1)
 
 
-def local_score_names(market: Market) -> tuple[str, ...]:
-    """Return what the columns of the local scores are called; none where the market declares no kernel."""
+def local_score_names(market: Market, *, with_amount: bool = False) -> tuple[str, ...]:
+    """Return what the columns of the local scores are called; none where the market declares no kernel.
+
+    Parameters
+    ----------
+    market : Market
+    with_amount : bool
+        Whether the natural log of the price is among them, beside the answers to what the linear scores are asked.
+    """
     if market.local is None:
         return ()
-    if market.has_price:
-        return (*(f"local_score_above_{category}" for category in market.categories[:-1]), "local_score_price")
-    return tuple(f"local_score_is_{category}" for category in market.categories)
+    amount = ("local_score_amount",) if with_amount else ()
+    return (*(f"local_{name}" for name in score_names(market)), *amount)
 
 
 def _whole(stored: Mapping[str, Any], name: str, shape: tuple[int, ...], lowest: float, highest: float) -> np.ndarray:

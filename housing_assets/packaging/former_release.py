@@ -44,7 +44,7 @@ def read_former(folder: Path, market: Market) -> ModelArtifact:
     ----------
     folder : Path
     market : Market
-        Whose listings the model was trained on; format 3 does not say.
+        Whose listings the model was trained on; format 3 does not say. The artifact's has no local kernel.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from housing_assets.confusion import count_confusion, macro_f1
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoder import ListingEncoder, encode_frame
 from housing_assets.features.folds import grouped_folds
-from housing_assets.features.split import group_keys, label_rows, log_prices
+from housing_assets.features.split import amounts, group_keys, label_rows, log_prices
 from housing_assets.inference.declaration import FEATURE_NUMBERS, TEXTS, Role
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.inference.labels import LabelScheme
@@ -150,16 +150,13 @@ def compare_strategies(
     from housing_assets.training.forest import grow_at_once
 
     market, n_classes = encoder.market, len(labels.categories)
-    groups, indices, amounts = (
-        group_keys(market, crossed),
-        label_rows(market, labels, crossed),
-        log_prices(market, labels, crossed),
-    )
+    groups, indices = group_keys(market, crossed), label_rows(market, labels, crossed)
+    clipped, logs = log_prices(market, labels, crossed), amounts(market, crossed)
     scores: dict[str, list[float]] = {strategy: [] for strategy in strategies}
     for number, (learn, judge) in enumerate(grouped_folds(indices, groups, N_FOLDS, seed), 1):
         fold_encoder = ListingEncoder.like(encoder)
-        of_fold = None if amounts is None else amounts[learn]
-        X = fold_encoder.fit_transform(crossed[learn], indices[learn], of_fold, groups[learn])
+        of_fold, logs_of_fold = (None if each is None else each[learn] for each in (clipped, logs))
+        X = fold_encoder.fit_transform(crossed[learn], indices[learn], of_fold, groups[learn], logs_of_fold)
         judged = fold_encoder.transform(crossed[judge])
         for strategy in strategies:
             training = balance(

@@ -194,10 +194,13 @@ def test_amounts_are_expected_alone_as_in_a_batch_and_without_bounds(
 ) -> None:
     prices = np.log(crossed["price"].to_numpy())
     encoder = ListingEncoder(MARKET, n_buckets=64)
-    encoder.fit_transform(crossed, labels, amounts, group_keys(MARKET, crossed), prices)
+    encoded = encoder.fit_transform(crossed, labels, amounts, group_keys(MARKET, crossed), prices)
     left_out, expected = encoder.log_prices_left_out_, expect_log_prices(encoder.fitted_, crossed)
     assert left_out is not None
     assert expected is not None
+    column = encoder.fitted_.column_names.index("local_score_amount")
+    assert np.array_equal(encoded[:, column].toarray().ravel(), left_out.astype(np.float32))
+    assert np.array_equal(encoder.transform(crossed)[:, column].toarray().ravel(), expected.astype(np.float32))
     again = FittedEncoder.from_json(encoder.fitted_.to_json(), MARKET)
     texts = crossed.astype(object)
     listings = texts.where(texts.notna(), None).to_dict("records")[:50]

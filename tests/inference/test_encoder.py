@@ -85,13 +85,14 @@ def test_columns_are_numbers_then_scores_then_buckets(encoder: FittedEncoder) ->
     names = encoder.column_names
     assert len(names) == len(set(names)) == encoder.n_columns
     assert names[: len(MARKET.encoded_numbers)] == [name for name, _, _ in MARKET.encoded_numbers]
-    assert names[encoder.first_bucket - 6 : encoder.first_bucket] == [
+    assert names[encoder.first_bucket - 7 : encoder.first_bucket] == [
         "score_above_low",
         "score_above_medium",
         "score_price",
         "local_score_above_low",
         "local_score_above_medium",
         "local_score_price",
+        "local_score_amount",
     ]
     assert names[encoder.first_bucket] == "bucket 0"
 

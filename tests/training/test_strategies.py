@@ -33,10 +33,15 @@ class RecordingEncoder(ListingEncoder):
         return cls.fold_encoders[-1]
 
     def fit_transform(
-        self, crossed: pd.DataFrame, labels: np.ndarray, log_prices: np.ndarray | None, groups: np.ndarray
+        self,
+        crossed: pd.DataFrame,
+        labels: np.ndarray,
+        log_prices: np.ndarray | None,
+        groups: np.ndarray,
+        amounts: np.ndarray | None = None,
     ) -> csr_matrix:
         self.learned = crossed["row"].to_numpy()
-        return super().fit_transform(crossed, labels, log_prices, groups)
+        return super().fit_transform(crossed, labels, log_prices, groups, amounts)
 
     def transform(self, crossed: pd.DataFrame) -> csr_matrix:
         self.encoded = crossed["row"].to_numpy()
