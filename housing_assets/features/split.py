@@ -129,8 +129,12 @@ def log_prices(market: Market, labels: LabelScheme, listings: "pd.DataFrame") ->
 
 
 def amounts(market: Market, listings: "pd.DataFrame") -> np.ndarray | None:
-    """Return natural logs of the listings' prices, float64, None where the market has no price."""
-    return np.log(_targets(market, listings)) if market.has_price else None
+    """Return natural logs of the listings' prices, float64, NaN of a stand-in; None where rows have classes."""
+    from housing_assets.listings.price_kinds import has_exact_price
+
+    if not market.has_price:
+        return None
+    return np.where(has_exact_price(market, listings), np.log(_targets(market, listings)), np.nan)
 
 
 def _targets(market: Market, listings: "pd.DataFrame") -> np.ndarray:

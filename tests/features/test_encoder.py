@@ -54,7 +54,7 @@ def bits(encoded: csr_matrix) -> tuple[bytes, ...]:
 
 
 def ads_of(raw: pd.DataFrame) -> list[dict[str, Any]]:
-    texts = raw[[column.raw for column in MARKET.columns]].astype(object)
+    texts = raw[[column.raw for column in MARKET.inputs]].astype(object)
     return texts.where(texts.notna(), None).to_dict("records")
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from housing_assets.features.split import group_keys, held_out, label_rows, learn_labels, log_prices
+from housing_assets.features.split import amounts, group_keys, held_out, label_rows, learn_labels, log_prices
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import clean
@@ -114,12 +114,24 @@ def test_an_ad_that_comes_back_with_a_field_fewer_is_on_the_side_that_it_was_on(
     assert 0.15 < sides.mean() < 0.25
 
 
+def test_a_price_that_is_a_stand_in_tells_no_amount(listings: pd.DataFrame) -> None:
+    told = amounts(MARKET, listings)
+    assert told is not None
+    assert np.array_equal(told, np.log(listings["price"].to_numpy()))
+    stands_in = np.arange(len(listings)) % 3 == 0
+    marked = listings.assign(price_is_exact=np.where(stands_in, 0.0, np.nan))
+    assert np.array_equal(np.isnan(amounts(MARKET, marked)), stands_in)  # type: ignore[arg-type]
+    assert amounts(THREE_GRADES, listings) is None
+
+
 def test_a_home_is_recognized_by_what_every_listing_must_have() -> None:
     assert ISTANBUL.recognized_by == ("district", "gross_m2")
     assert KING_COUNTY.recognized_by == ("sqft_living", "zipcode")
     assert PARCELS.recognized_by == ("parcel",)
     undemanding = replace(
-        ISTANBUL, columns=tuple(replace(one, required=one.is_target) for one in ISTANBUL.columns), sample=""
+        ISTANBUL,
+        columns=tuple(replace(one, required=one is ISTANBUL.target_column) for one in ISTANBUL.columns),
+        sample="",
     )
     assert undemanding.recognized_by == undemanding.identity
 

@@ -56,7 +56,7 @@ def unfilled(known: frozenset[int] = frozenset()) -> FittedEncoder:
 
 def test_one_listing_is_encoded_in_a_process_without_the_training_stack(encoder: FittedEncoder) -> None:
     raw = synthetic_listings(40, seed=3)
-    texts = raw[[column.raw for column in MARKET.columns]].astype(object)
+    texts = raw[[column.raw for column in MARKET.inputs]].astype(object)
     ads = texts.where(texts.notna(), None).to_dict("records")
     finished = subprocess.run(
         [sys.executable, "-c", FRESH_PROCESS],
