@@ -10,22 +10,26 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from housing_assets.confusion import count_confusion, macro_f1
 from housing_assets.features.clock import market_clock
+from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
-from housing_assets.features.split import group_keys, label_rows, log_prices
+from housing_assets.features.split import HELD_OUT, group_keys, label_rows
 from housing_assets.inference.encoder import FittedEncoder
+from housing_assets.inference.forest import FlatForest
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.training.balancing import SMOTE_NEIGHBOURS
+from housing_assets.training.estimate_learning import Priced, estimate_all, fill_leaves
 from housing_assets.training.evaluation import evaluate
 from housing_assets.training.forest import grow_at_once
 from housing_assets.training.parameters import ForestParameters, Strategy
 from housing_assets.training.strategies import balance
 from housing_assets.training.time_folds import TimeFold, time_folds
+from housing_assets.valuation import Valuations, filled, value_figures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +45,10 @@ MAX_ROWS = 50_000
 SCORE_FOLDS = 3
 """Folds of the out-of-fold scores at most: on real rows of two markets as good as five, in three fifths of the time."""
 
-SHOWN = ("macro_f1", "accuracy", "roc_auc_ovr", "log_loss", "calibration_error")
+SHOWN = (
+    *("macro_f1", "accuracy", "roc_auc_ovr", "log_loss", "calibration_error"),
+    *("price_mdape", "price_within_10", "price_within_20", "price_median_bias", "price_mean_bias"),
+)
 """Metrics of the newest fold that stand beside the holdout's; the folds' table has the others, too."""
 
 PREFIX, ROLLING = "out_of_time_", "rolling_origin_"
@@ -58,7 +65,7 @@ class FoldJudgement:
         Of the judged listings.
     learned_rows, judged_rows : int
     metrics : dict of str to float
-        See ``evaluation.evaluate``.
+        See ``evaluation.evaluate``; where the market has prices, with those of ``valuation.value_figures``.
     confusion : list of list of int
         Judged listings by true and by predicted category.
     """
@@ -194,29 +201,27 @@ def judge_out_of_time(
     if not clock:
         return OutOfTime((), f"{market.name} has no clock, or no listing has a date")
     days = crossed[clock].to_numpy().astype("datetime64[D]")
-    listings = _Listings(
-        crossed, label_rows(market, labels, crossed), log_prices(market, labels, crossed), group_keys(market, crossed)
-    )
+    indices, groups = label_rows(market, labels, crossed), group_keys(market, crossed)
     folds = time_folds(days, share, n_folds)
     reason = "" if len(folds) == n_folds else f"the dates of {clock} allow for {len(folds)} of {n_folds} folds"
     judged: list[FoldJudgement] = []
     for number, fold in enumerate(folds, 1):
         # A home that is judged teaches nothing of itself.
-        learn = fold.learn & ~np.isin(listings.groups, listings.groups[fold.judge])
-        learn = _newest(learn, days, max_rows)
-        fault = _lacking(labels, encoder, listings.rows(learn), listings.rows(fold.judge))
+        learn = _newest(fold.learn & ~np.isin(groups, groups[fold.judge]), days, max_rows)
+        fault = _lacking(labels, encoder, indices[learn], groups[learn], indices[fold.judge])
         if fault:
             reason = f"from {fold.first_day} on {fault}"
             break
         learner = ListingEncoder.like(encoder)
         learner.n_folds = min(learner.n_folds, SCORE_FOLDS)
-        older, newer = listings.rows(learn), listings.rows(fold.judge)
-        X = learner.fit_transform(older.crossed, older.indices, older.amounts, older.groups)
+        rows = crossed.assign(**{HELD_OUT: fold.judge})[learn | fold.judge]
+        encoded = EncodedListings.encode(rows, labels, learner)
+        older, newer = rows[~rows[HELD_OUT]], rows[rows[HELD_OUT]]
         training = balance(
-            X, older.indices, older.crossed, learner.fitted_, strategy=strategy, min_rows=min_rows, seed=seed
+            encoded.X_train, encoded.y_train, older, encoded.encoder, strategy=strategy, min_rows=min_rows, seed=seed
         )
-        probabilities = grow_at_once(training, parameters).predict_proba(learner.transform(newer.crossed))
-        judged.append(_judgement(fold, len(older.indices), newer.indices, probabilities, labels))
+        forest = grow_at_once(training, parameters)
+        judged.append(_judge(fold, forest, encoded, older, newer))
         report(
             f"fold {number}/{len(folds)}, {judged[-1].judged_rows:,} listings of {fold.first_day} to {fold.last_day}: "
             f"macro-F1 {judged[-1].metrics['macro_f1']:.4f}"
@@ -224,17 +229,33 @@ def judge_out_of_time(
     return OutOfTime(tuple(judged), reason)
 
 
-class _Listings(NamedTuple):
-    """Crossed listings with their categories, ``log_prices`` and groups."""
+def _judge(
+    fold: TimeFold, forest: FlatForest, encoded: EncodedListings, older: "pd.DataFrame", newer: "pd.DataFrame"
+) -> FoldJudgement:
+    truth, categories = encoded.y_holdout, encoded.labels.categories
+    probabilities = forest.predict_proba(encoded.X_holdout)
+    return FoldJudgement(
+        first_day=str(fold.first_day),
+        last_day=str(fold.last_day),
+        learned_rows=len(older),
+        judged_rows=len(newer),
+        metrics=evaluate(truth, probabilities, categories) | _value(forest, encoded, older, newer),
+        confusion=count_confusion(truth, probabilities.argmax(axis=1), len(categories)).tolist(),
+    )
 
-    crossed: "pd.DataFrame"
-    indices: np.ndarray
-    amounts: np.ndarray | None
-    groups: np.ndarray
 
-    def rows(self, chosen: np.ndarray) -> "_Listings":
-        amounts = None if self.amounts is None else self.amounts[chosen]
-        return _Listings(self.crossed[chosen], self.indices[chosen], amounts, self.groups[chosen])
+def _value(
+    forest: FlatForest, encoded: EncodedListings, older: "pd.DataFrame", newer: "pd.DataFrame"
+) -> dict[str, float]:
+    """Return the figures of the estimates of newer prices by older ones; intervals need homes of their own to learn."""
+    market = encoded.encoder.market
+    if not market.has_price:
+        return {}
+    known, asked = Priced.of(market, encoded.X_train, older), Priced.of(market, encoded.X_holdout, newer)
+    if not len(known) or not len(asked):
+        return {}
+    estimates = estimate_all(fill_leaves(forest, known), forest, asked)
+    return filled(value_figures(Valuations(asked.prices, estimates[:, 0])))
 
 
 def _newest(chosen: np.ndarray, days: np.ndarray, n_rows: int) -> np.ndarray:
@@ -244,28 +265,27 @@ def _newest(chosen: np.ndarray, days: np.ndarray, n_rows: int) -> np.ndarray:
     return np.isin(np.arange(len(chosen)), kept)
 
 
-def _lacking(labels: LabelScheme, encoder: FittedEncoder, older: _Listings, newer: _Listings) -> str:
-    """Return what a fold has too little of to be judged, empty if nothing."""
-    if len(newer.indices) < FEWEST_JUDGED:
-        return f"there are {len(newer.indices):,} listings, {FEWEST_JUDGED} are needed"
+def _lacking(
+    labels: LabelScheme, encoder: FittedEncoder, older: np.ndarray, groups: np.ndarray, newer: np.ndarray
+) -> str:
+    """Return what a fold has too little of to be judged, empty if nothing.
+
+    Parameters
+    ----------
+    labels : LabelScheme
+    encoder : FittedEncoder
+    older, groups : ndarray of shape (n_older,)
+        Categories of the rows to learn from, and their homes.
+    newer : ndarray of shape (n_newer,)
+        Categories of those to judge.
+    """
+    if len(newer) < FEWEST_JUDGED:
+        return f"there are {len(newer):,} listings, {FEWEST_JUDGED} are needed"
     fewest = max(int(encoder.parameters["n_folds"]), SMOTE_NEIGHBOURS + 1)
     for index, category in enumerate(labels.categories):
-        if not (newer.indices == index).any():
+        if not (newer == index).any():
             return f"no listing is {category!r}"
-        homes = len(np.unique(older.groups[older.indices == index]))
+        homes = len(np.unique(groups[older == index]))
         if homes < fewest:
             return f"{homes} older homes are {category!r}, {fewest} are needed"
     return ""
-
-
-def _judgement(
-    fold: TimeFold, learned_rows: int, truth: np.ndarray, probabilities: np.ndarray, labels: LabelScheme
-) -> FoldJudgement:
-    return FoldJudgement(
-        first_day=str(fold.first_day),
-        last_day=str(fold.last_day),
-        learned_rows=learned_rows,
-        judged_rows=len(truth),
-        metrics=evaluate(truth, probabilities, labels.categories),
-        confusion=count_confusion(truth, probabilities.argmax(axis=1), len(labels.categories)).tolist(),
-    )

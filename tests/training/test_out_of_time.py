@@ -112,6 +112,9 @@ def test_prices_that_rise_at_the_end_are_seen_out_of_time(
     (steady, moved) = (judge(rows, encoded).metrics(counts) for rows in (dated, dearer))
     assert moved["out_of_time_macro_f1_at_mix"] < steady["out_of_time_macro_f1_at_mix"] - 0.1
     assert moved["out_of_time_rows"] == steady["out_of_time_rows"]
+    assert abs(steady["out_of_time_price_median_bias"]) < 0.1
+    assert moved["out_of_time_price_median_bias"] == pytest.approx(1 / 2.5 - 1, abs=0.1)
+    assert moved["out_of_time_price_mdape"] > 2 * steady["out_of_time_price_mdape"]
 
 
 @pytest.mark.parametrize(
