@@ -87,6 +87,7 @@ UP_TO_THE_FOREST = ["price_bands", "crossed_features", "hashed_features", "balan
 FROM_TRAINING_ON = [
     "balanced_training_set",
     "price_forest",
+    "price_estimator",
     "out_of_time_evaluation",
     "model_evaluation",
     "reference_profile",

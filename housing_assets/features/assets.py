@@ -164,15 +164,18 @@ def price_index(
     from housing_assets.features import index_report
     from housing_assets.features.price_index_learning import learn_price_index, read_published
     from housing_assets.features.split import HELD_OUT
+    from housing_assets.listings.price_kinds import has_exact_price
 
     try:
         published = read_published(external_index.path) if external_index.path else None
     except ValueError as fault:
         raise dg.Failure(f"the external price index (HOUSING_PRICE_INDEX) cannot be used: {fault}") from fault
+    training = crossed_features[~crossed_features[HELD_OUT]]
     with compute.open() as engine:
         learned = learn_price_index(
             market,
-            crossed_features[~crossed_features[HELD_OUT]],
+            training,
+            amounts=has_exact_price(market, training) if market.has_price else None,
             published=published,
             replace=config.external == "replace",
             engine=engine,

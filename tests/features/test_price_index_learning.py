@@ -29,6 +29,7 @@ from housing_assets.inference.market import Market
 from housing_assets.inference.price_index import AHEAD, PriceIndex, month_name, month_number
 from housing_assets.listings.source import RawListings
 from housing_assets.markets.istanbul import MARKET
+from housing_assets.markets.istanbul_sample import synthetic_listings
 from resources.compute import Compute
 from resources.external_index import ExternalIndex
 from tests.conftest import crossed_listings
@@ -309,6 +310,15 @@ def test_only_training_rows_teach_the_index(sales: pd.DataFrame) -> None:
     assert index.to_dict() == learn(sales[~kept_out]).to_dict()
     checks = {one.check_name: one.passed for one in ended.get_asset_check_evaluations()}
     assert checks == {"enough_listings_each_month": True, "last_month_known": True, "no_implausible_jump": True}
+
+
+def test_the_asset_leaves_out_what_the_market_says_is_no_amount() -> None:
+    raw = RawListings.of_sample(MARKET, synthetic_listings(800, seed=3)).frame
+    crossed = crossed_listings(MARKET, raw)
+    exact = np.arange(len(crossed)) % 3 > 0
+    spoilt = crossed.assign(price_is_exact=exact.astype(float), price=np.where(exact, crossed["price"], 1_000.0))
+    index = materialized(spoilt, MARKET).output_for_node("price_index")
+    assert index.to_dict() == learn(crossed[exact & ~crossed[HELD_OUT]], MARKET).to_dict()
 
 
 def test_the_asset_tells_of_months_that_are_too_thin_and_of_jumps(sales: pd.DataFrame) -> None:
