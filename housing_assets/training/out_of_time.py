@@ -251,10 +251,11 @@ def _value(
     market = encoded.encoder.market
     if not market.has_price:
         return {}
-    known, asked = Priced.of(market, encoded.X_train, older), Priced.of(market, encoded.X_holdout, newer)
-    if not len(known) or not len(asked):
+    learned = Priced.of(market, encoded.X_train, older, encoded.local_log_prices_train)
+    asked = Priced.of(market, encoded.X_holdout, newer, encoded.local_log_prices_holdout)
+    if not len(learned) or not len(asked):
         return {}
-    estimates = estimate_all(fill_leaves(forest, known), forest, asked)
+    estimates = estimate_all(fill_leaves(forest, learned), forest, asked)
     return filled(value_figures(Valuations(asked.prices, estimates[:, 0])))
 
 
