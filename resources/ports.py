@@ -8,8 +8,12 @@ _RANGE = range(20_000, 32_000)
 be anybody's end of a connection before the server listens on it."""
 
 
+_CHOSEN: list[socket.socket] = []
+"""UDP sockets on the ports that this process has chosen: while it lives, no other process chooses the same ones."""
+
+
 def free_port() -> int:
-    """Return a TCP port of this machine that nobody listens on.
+    """Return a TCP port of this machine that nobody listens on, and that no other process was given here.
 
     Raises
     ------
@@ -17,10 +21,14 @@ def free_port() -> int:
         If none is found.
     """
     for port in random.sample(_RANGE, 100):  # nosec B311
-        with socket.socket() as listener:
-            try:
+        chosen = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            with socket.socket() as listener:
                 listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+            chosen.bind(("127.0.0.1", port))
+        except OSError:
+            chosen.close()
+            continue
+        _CHOSEN.append(chosen)
+        return port
     raise OSError(f"no free port found between {_RANGE.start} and {_RANGE.stop}")

@@ -18,7 +18,7 @@ from housing_assets.definitions import build_defs
 from housing_assets.listings.samples import load_sample
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.monitoring.profiles.reference import Reference
-from housing_assets.packaging.batch import probability_names
+from housing_assets.packaging.batch import ESTIMATED, probability_names
 from resources.mlflow_tracking import DAGSTER_RUN_TAG
 from resources.model_registry import PRODUCTION, STAGING, ModelRegistry, Version
 from resources.settings import Settings
@@ -177,7 +177,7 @@ def test_the_registered_model_answers_raw_listings(model: mlflow.pyfunc.PyFuncMo
 
     answers = model.predict(raw)
 
-    assert list(answers) == ["price_category", *PROBABILITIES, "reason"]
+    assert list(answers) == ["price_category", *PROBABILITIES, *ESTIMATED, "no_estimate", "reason"]
     assert answers.index.equals(raw.index)
     usable = answers[answers["reason"].isna()]
     assert len(usable) > 150
@@ -250,7 +250,7 @@ def test_the_models_folder_holds_no_pickle(platform: Platform, registered: Versi
     assert {"MLmodel", "forest.npz", "encoder.json", "labels.json", "manifest.json", "market.json"} <= {
         path.name for path in files
     }
-    assert {path.suffix for path in files} <= {"", ".json", ".npz", ".yaml", ".txt"}
+    assert {path.suffix for path in files} <= {"", ".json", ".jsonl", ".npz", ".yaml", ".txt"}
     assert not any(path.read_bytes().startswith(b"\x80") for path in files)
     with np.load(next(path for path in files if path.name == "forest.npz"), allow_pickle=False) as arrays:
         assert all(arrays[name].dtype != object for name in arrays)

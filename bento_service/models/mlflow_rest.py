@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from housing_assets.inference.artifact import FILES, MANIFEST, ArtifactRefused, sha256
+from housing_assets.inference.artifact import MANIFEST, ArtifactRefused, files_named, sha256
 
 SHA256_TAG = "artifact_sha256"
 """Tag of a registered version: the SHA-256 of its manifest, which in turn has those of the other files."""
@@ -135,22 +135,27 @@ async def fetch(
     httpx.HTTPError
         If there is no answer.
     """
-    limit = max_bytes
-    for name in (MANIFEST, *FILES):
+    left = max_bytes
+
+    async def fetch_file(name: str) -> None:
+        nonlocal left
         if not (folder / name).exists():
             query = {"name": model_name, "version": str(version.number), "path": f"{ARTIFACT_PATH}/{name}"}
             part = folder / f"{name}.part"
             try:
                 with part.open("wb") as sink:
-                    await _read(client, "model-versions/get-artifact", query, sink, max_bytes)
+                    await _read(client, "model-versions/get-artifact", query, sink, left)
             except _Absent as fault:
                 raise ArtifactRefused(f"{name} is missing") from fault
             except _TooLong as fault:
-                raise ArtifactRefused(f"its files are larger than the {limit:,} bytes that are allowed") from fault
+                raise ArtifactRefused(f"its files are larger than the {max_bytes:,} bytes that are allowed") from fault
             part.replace(folder / name)
-        if name == MANIFEST:
-            version.require_manifest(folder)
-        max_bytes -= (folder / name).stat().st_size
+        left -= (folder / name).stat().st_size
+
+    await fetch_file(MANIFEST)
+    version.require_manifest(folder)
+    for name in files_named(folder):
+        await fetch_file(name)
 
 
 async def _look_up(client: httpx.AsyncClient, endpoint: str, query: Mapping[str, str]) -> Any:

@@ -324,8 +324,27 @@ def _read_golden(folder: Path) -> list[GoldenRow]:
     return [GoldenRow(dict(row["cells"]), tuple(map(float, row["probabilities"]))) for row in stored]
 
 
+def files_named(folder: Path) -> tuple[str, ...]:
+    """Return the names of an artifact's files, as the manifest in a folder has them; the files may not be there yet.
+
+    Raises
+    ------
+    ArtifactRefused
+        If the manifest is missing or damaged, or names others than an artifact has.
+    """
+    return tuple(sorted(_read_names(folder)["sha256"]))
+
+
 def _read_manifest(folder: Path, files: Sequence[str] | None = None) -> dict[str, Any]:
     """Return the manifest of a folder whose files, all by default, are those that it was written for."""
+    manifest = _read_names(folder)
+    checksums = manifest["sha256"]
+    require_intact(folder, {name: checksums[name] for name in files or sorted(checksums)})
+    return manifest
+
+
+def _read_names(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a folder, which names what an artifact has."""
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         found = manifest["format"], set(manifest["sha256"].keys()), dict(manifest["provenance"])
@@ -344,7 +363,6 @@ def _read_manifest(folder: Path, files: Sequence[str] | None = None) -> dict[str
             f"{folder}: its manifest names {sorted(found[1])}, expected {sorted(FILES)}, perhaps with "
             f"{', or '.join(' and '.join(group) for group in OPTIONAL)}"
         )
-    require_intact(folder, {name: manifest["sha256"][name] for name in files or found[1]})
     return manifest
 
 

@@ -144,7 +144,7 @@ def _only(rows: pd.DataFrame, only: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _changed(market: Market, rows: pd.DataFrame, changes: Changes, seed: int) -> pd.DataFrame:
-    by_name = {column.raw: column for column in market.columns}
+    by_name = {column.raw: column for column in market.columns if column.raw in rows}
     changed = {name: rows[name].astype(object) for name in by_name}
     for name, factor in changes.scale.items():
         rule = by_name[name].rule

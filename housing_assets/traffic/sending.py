@@ -154,7 +154,7 @@ def _schedule(
     labelled = np.random.default_rng(plan.seed).random(len(rows)) < plan.label_share
     day = plan.day or datetime.now(UTC).date()
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    names = [column.raw for column in market.columns]
+    names = [column.raw for column in market.columns if column.raw in rows]
     for number, row in enumerate(rows[names].astype(object).to_dict("records")):
         cells = {str(name): _as_json(cell) for name, cell in row.items()}
         cells = {name: cell for name, cell in cells.items() if cell is not None}

@@ -171,7 +171,7 @@ def test_a_price_is_recorded_with_its_kind_or_else_that_of_the_market(
         (THREE_GRADES, {"price_category": 5}, {"price_category": "not one of C, A, B"}),
         (THREE_GRADES, {}, {"price_category": "missing"}),
         (THREE_GRADES, GRADE | {"grade": "A"}, {"grade": "prediction_id, price_category and observed_at"}),
-        (PARCELS, {"price": "$5"}, {"price": "not within 1000 to"}),
+        (PARCELS, {"price": "$5"}, {"price": "not within 1,000 to"}),
         (PARCELS, PRICE | {"price_kind": "sold"}, {"price_kind": "one of asking, paid"}),
         (PARCELS, PRICE | {"price_kind": ["paid"]}, {"price_kind": "one of asking, paid"}),
         (BOTH_KINDS, PRICE, {"price_kind": "the market has prices of both kinds"}),

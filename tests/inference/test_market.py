@@ -194,7 +194,7 @@ def test_the_target_is_no_feature() -> None:
         assert market.target_value.name == target
         assert target not in {name for name, _, _ in market.encoded_numbers} | set(market.encoded_texts)
         assert market.target_column not in market.inputs
-        assert len(market.inputs) == len(market.columns) - 1
+        assert len(market.inputs) == len(market.columns) - 1 - (market.exact_value is not None)
         assert target not in market.example
 
 
@@ -216,8 +216,9 @@ def test_a_home_is_known_by_its_key_or_else_by_all_but_price_and_dates() -> None
         "longitude",
     )
     assert MARKET.identity == MARKET.likeness
-    assert {"price", "updated_on", "created_on"}.isdisjoint(MARKET.identity)
-    assert len(MARKET.identity) == sum(1 for _ in MARKET.values()) - 3
+    others = {"price", "price_is_exact", "updated_on", "created_on"}
+    assert others.isdisjoint(MARKET.identity)
+    assert len(MARKET.identity) == sum(1 for _ in MARKET.values()) - len(others)
 
 
 def test_personal_values_are_known_by_both_names_and_required_columns_by_their_raw_ones() -> None:

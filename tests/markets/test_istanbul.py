@@ -26,7 +26,7 @@ def test_the_examples_leave_no_value_empty() -> None:
 
 
 def test_the_number_of_features_is_what_models_are_grown_on() -> None:
-    assert len(MARKET.columns) == 37
+    assert len(MARKET.columns) == 38
     assert len(MARKET.encoded_numbers) == len([*MARKET.values(Role.NUMERIC, Role.ORDINAL, Role.CLOCK)]) + 2
     assert len(MARKET.named_crosses) == 15
     assert MARKET.segments == ("district", "property_kind")

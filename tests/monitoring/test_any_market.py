@@ -214,7 +214,7 @@ def test_the_daily_assets_judge_a_day_of_any_market(market: Market, tmp_path: Pa
 
     assert result.success
     evaluations = result.get_asset_check_evaluations()
-    assert len(evaluations) == 10
+    assert len(evaluations) == 11
     assert all(one.passed and not one.metadata["insufficient"].value for one in evaluations)
     report = json.loads((tmp_path / "assets/performance_report" / str(DAY) / "performance_report.json").read_text())
     assert report["report"]["rows"] == 800

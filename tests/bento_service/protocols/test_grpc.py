@@ -169,7 +169,7 @@ def test_what_is_absent_null_or_empty_says_nothing(stub: PriceClassifierStub) ->
 
 def test_zero_is_a_number_and_no_gap(stub: PriceClassifierStub) -> None:
     found = refused(stub.Predict, predict_request({**HOME, "GrossSquareMeters": 0.0}))
-    assert "not within 5 to 200000" in found.problem.errors[0].message
+    assert "not within 5 to 200,000" in found.problem.errors[0].message
 
 
 @pytest.mark.parametrize("request_of", [PredictRequest(), predict_request({})])

@@ -229,7 +229,7 @@ def test_a_damaged_line_is_set_aside_and_counted(folder: Path, url: str) -> None
     journal.close()
     (path,) = folder.iterdir()
     content = bytearray(path.read_bytes())
-    content[content.index(b"Kad", 500)] ^= 1
+    content[content.index(b"Kad", content.index(b"Kad") + 1)] ^= 1
     path.write_bytes(content + b"0123 torn")
     with shipping(folder, url) as (journal, shipper):
         wait_until(lambda: shipper.state().damaged == 2)

@@ -112,9 +112,8 @@ def test_an_old_reference_is_read_with_the_categories_that_its_release_predicted
     assert found.profile.predictions.categories == found.holdout.categories == OLD_CATEGORIES
     assert found.profile.predictions.counts.tolist() == [32, 15, 12]
     assert found.holdout.accuracy == pytest.approx(21 / 59)
-    assert set(found.profile.missing) == {
-        value.name for value in MARKET.values() if value.name != MARKET.target_value.name
-    }
+    inputs = {value.name for column in MARKET.inputs for value in column.values}
+    assert set(found.profile.missing) == inputs
     assert Reference.from_json(found.to_json()).to_json() == found.to_json()
 
 
