@@ -262,7 +262,7 @@ def _estimates_result(
     test = performance.blind_test
     verdict = Verdict(
         **_about(context),
-        insufficient=test is None or test.insufficient,
+        insufficient=performance.report.insufficient if test is None else test.insufficient,
         counts_toward_retraining=False,
         severe=False,
         summary=performance.report.summary if test is None else test.summary,

@@ -87,13 +87,13 @@ class Past:
 
 
 def make_past(folder: Path, days: int) -> Past:
-    """Make a platform with so many days behind it, the last of them yesterday."""
+    """Make a platform with so many days behind it, the last of them the newest whose night has been."""
     settings = Settings(storage=folder, MLFLOW_TRACKING_URI=new_database(folder))
     home = folder / "dagster"
     home.mkdir(parents=True)
     instance = dg.DagsterInstance.from_config(str(home))
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    kinds = {yesterday - timedelta(days=back): _kind(back) for back in range(days) if back != 12}
+    newest = (datetime.now(UTC) - timedelta(days=1, hours=3)).date()  # the last one whose night has been
+    kinds = {newest - timedelta(days=back): _kind(back) for back in range(days) if back != 12}
     _store_reports(settings, kinds)
     _store_evaluations(instance, home, kinds)
     _decide(settings, instance, kinds)

@@ -73,7 +73,7 @@ def test_what_is_judged_meanwhile_is_seen_at_the_next_look(own: Past) -> None:
 def test_only_what_is_new_is_read_again(own: Past, monkeypatch: pytest.MonkeyPatch) -> None:
     history = CheckHistory(own.instance, check_keys(()), LONGEST)
     first = history.read(datetime.now(UTC))
-    assert len(first) == 12 * len(own.kinds)
+    assert len(first) == 13 * len(own.kinds)
     asked: list[int] = []
     storage = type(own.instance.event_log_storage)
     read = storage.get_asset_check_execution_history
@@ -178,9 +178,9 @@ def test_a_source_that_hangs_keeps_no_other_from_being_up_to_date(own: Past, mon
     try:
         watch.start()
         wait_until(lambda: watch.view.troubles == ("MLflow's registry does not answer: nothing of it is shown.",))
-        day = str(own.newest(PASSED))
-        judged(own, day, passed=False)
-        wait_until(lambda: watch.view.days[-1].outcome is Outcome.DRIFTED)
+        day = own.newest(PASSED)
+        judged(own, str(day), passed=False)
+        wait_until(lambda: (seen := watch.view.day(day)) is not None and seen.outcome is Outcome.DRIFTED)
         answers.set()
         wait_until(lambda: not watch.view.troubles)
         assert len(watch.view.versions) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from bento_service.models.mlflow_rest import RegisteredVersion, RegistryFault, RegistryUnreachable
 from bento_service.models.registry import MlflowRegistry
-from housing_assets.inference.artifact import FILES, MANIFEST, ArtifactRefused, ModelArtifact
+from housing_assets.inference.artifact import MANIFEST, ArtifactRefused, ModelArtifact, files_named
 from tests.bento_service.models.registries import FaultProxy, ModelSource, RegisteredModel
 
 pytest_plugins = ["tests.bento_service.models.registry_fixtures"]
@@ -58,7 +58,7 @@ def test_a_fetched_version_is_the_model_that_was_registered(
     registry.fetch(version, tmp_path)
 
     assert ModelArtifact.load(tmp_path).provenance["kind"] == "second"
-    assert {path.name for path in tmp_path.iterdir()} == {MANIFEST, *FILES}
+    assert {path.name for path in tmp_path.iterdir()} == {MANIFEST, *files_named(tmp_path)}
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "429", "hang", "truncate"])

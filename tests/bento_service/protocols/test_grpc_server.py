@@ -242,12 +242,11 @@ def test_a_full_journal_refuses_what_it_cannot_record(saved: Path, tmp_path: Pat
     assert len(answered) > 500
 
 
-def test_a_failure_of_our_own_is_internal_and_tells_nothing(
-    worker: LoopedWorker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker.runtime, "classifier", None)
-    with calling(worker.port) as stub, pytest.raises(grpc.RpcError) as caught:
-        stub.Predict(predict_request(HOME))
+def test_a_failure_of_our_own_is_internal_and_tells_nothing(worker: LoopedWorker) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker.runtime, "classifier", None)
+        with calling(worker.port) as stub, pytest.raises(grpc.RpcError) as caught:
+            stub.Predict(predict_request(HOME))
     found = refusal(caught.value)
     assert found.status is grpc.StatusCode.INTERNAL
     assert found.problem.status == 500
