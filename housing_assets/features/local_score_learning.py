@@ -238,6 +238,7 @@ def _learn_kernel(
     say than another. One that not every row teaches has none.
     """
     from scipy.optimize import minimize
+    from threadpoolctl import threadpool_limits
 
     everywhere = ~np.isnan(deviates).any(axis=0)
     sampled: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
@@ -264,7 +265,8 @@ def _learn_kernel(
         return float(errors.mean()) + _PULL * float((pulled**2).mean()), slopes + 2 * _PULL * pulled / len(logs)
 
     bounds = [(np.log(_LOWEST), np.log(_HIGHEST))] * (len(start) - 1) + [(np.log(_LEAST_NOISE), np.log(_HIGHEST))]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MAX_STEPS})
+    with threadpool_limits(1, user_api="blas"):  # matrices so small lose more to threads than they gain: a factor of 4
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MAX_STEPS})
     return _kernel(np.exp(found.x), sizes)
 
 
