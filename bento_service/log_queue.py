@@ -39,12 +39,17 @@ class LogQueue(logging.Handler):
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """Write what waits for at most ``timeout`` seconds, and give the handlers their place back."""
+        """Write what waits for at most ``timeout`` seconds, and give the handlers their place back.
+
+        Where nobody reads the log they stay away: the last words of a server would wait for a reader for ever.
+        """
         try:
             self._waiting.put_nowait(None)
         except queue.Full:
             timeout = 0
         self._thread.join(timeout)
+        if self._thread.is_alive():
+            return
         for name, handlers in self._replaced.items():
             logging.getLogger(name).handlers[:] = handlers
 

@@ -128,7 +128,7 @@ def test_a_day_of_sales_passes_all_checks(platform: Platform, processes: Process
     checks = judge(platform, processes, ORDINARY)
 
     assert failed(checks) == {}
-    assert len(checks) == 12
+    assert len(checks) == 13
     assert platform.decide()[0].outcome == "nothing found"
 
 

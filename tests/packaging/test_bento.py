@@ -140,6 +140,7 @@ def test_the_readmes_build_packs_the_model_that_was_baked_last(clone: Path, save
     assert (model["tag"], model["alias"]) == ("housing_price_artifact:v2-bbbb", "housing_price_artifact")
     assert {route["route"] for route in found["schema"]["routes"]} == {
         "/predict",
+        "/explain",
         "/predict_batch",
         "/feedback",
         "/model",
