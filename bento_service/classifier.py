@@ -22,11 +22,10 @@ from bento_service.metrics import Metrics
 from bento_service.models.snapshot import ServedModel, Snapshot
 from bento_service.record_ids import new_id, repeatable_id
 from bento_service.records.journal import JournalFull
-from bento_service.records.predictions import PredictionLog, answer_record
+from bento_service.records.predictions import PredictionLog, answer_record, why_no_estimate
 from bento_service.records.refusals import RefusalCounts
 from bento_service.records.shadows import Answered, Shadows
 from bento_service.split import TrafficSplit
-from housing_assets.inference.estimate import NoEstimate
 from housing_assets.inference.explanation import BUDGET_MS
 from housing_assets.inference.prediction import UnusableListing
 
@@ -354,7 +353,7 @@ class Classifier:
             "tier": served.tier,
             "unseen": list(prediction.unseen),
             "estimate": record["estimate"],
-            "no_estimate": prediction.estimate.reason if isinstance(prediction.estimate, NoEstimate) else None,
+            "no_estimate": why_no_estimate(prediction),
         }
         return answer, orjson.dumps(record), None if shadow is None else Answered(shadow, cells, record)
 

@@ -15,10 +15,9 @@ from typing import Any, TypeVar
 from bento_service.answers import Comparable, Contribution, Explanation
 from bento_service.errors import Kind, ServiceError, unusable_listing
 from bento_service.models.snapshot import ServedModel
-from bento_service.records.predictions import tell_estimate
+from bento_service.records.predictions import tell_estimate, why_no_estimate
 from housing_assets.inference import artifact, comparables
 from housing_assets.inference.artifact import ModelArtifact
-from housing_assets.inference.estimate import NoEstimate
 from housing_assets.inference.prediction import UnusableListing
 
 EXPLANATION_REQUESTS = 20
@@ -96,7 +95,7 @@ def explain(served: ServedModel, cells: Mapping[str, Any], budget_ms: float) -> 
         "tier": served.tier,
         "unseen": list(prediction.unseen),
         "estimate": tell_estimate(served, prediction),
-        "no_estimate": prediction.estimate.reason if isinstance(prediction.estimate, NoEstimate) else None,
+        "no_estimate": why_no_estimate(prediction),
         "method": None if why is None else why.method,
         "no_contributions": None if why is not None else _why_none(served),
         "base_probabilities": {} if why is None else dict(zip(categories, why.base.tolist(), strict=True)),

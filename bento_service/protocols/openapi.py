@@ -11,6 +11,7 @@ from bento_service.feedback import truth_field
 from bento_service.models.snapshot import ServedModel, Snapshot
 from bento_service.protocols.openapi_schemas import Schema, ref, schemas
 from bento_service.record_ids import new_id
+from housing_assets.inference.artifact import NO_ESTIMATES
 from housing_assets.inference.declaration import ASKING
 from housing_assets.inference.market import Market
 
@@ -230,7 +231,7 @@ def _examples(champion: ServedModel) -> dict[str, Any]:
         "tier": Tier.PRODUCTION,
         "unseen": [],
         "estimate": _estimate(market) if market.has_price else None,
-        "no_estimate": None if market.has_price else "the model estimates no prices",
+        "no_estimate": None if market.has_price else NO_ESTIMATES.reason,
     }
     truth = {truth_field(market): market.target_column.example}
     if market.has_price:

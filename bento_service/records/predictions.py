@@ -104,6 +104,11 @@ def tell_estimate(served: ServedModel, prediction: Prediction) -> Estimate | Non
     }
 
 
+def why_no_estimate(prediction: Prediction) -> str | None:
+    """Return why a prediction has no estimate, None where it has one."""
+    return prediction.estimate.reason if isinstance(prediction.estimate, NoEstimate) else None
+
+
 def _without_target(served: ServedModel, cells: Mapping[str, Any]) -> Record:
     target = served.model.market.target_column.raw
     return {name: cell for name, cell in cells.items() if cell is not None and name != target}

@@ -147,13 +147,14 @@ class PriceEstimator:
 
     def is_unlike(self, estimates: np.ndarray) -> np.ndarray:
         """Return which rows of ``estimate`` are too unlike all training listings: a boolean mask."""
-        return ~(estimates[:, -1] >= self.calibration.least_similarity)
+        similarity = estimates[:, -1]
+        return (similarity == 0) | (similarity < self.calibration.least_similarity)
 
     def estimate_one(self, leaves: np.ndarray, known: float, text: str | None) -> Estimate | NoEstimate:
         """Return the estimate of one listing, or why there is none; the parameters are as for ``estimate``."""
         found = self.estimate(leaves[None, :], np.array([known]), (text,))[0].tolist()
         price, low_50, high_50, low_68, high_68, low_80, high_80, similarity = found
-        if not similarity >= self.calibration.least_similarity:
+        if similarity == 0 or similarity < self.calibration.least_similarity:  # as ``is_unlike`` says of rows
             return NoEstimate(self.why_unlike(similarity))
         return Estimate(
             price, Interval(low_50, high_50), Interval(low_80, high_80), forecast_deviation(price, low_68, high_68)

@@ -103,8 +103,10 @@ def test_leaves_without_any_listing_give_no_estimate(estimator: PriceEstimator) 
     found = estimator.estimate(empty[None], np.zeros(1), [None])[0]
     assert np.isnan(found[:-1]).all()
     assert found[-1] == 0
-    careful = replace(estimator, calibration=replace(NEUTRAL, least_similarity=0.01))
-    assert isinstance(careful.estimate_one(empty, 0.0, None), NoEstimate)
+    for least in (0.0, 0.01):
+        found_by = replace(estimator, calibration=replace(NEUTRAL, least_similarity=least))
+        assert isinstance(found_by.estimate_one(empty, 0.0, None), NoEstimate)
+        assert found_by.is_unlike(found[None]).all()
 
 
 def test_the_most_similar_listings_are_those_that_share_most_leaves(
