@@ -202,7 +202,7 @@ def _resources(market: Market, settings: Settings, assets: Sequence[dg.AssetsDef
             sample_rows=settings.sample_rows,
             object_store=ObjectStore(),
         ),
-        "external_index": ExternalIndex(location=str(settings.price_index or "")),
+        "external_index": ExternalIndex(location=str(settings.price_index or market.published_index or "")),
         "compute": Compute.of(settings),
         "checkpoints": Checkpoints(folder=str(storage / "checkpoints"), mirror=settings.checkpoints_location),
         "tracking": MlflowTracking(

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Engine
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
+from housing_assets.features.price_index_learning import learn_price_index
 from housing_assets.features.split import HELD_OUT, held_out, learn_labels
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.market import Market
@@ -150,7 +151,8 @@ def crossed_listings(market: Market, raw: pd.DataFrame) -> pd.DataFrame:
 def small_model(market: Market, raw: pd.DataFrame, *, n_trees: int = 15) -> ModelArtifact:
     """Train a small model of raw rows, as they are read from a source."""
     crossed = crossed_listings(market, raw)
-    encoder = ListingEncoder(market, n_buckets=2**12)
+    index = learn_price_index(market, crossed[~crossed[HELD_OUT]]).index
+    encoder = ListingEncoder(market, n_buckets=2**12, index=index)
     encoded = EncodedListings.encode(crossed, crossed.attrs.pop("labels"), encoder)
     training = balance(
         encoded.X_train,

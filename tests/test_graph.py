@@ -83,7 +83,9 @@ class Platform(NamedTuple):
         return version
 
 
-UP_TO_THE_FOREST = ["price_bands", "crossed_features", "hashed_features", "balanced_training_set", "price_forest"]
+UP_TO_THE_FOREST = [
+    "price_bands", "crossed_features", "price_index", "hashed_features", "balanced_training_set", "price_forest"
+]  # fmt: skip
 FROM_TRAINING_ON = [
     "balanced_training_set",
     "price_forest",

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from housing_assets.features.encoded import EncodedListings
+    from housing_assets.features.index_report import BandedNow
     from housing_assets.inference.labels import LabelScheme
+    from housing_assets.inference.price_index import PriceIndex
 else:  # imported when values are read; see AssetStorage
-    DataFrame = LabelScheme = EncodedListings = Any
+    DataFrame = LabelScheme = EncodedListings = PriceIndex = BandedNow = Any
 
 GROUP = "features"
 
@@ -148,6 +150,10 @@ def crossed_features(
             ("enough_listings_each_month", "Each of the last six months has the listings that its level needs."),
             ("last_month_known", "The index reaches the newest listings, and the last month's level is known."),
             ("no_implausible_jump", "From one month to the next the index changes by no more than markets do."),
+            (
+                "bands_fit_the_market",
+                "At the last month's prices, each band holds about the share of the listings that it was made for.",
+            ),
         )
     ],
 )
@@ -156,6 +162,7 @@ def price_index(
     context: dg.AssetExecutionContext,
     config: PriceIndexConfig,
     crossed_features: DataFrame,
+    price_bands: LabelScheme,
     external_index: ExternalIndex,
     compute: Compute,
     market: dg.ResourceParam[Market],
@@ -202,6 +209,7 @@ def price_index(
             _month_check("enough_listings_each_month", index_report.thin_months(learned), index_report.MONTH_ROWS),
             _month_check("last_month_known", index_report.last_month_unknown(learned), index_report.LAST_STEP_ERROR),
             _month_check("no_implausible_jump", index_report.implausible_steps(learned), index_report.LARGEST_STEP),
+            _bands_check(index_report.banded_now(market, price_bands, index, training)),
         ],
     )
 
@@ -216,6 +224,20 @@ def _month_check(name: str, faults: Sequence[str], limit: float) -> dg.AssetChec
     )
 
 
+def _bands_check(banded: BandedNow | None) -> dg.AssetCheckResult:
+    """Return whether the bands still divide the market as they are to; where not, new ones are recommended."""
+    name = "bands_fit_the_market"
+    if banded is None:
+        return dg.AssetCheckResult(check_name=name, passed=True, description="not judged: there is no price index")
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=banded.fits,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=banded.describe(),
+        metadata={"expected": dict(banded.expected), "found": dict(banded.found), "limit": banded.LIMIT},
+    )
+
+
 @dg.asset(group_name=GROUP, kinds={"scikitlearn", "numpy"})
 @retried
 def hashed_features(
@@ -223,6 +245,7 @@ def hashed_features(
     config: EncoderConfig,
     crossed_features: DataFrame,
     price_bands: LabelScheme,
+    price_index: PriceIndex,
     compute: Compute,
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult[EncodedListings]:
@@ -233,7 +256,11 @@ def hashed_features(
     try:
         with compute.open() as engine:
             encoder = ListingEncoder(
-                market, n_folds=config.n_folds, inverse_penalty=config.inverse_penalty, engine=engine
+                market,
+                n_folds=config.n_folds,
+                inverse_penalty=config.inverse_penalty,
+                engine=engine,
+                index=price_index,
             )
             encoded, computed = EncodedListings.encode(crossed_features, price_bands, encoder), engine.account()
     except ValueError as fault:

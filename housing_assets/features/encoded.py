@@ -34,9 +34,9 @@ class EncodedListings:
     encoder : FittedEncoder
         Fitted on the training rows.
     labels : LabelScheme
-    local_log_prices_train, local_log_prices_holdout : ndarray of shape (n_rows,), float64, or None
-        Natural log of the price that the likest homes of its block let expect of each row: of a training row without it
-        and its copies. None where the market has no price, or declares no kernel.
+    known_log_prices_train, known_log_prices_holdout : ndarray of shape (n_rows,), float64, or None
+        ``EncodedListing.log_price`` of each row: of a training row learned without it and its copies. None where it is
+        None.
     """
 
     X_train: "csr_matrix"
@@ -46,8 +46,8 @@ class EncodedListings:
     y_holdout: np.ndarray
     encoder: FittedEncoder
     labels: LabelScheme
-    local_log_prices_train: np.ndarray | None = None
-    local_log_prices_holdout: np.ndarray | None = None
+    known_log_prices_train: np.ndarray | None = None
+    known_log_prices_holdout: np.ndarray | None = None
 
     @classmethod
     def encode(cls, crossed: "pd.DataFrame", labels: LabelScheme, encoder: ListingEncoder) -> Self:
@@ -101,8 +101,8 @@ class EncodedListings:
             y_holdout=indices[holdout],
             encoder=encoder.fitted_,
             labels=labels,
-            local_log_prices_train=encoder.log_prices_left_out_,
-            local_log_prices_holdout=expect_log_prices(encoder.fitted_, crossed[holdout]),
+            known_log_prices_train=encoder.log_prices_left_out_,
+            known_log_prices_holdout=expect_log_prices(encoder.fitted_, crossed[holdout]),
         )
 
     def columns_fingerprint(self) -> str:
@@ -120,8 +120,8 @@ class EncodedListings:
             train=self.y_train,
             holdout=self.y_holdout,
             groups=self.groups_train,
-            local_train=_or_empty(self.local_log_prices_train),
-            local_holdout=_or_empty(self.local_log_prices_holdout),
+            local_train=_or_empty(self.known_log_prices_train),
+            local_holdout=_or_empty(self.known_log_prices_holdout),
         )
         (folder / MARKET).write_text(self.encoder.market.to_json(), encoding="utf-8")
         (folder / ENCODER).write_text(self.encoder.to_json(), encoding="utf-8")
@@ -142,8 +142,8 @@ class EncodedListings:
                 y_holdout=rows["holdout"],
                 encoder=FittedEncoder.from_json((folder / ENCODER).read_text(encoding="utf-8"), market),
                 labels=LabelScheme.load(folder),
-                local_log_prices_train=_or_none(rows["local_train"]),
-                local_log_prices_holdout=_or_none(rows["local_holdout"]),
+                known_log_prices_train=_or_none(rows["local_train"]),
+                known_log_prices_holdout=_or_none(rows["local_holdout"]),
             )
 
 

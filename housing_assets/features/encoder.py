@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from housing_assets.features.clock import clock_months
 from housing_assets.features.folds import grouped_folds
 from housing_assets.features.local_score_learning import Learned, learn_local_scores
-from housing_assets.features.score_learning import LOG_PRICE_SCALE, learn_scores
+from housing_assets.features.score_learning import learn_scores
 from housing_assets.features.split import group_keys
 from housing_assets.inference.declaration import Role
 from housing_assets.inference.encoder import EPOCH_YEAR, MAX_ENCODED, FittedEncoder
 from housing_assets.inference.hashing import N_BUCKETS, bucket, bucket_keys, hash_texts, hash_token, token
-from housing_assets.inference.local_scores import NO_TEXT, LocalInputs
+from housing_assets.inference.local_scores import NO_TEXT, LocalInputs, rise_with_prices
 from housing_assets.inference.market import Market
-from housing_assets.inference.scores import LinearScores, score_names
+from housing_assets.inference.price_index import PriceIndex
+from housing_assets.inference.scores import LOG_PRICE_SCALE, LinearScores, score_names
 from housing_assets.shards import split_frame
 from resources.engines import LOCAL, Engine
 
@@ -42,14 +44,16 @@ class ListingEncoder:
     seed : int
     engine : Engine
         What rows are hashed on; what is learned of all of them is learned here.
+    index : PriceIndex
+        By it prices are brought to one month before local scores are learned from them, and back after.
 
     Attributes
     ----------
     fitted_ : FittedEncoder
         Learned by ``fit``.
     log_prices_left_out_ : ndarray of shape (n_rows,), float64, or None
-        Learned by ``fit_transform``: the log price that the likest homes let expect of each training row, without it
-        and its copies. None where no amounts were given, or the market declares no kernel.
+        Learned by ``fit_transform``: ``EncodedListing.log_price`` of each training row, learned without it and its
+        copies. None where it is None.
 
     Examples
     --------
@@ -69,6 +73,7 @@ class ListingEncoder:
         inverse_penalty: float = 0.5,
         seed: int = 0,
         engine: Engine = LOCAL,
+        index: PriceIndex | None = None,
     ) -> None:
         self.market = market
         self.n_buckets = n_buckets
@@ -76,11 +81,12 @@ class ListingEncoder:
         self.inverse_penalty = inverse_penalty
         self.seed = seed
         self.engine = engine
+        self.index = PriceIndex.none() if index is None else index
 
     @classmethod
     def like(cls, fitted: FittedEncoder) -> Self:
-        """Return a new encoder with the parameters of a fitted one, to be fitted on other rows."""
-        return cls(fitted.market, **fitted.parameters)
+        """Return a new encoder with the parameters and the price index of a fitted one, to be fitted on other rows."""
+        return cls(fitted.market, **fitted.parameters, index=fitted.index)
 
     def parameters(self) -> dict[str, Any]:
         """Return what the encoder was made with beside the market, by the names of ``__init__``."""
@@ -136,7 +142,9 @@ class ListingEncoder:
         hashed = hash_frame(self.market, crossed, self.n_buckets, self.engine)
         numbers = linear_numbers(self.market, crossed)
         learned = self._fit(crossed, hashed, labels, log_prices, amounts, groups)
-        self.log_prices_left_out_ = None if learned is None or amounts is None else learned.left_out[:, -1]
+        self.log_prices_left_out_ = levels_of(self.index, crossed)
+        if learned is not None and amounts is not None:
+            self.log_prices_left_out_ = learned.left_out[:, -1]
         scores = np.zeros((len(labels), len(score_names(self.market))), dtype=np.float32)
         for learn, apply in grouped_folds(labels, groups, self.n_folds, self.seed):
             of_fold = None if log_prices is None else log_prices[learn]
@@ -160,8 +168,10 @@ class ListingEncoder:
         scores = self._learn(hashed, labels, log_prices, linear_numbers(self.market, crossed))
         learned = None if groups is None else self._learn_local(crossed, labels, log_prices, amounts, groups)
         known, local = _known_tokens(self.market, crossed), None if learned is None else learned.scores
-        self.fitted_ = FittedEncoder(self.market, self.parameters(), scores, known, local)
-        return learned
+        self.fitted_ = FittedEncoder(self.market, self.parameters(), scores, known, local, self.index)
+        if learned is None:
+            return None
+        return learned._replace(left_out=_to_months(self.fitted_, learned.left_out, crossed))
 
     def _learn_local(
         self,
@@ -182,6 +192,9 @@ class ListingEncoder:
         days = {value.name for value in self.market.values(Role.CLOCK)}
         sloped = np.array([number.of not in days for number in kernel.numbers], dtype=np.int64)
         targets = np.column_stack(asked).astype(np.float64)
+        levels = levels_of(self.index, crossed)
+        if levels is not None:
+            targets -= np.outer(levels, rise_with_prices(self.market, with_amount=amounts is not None))
         return learn_local_scores(local_inputs(self.market, crossed), targets, groups, sloped, self.seed)
 
     def _learn(
@@ -200,21 +213,28 @@ class ListingEncoder:
 
 def encode_frame(encoder: FittedEncoder, crossed: "pd.DataFrame", engine: Engine = LOCAL) -> "csr_matrix":
     """Return crossed listings encoded: csr_matrix of shape (n_rows, n_columns), float32, sorted indices."""
-    read = crossed[list(_names_read(encoder.market))]
+    read = crossed[list(_names_read(encoder))]
     return _join(list(engine.map_shards(partial(_encode_shard, encoder), split_frame(read, engine))))
 
 
 def expect_log_prices(encoder: FittedEncoder, crossed: "pd.DataFrame") -> np.ndarray | None:
     """Return ``EncodedListing.log_price`` of crossed listings: float64 of shape (n_rows,), None where it is None."""
-    if encoder.local is None or not encoder.learned_amounts:
-        return None
-    return encoder.local.predict(local_inputs(encoder.market, crossed))[:, -1]
+    local = _local_scores(encoder, crossed)
+    return levels_of(encoder.index, crossed) if local is None or not encoder.learned_amounts else local[:, -1]
 
 
-def _names_read(market: Market) -> dict[str, None]:
+def levels_of(index: PriceIndex, crossed: "pd.DataFrame") -> np.ndarray | None:
+    """Return the level of each listing's month in a price index: float64 of shape (n_rows,), None without an index."""
+    return index.level(clock_months(crossed, index.clock)) if index.exists else None
+
+
+def _names_read(encoder: FittedEncoder) -> dict[str, None]:
+    market = encoder.market
     kernel = market.local
     numbers = (*market.linear, *(() if kernel is None else kernel.numbers))
+    clock = (encoder.index.clock,) if encoder.index.exists else ()
     names = (
+        *clock,
         *(name for name, _, _ in market.encoded_numbers),
         *(number.of for number in numbers),
         *market.encoded_texts,
@@ -225,8 +245,19 @@ def _names_read(market: Market) -> dict[str, None]:
 def _encode_shard(encoder: FittedEncoder, crossed: "pd.DataFrame") -> "csr_matrix":
     hashed = _hash_shard(encoder.market, encoder.n_buckets, crossed)
     scores = encoder.scores.score(hashed, linear_numbers(encoder.market, crossed))
-    local = None if encoder.local is None else encoder.local.predict(local_inputs(encoder.market, crossed))
-    return _stack(encoder.market, crossed, scores, local, hashed)
+    return _stack(encoder.market, crossed, scores, _local_scores(encoder, crossed), hashed)
+
+
+def _local_scores(encoder: FittedEncoder, crossed: "pd.DataFrame") -> np.ndarray | None:
+    if encoder.local is None:
+        return None
+    return _to_months(encoder, encoder.local.predict(local_inputs(encoder.market, crossed)), crossed)
+
+
+def _to_months(encoder: FittedEncoder, local: np.ndarray, crossed: "pd.DataFrame") -> np.ndarray:
+    """Return local scores of the index's base month as of each listing's own."""
+    levels = levels_of(encoder.index, crossed)
+    return local if levels is None else local + np.outer(levels, encoder.rises)
 
 
 def linear_numbers(market: Market, crossed: "pd.DataFrame") -> np.ndarray:

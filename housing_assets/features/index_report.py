@@ -1,11 +1,17 @@
 """What is shown of a price index, and what is held against it."""
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from housing_assets.features.clock import clock_months
 from housing_assets.features.price_index_learning import LearnedIndex
+from housing_assets.inference.declaration import PriceBands
+from housing_assets.inference.labels import LabelScheme
+from housing_assets.inference.market import Market
 from housing_assets.inference.price_index import PriceIndex, month_name
 
 if TYPE_CHECKING:
@@ -28,6 +34,61 @@ LARGEST_STEP = 0.15
 
 _SHOWN = 120
 """Known months in the picture, the newest."""
+
+
+@dataclass(frozen=True)
+class BandedNow:
+    """How the price bands divide a market at the prices of its index's base month.
+
+    Attributes
+    ----------
+    month : str
+    expected, found : mapping of str to float
+        Share of the listings in each category: by the declared quantiles, and at the prices of the month.
+    """
+
+    month: str
+    expected: Mapping[str, float]
+    found: Mapping[str, float]
+
+    LIMIT: ClassVar[float] = 0.1
+    """Change of a share beyond which new bands are recommended."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether no share is far from what it is to be."""
+        return all(abs(self.found[category] - share) <= self.LIMIT for category, share in self.expected.items())
+
+    def describe(self) -> str:
+        """Return the shares in a sentence, and what to do about them."""
+        told = ", ".join(
+            f"{self.found[category]:.0%} {category} (made for {share:.0%})" for category, share in self.expected.items()
+        )
+        advice = "" if self.fits else ": learn new bands by materializing price_bands with reband: true in its config"
+        return f"at the prices of {self.month}, listings are {told}{advice}"
+
+
+def banded_now(market: Market, labels: LabelScheme, index: PriceIndex, listings: "pd.DataFrame") -> BandedNow | None:
+    """Return how the bands divide listings, all brought to the index's base month; None without an index.
+
+    Parameters
+    ----------
+    market : Market
+    labels : LabelScheme
+    index : PriceIndex
+    listings : DataFrame of shape (n_rows, n_values)
+    """
+    if not index.exists or not isinstance(market.target, PriceBands):
+        return None
+    prices = listings[market.target_value.name].to_numpy(np.float64)
+    now = prices * index.factor(clock_months(listings, index.clock), index.base_month)
+    counts = np.bincount(labels.labels(now), minlength=len(labels.categories)) / len(now)
+    made_for = np.diff([0.0, *market.target.quantiles, 1.0])
+    return BandedNow(
+        month_name(index.base_month),
+        dict(zip(labels.categories, made_for.tolist(), strict=True)),
+        dict(zip(labels.categories, counts.tolist(), strict=True)),
+    )
 
 
 def thin_months(learned: LearnedIndex) -> list[str]:

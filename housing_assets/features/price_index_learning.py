@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 BASE_ROWS = 10
 """Listings that a month must have to be the last known one: a single date that was mistyped is no month."""
 
+PUBLISHED_AFTER = 2
+"""Months until the level of a month is published: as of the usual indices of homes' prices."""
+
 _AS_PUBLISHED = 1e-4
 """Standard error of the log levels of an external index that replaces the market's own: but for rounding, none."""
 
@@ -70,6 +73,11 @@ class PublishedIndex:
 
     months: np.ndarray
     logs: np.ndarray
+
+    def known_in(self, month: float) -> "PublishedIndex | None":
+        """Return what was published of it by the end of a month, None where nothing was."""
+        known = self.months <= month - PUBLISHED_AFTER
+        return PublishedIndex(self.months[known], self.logs[known]) if known.any() else None
 
 
 def learn_price_index(

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from housing_assets.inference.scores import STEPS, UNITS, LinearScores, NumberScores
+from housing_assets.inference.scores import LOG_PRICE_SCALE, STEPS, UNITS, LinearScores, NumberScores
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-
-LOG_PRICE_SCALE = 1 / 3
-"""Unit of the price's score, in natural logs: with it, SMOTE's distances weigh it like the others."""
 
 MAX_ROWS = 200_000
 """Rows that the coefficients are learned from; more of them move a coefficient by less than its rounding matters."""

@@ -170,7 +170,7 @@ class ModelArtifact:
             kept = self.estimator.comparables
             if kept is not None and self.market.comparables:
                 most = self.estimator.most_similar(leaves, N_COMPARABLES)
-                similar = kept.describe(self.market, most, crossed)
+                similar = kept.describe(self.market, most, crossed, self.encoder.index)
         return Explanation(prediction, contributions, remainder, similar)
 
     @cached_property

@@ -5,7 +5,7 @@ when they are asked for: thousands of listings cost their bytes and no objects.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -16,6 +16,7 @@ import numpy as np
 
 from housing_assets.inference.declaration import FEATURE_NUMBERS, TEXTS, Role
 from housing_assets.inference.market import Market
+from housing_assets.inference.price_index import PriceIndex, month_of
 
 FILE = "comparables.jsonl"
 N_COMPARABLES = 5
@@ -29,9 +30,6 @@ MAX_TEXT = 100
 
 Told = float | str | None
 """A value as it is kept: a number, a text, or a day as ISO 8601 has it."""
-
-PriceFactor = Callable[[date], float]
-"""What a price of a day is multiplied by to be one of the asked listing's day: of a price index."""
 
 
 class Difference(NamedTuple):
@@ -62,7 +60,8 @@ class Comparable(NamedTuple):
     price : float
         In the market's currency.
     adjusted_price : float or None
-        The price as of the asked listing's day; None without a price index, or a date.
+        The price as of the asked listing's month (of the price index's base month where it has none); None without a
+        price index, or a date.
     dated : str or None
         The day of the price, ISO 8601; None where the market declares none, or it is not known.
     differences : tuple of Difference
@@ -115,7 +114,7 @@ class Comparables:
         market: Market,
         similar: Iterable[tuple[int, float]],
         listing: Mapping[str, Any],
-        factor: PriceFactor | None = None,
+        index: PriceIndex,
     ) -> tuple[Comparable, ...]:
         """Return comparables of a listing.
 
@@ -126,21 +125,25 @@ class Comparables:
             Numbers of training listings, and their similarities.
         listing : mapping
             The values that were asked about, by name.
-        factor : callable, optional
-            Where prices are adjusted for time.
+        index : PriceIndex
+            It adjusts prices for time.
         """
         days = [value.name for value in market.values(Role.CLOCK)]
+        clock = index.clock or next(iter(days), "")
+        asked_month = month_of(listing.get(clock))
         columns = {value.name: column.raw for column in market.columns for value in column.values}
         found = []
         for number, similarity in similar:
             price, values = self.read(number)
-            dated = values.get(days[0]) if days else None
+            dated = values.get(clock)
             differences = tuple(
                 Difference(columns[name], name, theirs, asked)
                 for name, theirs in values.items()
                 if name not in days and theirs != (asked := tell(listing.get(name)))
             )
-            adjusted = None if factor is None or dated is None else price * factor(date.fromisoformat(str(dated)))
+            adjusted = None
+            if index.exists and dated is not None:
+                adjusted = price * float(index.factor(month_of(date.fromisoformat(str(dated))), asked_month))
             found.append(Comparable(similarity, price, adjusted, None if dated is None else str(dated), differences))
         return tuple(found)
 

@@ -132,13 +132,16 @@ class CreditRules:
 
     def _local_changes(self, crossed: Mapping[str, Any]) -> np.ndarray:
         """Return what columns add to the local scores and the log price: float64 of shape (n_inputs, n_local + 1)."""
-        block, *others = self._kernel_names
-        nothing = {**crossed, **dict.fromkeys(self._kernel_names)}
+        names = self._kernel_names
+        nothing = {**crossed, **dict.fromkeys(names)}
+        block = "" if self._encoder.market.local is None else self._encoder.market.local.block
         alone = {**nothing, block: crossed.get(block)}
         of_nothing, of_block, of_all = map(self._local_values, (nothing, alone, crossed))
-        changes = np.outer(self._parts[block], of_block - of_nothing)
-        for name in others:
-            if crossed.get(name) is not None:
+        changes = np.zeros((self._numbers.shape[1], len(of_all)))
+        if block:
+            changes += np.outer(self._parts[block], of_block - of_nothing)
+        for name in names:
+            if name != block and crossed.get(name) is not None:
                 first = self._local_values({**alone, name: crossed[name]}) - of_block
                 last = of_all - self._local_values({**crossed, name: None})
                 changes += np.outer(self._parts[name], (first + last) / 2)
@@ -163,10 +166,11 @@ class CreditRules:
 
     @cached_property
     def _kernel_names(self) -> tuple[str, ...]:
-        kernel = self._encoder.market.local
+        kernel, clock = self._encoder.market.local, self._encoder.index.clock
+        dated = (clock,) if clock else ()
         if kernel is None:
-            return ()
-        return tuple(dict.fromkeys((kernel.block, *(number.of for number in kernel.numbers), *kernel.texts)))
+            return dated
+        return tuple(dict.fromkeys((kernel.block, *(number.of for number in kernel.numbers), *kernel.texts, *dated)))
 
     def _tokens(self, crossed: Mapping[str, Any]) -> list[tuple[str, int, float]]:
         """Return the listing's texts by name, with the bucket and the sign of each."""

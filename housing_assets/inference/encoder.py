@@ -8,22 +8,29 @@ declares a kernel, hashed tokens. It is sparse: 0 is "missing" for a number, and
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from housing_assets.inference.declaration import LocalKernel
+from housing_assets.inference.declaration import LocalKernel, Role
 from housing_assets.inference.hashing import hash_token, token
-from housing_assets.inference.local_scores import NO_TEXT, LocalInputs, LocalScores, local_score_names
+from housing_assets.inference.local_scores import (
+    NO_TEXT,
+    LocalInputs,
+    LocalScores,
+    local_score_names,
+    rise_with_prices,
+)
 from housing_assets.inference.market import MONTHS_PER_YEAR, Market
+from housing_assets.inference.price_index import PriceIndex, month_of
 from housing_assets.inference.scores import LinearScores, score_names
 
-FORMAT = 5
-WITHOUT_LOCAL_SCORES = 4
-"""Format of encoders from before there were local scores."""
+FORMAT = 6
+FORMER = (4, 5)
+"""Formats that are still read: of encoders without local scores, and without a price index."""
 
 EPOCH_YEAR = 2000
 """Clocks are encoded as months since January of this year; older ads count as of then."""
@@ -43,8 +50,9 @@ class EncodedListing(NamedTuple):
     unseen : tuple of str
         Names of the declared texts (a district, an address) that no training row had.
     log_price : float or None
-        Natural log of the price that the likest homes of its block let expect, in the market's currency, without
-        bounds; None where the encoder has not learned amounts.
+        Natural log of the price that the likest homes of its block let expect in its month, in the market's currency,
+        without bounds. Where the encoder has not learned amounts, the level of its month in the price index; None
+        without either.
     """
 
     columns: np.ndarray
@@ -68,6 +76,9 @@ class FittedEncoder:
         Hashes of the tokens of the declared texts that the training rows had.
     local : LocalScores or None
         None where the market declares no kernel.
+    index : PriceIndex
+        By which prices that the local scores were learned from were brought to its base month; what they say of a
+        price is brought from there to the month of the listing.
     """
 
     market: Market
@@ -75,6 +86,7 @@ class FittedEncoder:
     scores: LinearScores
     known: frozenset[int]
     local: LocalScores | None = None
+    index: PriceIndex = field(default_factory=PriceIndex.none)
 
     def encode(self, crossed: Mapping[str, Any]) -> EncodedListing:
         """Encode one crossed listing: equal to its row of ``features.encoder.encode_frame``."""
@@ -93,11 +105,16 @@ class FittedEncoder:
                     unseen.append(name)
         offsets = self.scores.offsets(self._linear_numbers(crossed))
         hashed_tokens = np.array(hashes, dtype=np.int64)
-        local, log_price = _NO_LOCAL_SCORES, None
+        local = _NO_LOCAL_SCORES
+        log_price = level = (
+            float(self.index.level(month_of(crossed.get(self.index.clock)))) if self.index.exists else None
+        )
         if self.local is not None and self.market.local is not None:
             targets = self.local.predict(_local_inputs(self.market.local, crossed))[0]
+            if level is not None:
+                targets += level * self.rises
             local = targets.astype(np.float32)
-            log_price = float(targets[-1]) if self.learned_amounts else None
+            log_price = float(targets[-1]) if self.learned_amounts else level
         columns, cells = fill_row(
             numbers, minimums, scales, MAX_ENCODED, hashed_tokens, self.scores.coefficients, offsets, local
         )
@@ -112,6 +129,11 @@ class FittedEncoder:
     def learned_amounts(self) -> bool:
         """Whether the last of the local scores is the natural log of the price."""
         return self.local is not None and len(self.local.levels) > len(local_score_names(self.market))
+
+    @cached_property
+    def rises(self) -> np.ndarray:
+        """By how much each local score is moved by a level of the price index: float64 of shape (n_local,)."""
+        return rise_with_prices(self.market, with_amount=self.learned_amounts)
 
     @property
     def n_buckets(self) -> int:
@@ -145,6 +167,8 @@ class FittedEncoder:
         }
         if self.local is not None:
             stored["local_scores"] = self.local.to_dict()
+        if self.index.exists:
+            stored["price_index"] = self.index.to_dict()
         return json.dumps(stored, ensure_ascii=False)
 
     @classmethod
@@ -157,9 +181,10 @@ class FittedEncoder:
             If it was fitted for another declaration, or is damaged.
         """
         stored = json.loads(text)
-        if stored["format"] not in (WITHOUT_LOCAL_SCORES, FORMAT):
+        if stored["format"] not in (*FORMER, FORMAT):
             raise ValueError(
-                f"the encoder's format is {stored['format']}, this version reads {WITHOUT_LOCAL_SCORES} and {FORMAT}"
+                f"the encoder's format is {stored['format']}, this version reads "
+                f"{', '.join(map(str, FORMER))} and {FORMAT}"
             )
         if stored["market"] != market.fingerprint:
             raise ValueError(f"the encoder was fitted for another declaration than that of {market.name}")
@@ -174,7 +199,10 @@ class FittedEncoder:
             local = LocalScores.from_dict(stored["local_scores"], market)
         elif market.local is not None:
             raise ValueError(f"the encoder has no local scores, and {market.name} declares a kernel")
-        return cls(market, stored["parameters"], scores, frozenset(map(int, stored["known_tokens"])), local)
+        index = PriceIndex.from_dict(stored["price_index"]) if "price_index" in stored else PriceIndex.none()
+        if index.exists and index.clock not in {value.name for value in market.values(Role.CLOCK)}:
+            raise ValueError(f"the price index goes by {index.clock!r}, which is no clock of {market.name}")
+        return cls(market, stored["parameters"], scores, frozenset(map(int, stored["known_tokens"])), local, index)
 
     @cached_property
     def _prefixes(self) -> tuple[tuple[str, str, bool], ...]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from housing_assets.inference.hashing import MAX_HASH
 from housing_assets.inference.market import Market
-from housing_assets.inference.scores import FURTHEST, STEPS, UNITS, score_names
+from housing_assets.inference.scores import FURTHEST, LOG_PRICE_SCALE, STEPS, UNITS, score_names
 
 MAX_BLOCK_ROWS = 2_000
 """Rows that a block remembers. Learning takes time with their cube, and an answer as many steps as there are rows."""
@@ -255,6 +255,17 @@ def local_score_names(market: Market, *, with_amount: bool = False) -> tuple[str
         return ()
     amount = ("local_score_amount",) if with_amount else ()
     return (*(f"local_{name}" for name in score_names(market)), *amount)
+
+
+def rise_with_prices(market: Market, *, with_amount: bool = False) -> np.ndarray:
+    """Return what each local score rises by where the natural log of all prices rises by 1: float64 of shape (n,).
+
+    The scores of categories do not: a band is of amounts, and of how much of it lies above an edge at other prices
+    the listings of one level say nothing.
+    """
+    amount = (1.0,) if with_amount else ()
+    of_category = [0.0] * (len(score_names(market)) - 1)
+    return np.array([*of_category, 1.0 / LOG_PRICE_SCALE, *amount])
 
 
 def _whole(stored: Mapping[str, Any], name: str, shape: tuple[int, ...], lowest: float, highest: float) -> np.ndarray:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any, Self
 
 from housing_assets.inference.cells import Unusable
@@ -76,6 +77,9 @@ class Market:
     sample : str
         ``module:function`` that makes synthetic rows (see ``listings/samples.py``); empty where there is none. It
         stays behind when the market travels.
+    published_index : Path or None
+        CSV with a published price index of the region, for training (see docs/valuation.md). HOUSING_PRICE_INDEX
+        goes before it. It stays behind, too.
 
     Raises
     ------
@@ -97,6 +101,7 @@ class Market:
     fallback: tuple[str, ...] = ()
     comparables: bool = True
     sample: str = ""
+    published_index: Path | None = None
 
     def __post_init__(self) -> None:
         require_coherence(self)
@@ -262,7 +267,7 @@ class Market:
         return listing, reasons
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the declaration as JSON types, without the generator of its sample."""
+        """Return the declaration as JSON types, without what is read in training alone."""
         return {
             "format": FORMAT,
             "name": self.name,
@@ -304,7 +309,7 @@ class Market:
         if not isinstance(stored, Mapping) or stored.get("format") != FORMAT:
             found = stored.get("format") if isinstance(stored, Mapping) else type(stored).__name__
             raise DeclarationError(f"the declaration's format is {found!r}, this version reads {FORMAT}")
-        known = [field.name for field in fields(cls) if field.name != "sample"]
+        known = [field.name for field in fields(cls) if field.name not in ("sample", "published_index")]
         require_fields("the declaration", stored, ["format", *known])
         try:
             return cls(

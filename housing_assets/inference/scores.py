@@ -30,6 +30,10 @@ FURTHEST = 4.0
 """Standard deviations from the mean beyond which a number says no more: a typing error would rule the score."""
 
 
+LOG_PRICE_SCALE = 1 / 3
+"""Unit of the price's score, in natural logs: with it, SMOTE's distances weigh it like the others."""
+
+
 def score_names(market: Market) -> tuple[str, ...]:
     """Return what the scores are called: log-odds to lie above each edge, and the log price; or those of each class."""
     if market.has_price:

@@ -3,6 +3,8 @@
 The layout of the public records of 2014 and 2015; a row is a sale, ``id`` the parcel, which may be sold again.
 """
 
+from pathlib import Path
+
 from housing_assets.inference.declaration import (
     Bin,
     Column,
@@ -138,4 +140,5 @@ MARKET = Market(
     ),
     segments=("zipcode", "grade_exact"),
     fallback=("zipcode", "living_5"),
+    published_index=Path(__file__).with_name("king_county_price_index.csv"),
 )

@@ -12,6 +12,7 @@ from housing_assets.lineage_page import picture, table
 from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
 from resources.checkpoints import FOREST, Checkpoints
 from resources.compute import Compute
+from resources.external_index import ExternalIndex
 from resources.mlflow_tracking import MlflowTracking
 from resources.outages import is_outage
 from resources.retries import retried
@@ -258,8 +259,10 @@ def out_of_time_evaluation(
     hashed_features: EncodedListings,
     crossed_features: DataFrame,
     tracking: MlflowTracking,
+    external_index: ExternalIndex,
 ) -> dg.MaterializeResult[OutOfTime]:
     """How well forests like this one do on listings that are newer than all that they were grown on."""
+    from housing_assets.features.price_index_learning import read_published
     from housing_assets.training.out_of_time import folds_table, judge_out_of_time
 
     grown = tracking.params(tracking.run_tagged(FOREST_TAG, price_forest.digest()))
@@ -276,6 +279,7 @@ def out_of_time_evaluation(
             share=config.share,
             n_folds=config.folds,
             max_rows=config.max_rows,
+            published=read_published(external_index.path) if external_index.path else None,
             report=context.log.info,
         )
     except ValueError as fault:

@@ -123,13 +123,13 @@ def learn_estimator(forest: FlatForest, encoded: EncodedListings, crossed: "pd.D
     if not market.has_price:
         return PriceEstimator.nothing(forest.n_leaves)
     held_out = crossed[HELD_OUT].to_numpy()
-    training = Priced.of(market, encoded.X_train, crossed[~held_out], encoded.local_log_prices_train)
+    training = Priced.of(market, encoded.X_train, crossed[~held_out], encoded.known_log_prices_train)
     estimator = fill_leaves(forest, training)
     if market.comparables:
         learned_from = crossed[~held_out]
         exact = learned_from[has_exact_price(market, learned_from)]
         estimator = replace(estimator, comparables=keep_listings(market, training, exact))
-    judging = Priced.of(market, encoded.X_holdout, crossed[held_out], encoded.local_log_prices_holdout)
+    judging = Priced.of(market, encoded.X_holdout, crossed[held_out], encoded.known_log_prices_holdout)
     return calibrate(estimator, forest, judging, calibration_key(market))
 
 

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from housing_assets.confusion import count_confusion, macro_f1
-from housing_assets.features.clock import market_clock
+from housing_assets.features.clock import clock_months, market_clock
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
+from housing_assets.features.price_index_learning import PublishedIndex, learn_price_index
 from housing_assets.features.split import HELD_OUT, group_keys, label_rows
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.inference.forest import FlatForest
 from housing_assets.inference.labels import LabelScheme
+from housing_assets.inference.price_index import EXTERNAL, PriceIndex
+from housing_assets.listings.price_kinds import has_exact_price
 from housing_assets.training.balancing import SMOTE_NEIGHBOURS
 from housing_assets.training.estimate_learning import Priced, estimate_all, fill_leaves
 from housing_assets.training.evaluation import evaluate
@@ -168,6 +171,7 @@ def judge_out_of_time(
     share: float,
     n_folds: int = 1,
     max_rows: int = MAX_ROWS,
+    published: PublishedIndex | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> OutOfTime:
     """Grow a forest on older listings and judge it on the newest, held out or not.
@@ -191,6 +195,8 @@ def judge_out_of_time(
         Rolling-origin folds.
     max_rows : int
         Older listings that are learned from at most, the newest of them.
+    published : PublishedIndex, optional
+        A published price index, of which each fold knows what was published by then.
     report : callable
         Called after each fold.
     """
@@ -212,9 +218,10 @@ def judge_out_of_time(
         if fault:
             reason = f"from {fold.first_day} on {fault}"
             break
+        rows = crossed.assign(**{HELD_OUT: fold.judge})[learn | fold.judge]
         learner = ListingEncoder.like(encoder)
         learner.n_folds = min(learner.n_folds, SCORE_FOLDS)
-        rows = crossed.assign(**{HELD_OUT: fold.judge})[learn | fold.judge]
+        learner.index = _index_of_then(encoder, crossed[learn], published)
         encoded = EncodedListings.encode(rows, labels, learner)
         older, newer = rows[~rows[HELD_OUT]], rows[rows[HELD_OUT]]
         training = balance(
@@ -227,6 +234,14 @@ def judge_out_of_time(
             f"macro-F1 {judged[-1].metrics['macro_f1']:.4f}"
         )
     return OutOfTime(tuple(judged), reason)
+
+
+def _index_of_then(encoder: FittedEncoder, older: "pd.DataFrame", published: PublishedIndex | None) -> PriceIndex:
+    market, replace = encoder.market, encoder.index.source == EXTERNAL
+    amounts = has_exact_price(market, older) if market.has_price else None
+    newest = np.nanmax(clock_months(older, market_clock(market, older)), initial=-np.inf)
+    known = None if published is None else published.known_in(newest)
+    return learn_price_index(market, older, amounts=amounts, published=known, replace=replace).index
 
 
 def _judge(
@@ -251,8 +266,8 @@ def _value(
     market = encoded.encoder.market
     if not market.has_price:
         return {}
-    learned = Priced.of(market, encoded.X_train, older, encoded.local_log_prices_train)
-    asked = Priced.of(market, encoded.X_holdout, newer, encoded.local_log_prices_holdout)
+    learned = Priced.of(market, encoded.X_train, older, encoded.known_log_prices_train)
+    asked = Priced.of(market, encoded.X_holdout, newer, encoded.known_log_prices_holdout)
     if not len(learned) or not len(asked):
         return {}
     estimates = estimate_all(fill_leaves(forest, learned), forest, asked)

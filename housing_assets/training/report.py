@@ -155,7 +155,7 @@ def _value(
     if estimator.is_empty:
         return _Valued({}, pd.DataFrame({"segment": [], "value": []}, dtype=str), {})
     market = encoded.encoder.market
-    priced = Priced.of(market, encoded.X_holdout, held_out, encoded.local_log_prices_holdout)
+    priced = Priced.of(market, encoded.X_holdout, held_out, encoded.known_log_prices_holdout)
     valuations = judge_estimates(estimator, forest, priced)
     key = estimator.calibration.key
     by_segment = figures_by_segment(valuations, {key: [text or MISSING for text in priced.texts]} if key else {})

@@ -68,7 +68,7 @@ def test_encoded_listings_survive_a_folder(both: tuple[pd.DataFrame, EncodedList
     assert same(again.X_train, encoded.X_train)
     assert same(again.X_holdout, encoded.X_holdout)
     names = ["y_train", "y_holdout", "groups_train"]
-    local = ["local_log_prices_train", "local_log_prices_holdout"]
+    local = ["known_log_prices_train", "known_log_prices_holdout"]
     assert [getattr(again, name) is None for name in local] == [encoded.encoder.market.local is None] * 2
     for name in names if encoded.encoder.market.local is None else names + local:
         found, expected = getattr(again, name), getattr(encoded, name)

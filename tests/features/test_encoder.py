@@ -1,6 +1,7 @@
 """Encoding frames: each row as the listing alone, scores that training rows have not been seen by, and the tokens."""
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction import FeatureHasher
 
 from housing_assets.features.crossing import cross_frame
-from housing_assets.features.encoder import ListingEncoder, common_tokens, encode_frame, expect_log_prices
+from housing_assets.features.encoder import ListingEncoder, common_tokens, encode_frame, expect_log_prices, levels_of
 from housing_assets.features.split import group_keys, label_rows, learn_labels, log_prices
 from housing_assets.inference.crossing import cross_listing
 from housing_assets.inference.declaration import Column, PriceBands, Role, Value
@@ -20,9 +21,11 @@ from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.inference.hashing import hash_token, token
 from housing_assets.inference.market import Market
 from housing_assets.inference.rules import Number, Text
+from housing_assets.inference.scores import LOG_PRICE_SCALE
 from housing_assets.listings.cleaning import clean, parse_frame
 from housing_assets.markets.istanbul import MARKET
 from tests.drawn_listings import frame_of, raw_ads, typed_listings
+from tests.inference.test_price_index import INDEX
 from tests.other_markets import LOCAL_PARCELS, PARCELS, THREE_GRADES, TWO_GRADES, drawn_sales
 
 
@@ -69,7 +72,7 @@ def fitted(market: Market, raw: pd.DataFrame, **parameters: Any) -> FittedEncode
 def encoders(encoder: ListingEncoder) -> dict[str, FittedEncoder]:
     """Fitted encoders by their market's name, with so few buckets that most tokens share one."""
     others = {
-        market.name: fitted(market, drawn_sales(market, 400), n_buckets=256)
+        market.name: fitted(market, drawn_sales(market, 400), n_buckets=256, index=INDEX if market.has_price else None)
         for market in (PARCELS, LOCAL_PARCELS, THREE_GRADES)
     }
     return {MARKET.name: encoder.fitted_, **others}
@@ -211,6 +214,52 @@ def test_amounts_are_expected_alone_as_in_a_batch_and_without_bounds(
     unlearned = encoders["istanbul"]
     assert unlearned.encode(listings[0]).log_price is None
     assert expect_log_prices(unlearned, crossed) is None
+
+
+def sales_of(market: Market) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
+    listings = clean(market, drawn_sales(market, 600)).listings
+    scheme = learn_labels(market, listings)
+    of_rows = label_rows(market, scheme, listings), log_prices(market, scheme, listings)
+    return cross_frame(market, listings), *of_rows, np.log(listings["price"].to_numpy())
+
+
+def test_what_prices_are_learned_from_is_brought_to_one_month_and_answers_to_theirs() -> None:
+    """Prices that moved with the index teach what they would have without it, and are answered as they moved."""
+    crossed, labels, clipped, prices = sales_of(LOCAL_PARCELS)
+    groups, levels = group_keys(LOCAL_PARCELS, crossed), levels_of(INDEX, crossed)
+    assert levels is not None
+    assert np.ptp(levels) > 0.2
+    still, moved = ListingEncoder(LOCAL_PARCELS, n_buckets=64), ListingEncoder(LOCAL_PARCELS, n_buckets=64, index=INDEX)
+    encoded = still.fit_transform(crossed, labels, clipped, groups, prices)
+    carried = moved.fit_transform(crossed, labels, clipped + levels, groups, prices + levels)
+    assert moved.fitted_.local is not None
+    assert still.fitted_.local is not None
+    assert moved.fitted_.local.weights == pytest.approx(still.fitted_.local.weights, rel=1e-4, abs=50)
+    names = still.fitted_.column_names
+    for name, rise in (
+        ("local_score_above_lowest", 0),
+        ("local_score_price", 1 / LOG_PRICE_SCALE),
+        ("local_score_amount", 1),
+    ):
+        column = names.index(name)
+        before, after = (each[:, column].toarray().ravel() for each in (encoded, carried))
+        assert after == pytest.approx(before + rise * levels, abs=1e-5)
+    assert still.log_prices_left_out_ is not None
+    assert moved.log_prices_left_out_ == pytest.approx(still.log_prices_left_out_ + levels)
+    expected, before_then = (expect_log_prices(each.fitted_, crossed) for each in (moved, still))
+    assert expected == pytest.approx(before_then + levels)
+
+
+def test_without_a_kernel_what_is_known_of_a_price_is_the_level_of_its_month() -> None:
+    crossed, labels, clipped, prices = sales_of(PARCELS)
+    encoder = ListingEncoder(PARCELS, n_buckets=64, index=INDEX)
+    encoder.fit_transform(crossed, labels, clipped, group_keys(PARCELS, crossed), prices)
+    levels = levels_of(INDEX, crossed)
+    assert np.array_equal(encoder.log_prices_left_out_, levels)
+    assert np.array_equal(expect_log_prices(encoder.fitted_, crossed), levels)
+    listing = {"zip_code": "98001", "sold_on": date(2014, 5, 20)}
+    assert encoder.fitted_.encode(cross_listing(PARCELS, listing)).log_price == np.log(0.8)
+    assert encoder.fitted_.encode(cross_listing(PARCELS, {"zip_code": "98001"})).log_price == 0.0
 
 
 def test_copies_of_one_ad_are_scored_from_the_same_fold(encoder: ListingEncoder, crossed: pd.DataFrame) -> None:

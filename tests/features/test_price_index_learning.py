@@ -25,8 +25,10 @@ from housing_assets.features.price_index_learning import (
     read_published,
 )
 from housing_assets.features.split import HELD_OUT
+from housing_assets.inference.declaration import PriceBands
+from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
-from housing_assets.inference.price_index import AHEAD, PriceIndex, month_name, month_number
+from housing_assets.inference.price_index import AHEAD, PriceIndex, month_name, month_number, months_of
 from housing_assets.listings.source import RawListings
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.markets.istanbul_sample import synthetic_listings
@@ -286,13 +288,27 @@ def test_the_course_is_drawn(sales: pd.DataFrame) -> None:
     assert index_picture(PriceIndex.none()).startswith(b"\x89PNG")
 
 
-def materialized(crossed: pd.DataFrame, market: Market, location: str = "") -> dg.ExecuteInProcessResult:
+def quantiles_of(crossed: pd.DataFrame, market: Market) -> tuple[float, ...]:
+    target = market.target
+    return tuple(np.quantile(crossed["price"], target.quantiles)) if isinstance(target, PriceBands) else ()
+
+
+def materialized(
+    crossed: pd.DataFrame, market: Market, location: str = "", edges: tuple[float, ...] | None = None
+) -> dg.ExecuteInProcessResult:
+    edges = quantiles_of(crossed, market) if edges is None else edges
+    labels = LabelScheme("x", market.categories, edges, market.currency, 0)
+
     @dg.asset(name="crossed_features")
     def upstream() -> pd.DataFrame:
         return crossed
 
+    @dg.asset
+    def price_bands() -> LabelScheme:
+        return labels
+
     return dg.materialize(
-        [upstream, price_index],
+        [upstream, price_bands, price_index],
         resources={
             "market": market,
             "compute": Compute(),
@@ -309,7 +325,35 @@ def test_only_training_rows_teach_the_index(sales: pd.DataFrame) -> None:
     index = ended.output_for_node("price_index")
     assert index.to_dict() == learn(sales[~kept_out]).to_dict()
     checks = {one.check_name: one.passed for one in ended.get_asset_check_evaluations()}
-    assert checks == {"enough_listings_each_month": True, "last_month_known": True, "no_implausible_jump": True}
+    assert checks == {
+        "enough_listings_each_month": True,
+        "last_month_known": True,
+        "no_implausible_jump": True,
+        "bands_fit_the_market": True,
+    }
+
+
+def test_bands_that_the_market_has_outgrown_are_told_with_what_to_do(sales: pd.DataFrame) -> None:
+    assert isinstance(PARCELS.target, PriceBands)
+    outgrown = tuple(edge / 1.5 for edge in quantiles_of(sales, PARCELS))
+    ended = materialized(sales, PARCELS, edges=outgrown)
+    (told,) = [one for one in ended.get_asset_check_evaluations() if one.check_name == "bands_fit_the_market"]
+    assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.WARN)
+    index = ended.output_for_node("price_index")
+    training = sales[~sales[HELD_OUT]]
+    now = training["price"] * index.factor(months_of(training["sold_on"].to_numpy()), index.base_month)
+    high = (now > outgrown[-1]).mean()
+    assert "at the prices of 2014-12, listings are" in str(told.description)
+    assert f"{high:.0%} highest (made for {1 - PARCELS.target.quantiles[-1]:.0%})" in str(told.description)
+    assert str(told.description).endswith("by materializing price_bands with reband: true in its config")
+
+
+def test_of_a_published_index_only_what_was_published_by_then_is_known() -> None:
+    whole = published()
+    known = whole.known_in(JANUARY + 5)
+    assert known is not None
+    assert (month_name(int(known.months[-1])), len(known.logs)) == ("2014-04", len(known.months))
+    assert whole.known_in(whole.months[0]) is None
 
 
 def test_the_asset_leaves_out_what_the_market_says_is_no_amount() -> None:

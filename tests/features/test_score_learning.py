@@ -5,8 +5,8 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from housing_assets.features import score_learning
-from housing_assets.features.score_learning import LOG_PRICE_SCALE, learn_scores
-from housing_assets.inference.scores import UNITS, LinearScores
+from housing_assets.features.score_learning import learn_scores
+from housing_assets.inference.scores import LOG_PRICE_SCALE, UNITS, LinearScores
 
 UNIT = 1 / UNITS
 

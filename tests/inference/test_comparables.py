@@ -15,10 +15,12 @@ from housing_assets.inference.comparables import FILE, MAX_LINE, Comparables, ke
 from housing_assets.inference.estimate import PriceEstimator
 from housing_assets.inference.forest import FlatForest
 from housing_assets.inference.market import Market
+from housing_assets.inference.price_index import PriceIndex
 from housing_assets.listings.samples import load_sample
 from housing_assets.listings.source import RawListings
 from housing_assets.training.estimate_learning import Priced, fill_leaves, keep_listings
 from tests.conftest import small_model
+from tests.inference.test_price_index import INDEX
 from tests.other_markets import PARCELS
 
 SOLD = {
@@ -47,7 +49,7 @@ def test_what_can_lead_to_a_person_is_not_kept(market: Market) -> None:
 
 def test_a_comparable_tells_its_price_its_day_and_what_differs(kept: Comparables) -> None:
     asked = {name: values[0] for name, values in SOLD.items()} | {"bedrooms": 2.0, "sold_on": date(2015, 1, 1)}
-    first, third = kept.describe(PARCELS, [(0, 0.5), (2, 0.25)], asked)
+    first, third = kept.describe(PARCELS, [(0, 0.5), (2, 0.25)], asked, PriceIndex.none())
     assert (first.similarity, first.price, first.adjusted_price, first.dated) == (0.5, 100_000, None, "2014-05-02")
     assert first.differences == (("bedrooms", "bedrooms", 3.0, 2.0),)
     assert [(each.name, each.theirs, each.asked) for each in third.differences] == [
@@ -60,8 +62,12 @@ def test_a_comparable_tells_its_price_its_day_and_what_differs(kept: Comparables
 
 
 def test_prices_are_adjusted_for_time_where_there_is_an_index_and_a_day(kept: Comparables) -> None:
-    found = kept.describe(PARCELS, [(0, 1.0), (1, 1.0)], {}, lambda day: 2.0 if day < date(2014, 6, 1) else 1.0)
-    assert [one.adjusted_price for one in found] == [200_000, None]
+    similar = [(0, 1.0), (1, 1.0), (2, 1.0)]
+    found = kept.describe(PARCELS, similar, {"sold_on": date(2014, 9, 30)}, INDEX)
+    assert [one.dated for one in found] == ["2014-05-02", None, "2014-07-01"]
+    assert [one.adjusted_price for one in found] == [pytest.approx(150_000), None, pytest.approx(360_000)]
+    undated = kept.describe(PARCELS, similar, {}, INDEX)
+    assert [one.adjusted_price for one in undated] == [pytest.approx(125_000), None, pytest.approx(300_000)]
 
 
 def test_comparables_survive_a_file_and_damage_is_refused(kept: Comparables, tmp_path: Path) -> None:

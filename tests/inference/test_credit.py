@@ -1,5 +1,8 @@
 """Credit: what an encoded column adds is told of the declared columns that it was made of."""
 
+from dataclasses import replace
+from datetime import date
+
 import numpy as np
 import pytest
 
@@ -7,9 +10,12 @@ from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.credit import CreditRules, parts_of, proportions
 from housing_assets.inference.crossing import cross_listing
 from housing_assets.inference.hashing import bucket, hash_token, token
+from housing_assets.inference.market import Market
 from housing_assets.inference.prediction import parse_usable
 from housing_assets.inference.token_sources import TokenSources
-from tests.other_markets import PARCELS
+from tests.conftest import small_model
+from tests.inference.test_price_index import INDEX
+from tests.other_markets import LOCAL_PARCELS, PARCELS, drawn_sales
 
 INPUTS = [column.raw for column in PARCELS.inputs]
 
@@ -119,6 +125,24 @@ def test_what_an_estimate_begins_with_is_somebodys(artifact: ModelArtifact, cros
     known = artifact.encoder.encode(crossed).log_price
     assert known is not None
     assert base + added.sum() == pytest.approx(known)
+
+
+@pytest.mark.parametrize("market", [PARCELS, LOCAL_PARCELS], ids=lambda market: market.name)
+def test_the_level_of_the_month_is_the_dates(market: Market) -> None:
+    model = small_model(market, drawn_sales(market, 600), n_trees=2)
+    assert model.sources is not None
+    encoder = replace(model.encoder, index=INDEX)
+    credits_ = CreditRules(encoder, model.sources, model.forest.columns)
+    then, undated = (
+        {**cross_listing(market, {"zip_code": "98001", "living_sqft": 1_500.0}), **dated}
+        for dated in ({"sold_on": date(2014, 5, 1)}, {})
+    )
+    added, base = credits_.declare_known(then)
+    position = [column.raw for column in market.inputs].index("date")
+    assert added[position] == pytest.approx(np.log(0.8), abs=0.005)
+    assert base + added.sum() == pytest.approx(encoder.encode(then).log_price)
+    added[position] = 0.0
+    assert credits_.declare_known(undated)[0] == pytest.approx(added, abs=0.005)
 
 
 def test_nothing_is_lost_between_encoded_and_declared_columns(

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from housing_assets.inference.scores import LinearScores
 from housing_assets.listings.cleaning import parse_frame
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.markets.istanbul_sample import synthetic_listings
+from tests.inference.test_price_index import INDEX
 from tests.other_markets import PARCELS
 
 ROOT = Path(__file__).parents[2]
@@ -140,7 +142,7 @@ def test_a_clock_is_encoded_as_years_since_2000() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99}, f"the encoder's format is 99, this version reads 4 and {FORMAT}"),
+        ({"format": 99}, f"the encoder's format is 99, this version reads 4, 5 and {FORMAT}"),
         ({"market": PARCELS.fingerprint}, "the encoder was fitted for another declaration than that of istanbul"),
         ({"local_scores": {"told_missing": [99]}}, "told_missing are not all within 0 and 6"),
         (
@@ -170,6 +172,23 @@ def test_an_encoder_from_before_there_were_local_scores_is_read() -> None:
     assert FittedEncoder.from_json(json.dumps({**stored, "format": 4}), former).to_json() == json.dumps(
         stored, ensure_ascii=False
     )
+
+
+def test_the_price_index_is_kept_with_the_encoder_and_a_former_one_has_none() -> None:
+    nothing = LinearScores(np.zeros((2**8, 5), np.int64), np.zeros(5, np.int64))
+    encoder = FittedEncoder(replace(PARCELS, linear=()), {}, nothing, frozenset(), index=INDEX)
+    stored = json.loads(encoder.to_json())
+    again = FittedEncoder.from_json(json.dumps(stored), encoder.market)
+    assert again.index.to_dict() == INDEX.to_dict()
+    listing = {"sold_on": date(2014, 6, 1)}
+    assert again.encode(listing).log_price == encoder.encode(listing).log_price == np.log(0.9)
+    stored["price_index"]["clock"] = "built_on"
+    with pytest.raises(ValueError, match="goes by 'built_on', which is no clock of parcels"):
+        FittedEncoder.from_json(json.dumps(stored), encoder.market)
+    del stored["price_index"]
+    former = FittedEncoder.from_json(json.dumps({**stored, "format": 5}), encoder.market)
+    assert not former.index.exists
+    assert former.encode(listing).log_price is None
 
 
 def test_an_encoder_is_refused_by_a_market_that_declares_its_columns_in_another_order(encoder: FittedEncoder) -> None:
