@@ -140,7 +140,7 @@ MARKET = Market(
     ),
     segments=("zipcode", "grade_exact"),
     fallback=("zipcode", "living_5"),
-    # Seattle's Case-Shiller index (S&P CoreLogic, not seasonally adjusted; github.com/datasets/house-prices-us, PDDL), as
-    # far as it was published when 2014 ended: it has seen springs, which the sales of May to December have not.
+    # Seattle's Case-Shiller index (S&P CoreLogic, not seasonally adjusted; github.com/datasets/house-prices-us, PDDL),
+    # as far as it was published when 2014 ended: it has seen springs, which the sales of May to December have not.
     published_index=Path(__file__).with_name("king_county_price_index.csv"),
 )

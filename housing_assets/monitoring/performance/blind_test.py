@@ -37,6 +37,9 @@ class BlindTest:
         chance (binomial tests).
     faults : tuple of str
         What is beyond its limit and not put down to chance, in words.
+    coverage_at_level, coverage_at_level_p : float
+        Share of the prices within the 80 % interval once all are brought to the level of the estimates, and the
+        probability of so few by chance: it tells prices that rose or fell as a whole from a market that has changed.
     """
 
     figures: Mapping[str, float]
@@ -44,6 +47,8 @@ class BlindTest:
     bias_p: float
     coverage_p: float
     faults: tuple[str, ...]
+    coverage_at_level: float = COVERAGE
+    coverage_at_level_p: float = 1.0
 
     @property
     def insufficient(self) -> bool:
@@ -84,14 +89,27 @@ def run_blind_test(valuations: Valuations, limits: Thresholds) -> BlindTest:
     lower, upper = valued.intervals[80]
     within = int(((lower <= valued.prices) & (valued.prices <= upper)).sum())
     bias_p = float(binomtest(too_low, decided).pvalue) if decided else 1.0
-    coverage_p = float(binomtest(within, len(valued), COVERAGE, alternative="less").pvalue)
+    at_level = valued.prices * np.median(valued.estimates / valued.prices)
+    within_at_level = int(((lower <= at_level) & (at_level <= upper)).sum())
+    coverage_p, at_level_p = (
+        float(binomtest(held, len(valued), COVERAGE, alternative="less").pvalue) for held in (within, within_at_level)
+    )
     faults = []
-    bias, covered = figures["price_median_bias"], figures["price_coverage_80"]
+    bias, covered, covered_at_level = (
+        figures["price_median_bias"],
+        figures["price_coverage_80"],
+        within_at_level / len(valued),
+    )
     if abs(bias) > limits.estimate_bias and bias_p < limits.performance_p:
-        faults.append(f"estimates are {abs(bias):.1%} too {'low' if bias < 0 else 'high'} in the middle")
+        moved, side = ("risen", "low") if bias < 0 else ("fallen", "high")
+        spread = COVERAGE - covered_at_level > limits.estimate_coverage_gap and at_level_p < limits.performance_p
+        why = f"with that taken out the 80 % interval holds {covered_at_level:.0%} of the prices: " + (
+            "what prices are made of has changed" if spread else f"prices have {moved}, the market is the same"
+        )
+        faults.append(f"estimates are {abs(bias):.1%} too {side} in the middle ({why})")
     if COVERAGE - covered > limits.estimate_coverage_gap and coverage_p < limits.performance_p:
         faults.append("the intervals are too narrow")
-    return BlindTest(figures, terciles, bias_p, coverage_p, tuple(faults))
+    return BlindTest(figures, terciles, bias_p, coverage_p, tuple(faults), covered_at_level, at_level_p)
 
 
 def read_valuations(frames: "Iterable[pd.DataFrame]", version: int, days: Collection[date]) -> Valuations:

@@ -50,6 +50,16 @@ def test_what_is_beyond_its_limit_is_a_fault(changes: dict[str, float], fault: s
     assert fault in test.summary
 
 
+def test_prices_that_rose_as_a_whole_are_told_from_a_market_that_changed() -> None:
+    rose = run_blind_test(valuations(2_000, bias=-0.09), LIMITS).faults[0]
+    assert rose.endswith("% of the prices: prices have risen, the market is the same)")
+    fell = run_blind_test(valuations(2_000, bias=0.09), LIMITS).faults[0]
+    assert "prices have fallen, the market is the same" in fell
+    changed = run_blind_test(valuations(2_000, bias=-0.09, spread=0.2), LIMITS)
+    assert changed.faults[0].endswith("what prices are made of has changed)")
+    assert changed.coverage_at_level < 0.6
+
+
 def test_of_a_few_prices_chance_may_be_to_blame() -> None:
     few = run_blind_test(valuations(32, bias=-0.055, spread=0.3, told=0.3), LIMITS)
     assert abs(few.figures["price_median_bias"]) > 0
