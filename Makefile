@@ -146,9 +146,9 @@ audit: setup  ## bills of materials (CycloneDX) of all lock files and the image 
 
 lock: RESOLVE := --universal --python-version 3.11 --generate-hashes --no-header
 lock:  ## resolve the lock files anew (needs uv)
-	uv pip compile $(RESOLVE) --extra dev --extra dask -o requirements.lock pyproject.toml
+	uv pip compile $(RESOLVE) --extra dev --extra dask --extra selection -o requirements.lock pyproject.toml
 	uv pip compile $(RESOLVE) --constraint requirements.lock -o deploy/service/requirements.lock deploy/service/requirements.in
-	uv pip compile $(RESOLVE) --constraint requirements.lock --extra server -o deploy/platform/requirements.lock pyproject.toml
+	uv pip compile $(RESOLVE) --constraint requirements.lock --extra server --extra selection -o deploy/platform/requirements.lock pyproject.toml
 
 clean:  ## remove the environment and everything that was materialized
 	rm -rf .venv .housing .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -22,6 +22,7 @@ from housing_assets.monitoring import checks as monitoring_checks
 from housing_assets.monitoring.listing_checks import plausibility_check
 from housing_assets.packaging import assets as packaging
 from housing_assets.retention import assets as retention
+from housing_assets.selection import assets as selection
 from housing_assets.training import assets as training
 from resources.alerts import AlertLog, Webhook
 from resources.asset_storage import AssetStorage
@@ -37,6 +38,7 @@ from resources.object_store import ObjectStore
 from resources.prediction_store import PredictionStore
 from resources.retention import Retention
 from resources.settings import Settings
+from resources.studies import Studies
 from sensors.drift_retraining import retraining_sensor
 from sensors.failure_alerts import alert_sensor
 from sensors.mlflow_runs import mlflow_run_sensors
@@ -51,6 +53,8 @@ VALUES = {
     "price_index": "housing_assets.inference.price_index:PriceIndex",
     "hashed_features": "housing_assets.features.encoded:EncodedListings",
     "balanced_training_set": "housing_assets.training.balancing:TrainingSet",
+    "best_params": "housing_assets.training.best_params:BestParams",
+    "model_comparison": "housing_assets.selection.comparison:ModelComparison",
     "price_forest": "housing_assets.inference.forest:FlatForest",
     "price_estimator": "housing_assets.inference.estimate:PriceEstimator",
     "out_of_time_evaluation": "housing_assets.training.out_of_time:OutOfTime",
@@ -96,7 +100,7 @@ def build_defs(
     require_free_name(market.name)
     settings = settings or Settings(market=market.name)
     prefix = settings.key_prefix
-    found = dg.load_assets_from_modules([listings, features, training, packaging, monitoring, retention])
+    found = dg.load_assets_from_modules([listings, features, selection, training, packaging, monitoring, retention])
     loaded = apply_policies([asset for asset in found if isinstance(asset, dg.AssetsDefinition)])
     keys = prefixed_keys(loaded, [PREDICTION_STORE], prefix)
     assets = [asset.with_attributes(asset_key_replacements=keys) for asset in loaded] if keys else loaded
@@ -110,7 +114,8 @@ def build_defs(
         ]
     )
     daily = [asset for asset in assets if asset.partitions_def is not None]
-    train = dg.AssetSelection.assets(dg.AssetKey([*prefix, START])).downstream()
+    compared = dg.AssetSelection.assets(dg.AssetKey([*prefix, "model_comparison"]))
+    train = dg.AssetSelection.assets(dg.AssetKey([*prefix, START])).downstream() - compared
     return dg.Definitions(
         assets=[*assets, *specs],
         asset_checks=before_training,
@@ -159,6 +164,7 @@ def _loop_sensors(
             market=market.name,
             prefix=prefix,
             interval_seconds=every,
+            run_config=_sweeping(settings.retrain_sweep_trials),
         ),
         new_listings_sensor(
             landing=settings.landing,
@@ -185,6 +191,11 @@ def _loop_sensors(
     ]
 
 
+def _sweeping(trials: int) -> dict[str, Any] | None:
+    """Return the configuration of a training that searches for settings first."""
+    return {"ops": {"best_params": {"config": {"trials": trials}}}} if trials else None
+
+
 def _resources(market: Market, settings: Settings, assets: Sequence[dg.AssetsDefinition]) -> dict[str, Any]:
     storage, prefix = settings.market_storage, settings.key_prefix
     tracking_uri = _unshown(settings.mlflow_uri, "MLFLOW_TRACKING_URI")
@@ -205,6 +216,7 @@ def _resources(market: Market, settings: Settings, assets: Sequence[dg.AssetsDef
         "external_index": ExternalIndex(location=str(settings.price_index or market.published_index or "")),
         "compute": Compute.of(settings),
         "checkpoints": Checkpoints(folder=str(storage / "checkpoints"), mirror=settings.checkpoints_location),
+        "studies": Studies(folder=str(storage / "studies")),
         "tracking": MlflowTracking(
             tracking_uri=tracking_uri,
             experiment_name=settings.experiment_name,

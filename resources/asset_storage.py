@@ -93,6 +93,15 @@ class AssetStorage(dg.ConfigurableIOManager):
             stored = [one for one in sorted(partitions) if self.store.newest(_name(context.asset_key, one))]
             return {one: self._read(context, one) for one in stored}
 
+    def last(self, key: dg.AssetKey) -> Any:
+        """Return the stored value of an asset without partitions, None if there is none.
+
+        For an asset that goes on from its own value of before: what that was made of says nothing of the new one.
+        """
+        name = _name(key, None)
+        value = self.store.newest(name)
+        return None if value is None else self._load(name, self.store.open(value))
+
     def _read(self, context: dg.InputContext, partition: str | None) -> Any:
         name = context.asset_key.to_user_string()
         store, value_name = self.store, _name(context.asset_key, partition)
@@ -111,6 +120,9 @@ class AssetStorage(dg.ConfigurableIOManager):
                 f"{fault}: launch this run again when no other is running, or materialize {name} again "
                 f"(dg launch --assets {name})"
             ) from fault
+        return self._load(name, files)
+
+    def _load(self, name: str, files: Path) -> Any:
         if path := self.values.get(name):
             module, _, class_name = path.partition(":")
             kind: type[Storable] = getattr(import_module(module), class_name)
@@ -118,8 +130,8 @@ class AssetStorage(dg.ConfigurableIOManager):
                 return kind.load(files)
             except (KeyError, ValueError) as fault:
                 raise dg.Failure(
-                    f"{name} in {where} cannot be read ({fault}); if another version of the platform stored it, "
-                    f"materialize it again (dg launch --assets {name})"
+                    f"{name} in {self.store.where(name)} cannot be read ({fault}); if another version of the platform "
+                    f"stored it, materialize it again (dg launch --assets {name})"
                 ) from fault
         import pandas as pd
 

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
@@ -128,6 +129,20 @@ class MlflowTracking(dg.ConfigurableResource):
             path = Path(folder) / f"{name}.png"
             path.write_bytes(png)
             self.client().log_artifact(run_id, str(path), "plots")
+
+    def log_child(self, run_id: str, name: str, *, params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        """Log a run below another one, which MLflow's page unfolds there."""
+        from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+        client = self.client()
+        parent = client.get_run(run_id).info
+        child = client.create_run(parent.experiment_id, tags={MLFLOW_PARENT_RUN_ID: run_id}, run_name=name)
+        self.log(child.info.run_id, params=params, metrics=metrics)
+        client.set_terminated(child.info.run_id)
+
+    def log_frame(self, run_id: str, name: str, frame: "pd.DataFrame") -> None:
+        """Store a small frame with a run, as a table that MLflow's page shows."""
+        self.client().log_table(run_id, frame, f"{name}.json")
 
     def _prepare_experiment(self) -> None:
         """Create the experiment with its artifacts beside the database; a server has its own place for them."""

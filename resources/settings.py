@@ -172,6 +172,9 @@ class Settings(BaseSettings):
     retrain_attempts_a_week: int = Field(
         default=3, ge=1, le=100, description="Retrainings within seven days, failed ones included."
     )
+    retrain_sweep_trials: int = Field(
+        default=0, ge=0, le=10_000, description="Settings of the forest that a retraining after drift tries first."
+    )
     sensor_seconds: int = Field(default=30, ge=1, le=3_600, description="Seconds between two looks of each sensor.")
     retention_days: int = Field(
         default=400,

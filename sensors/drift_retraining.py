@@ -1,7 +1,8 @@
 """The sensor that closes the loop: failed monitoring checks lead to one retraining."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import dagster as dg
 
@@ -34,6 +35,7 @@ def retraining_sensor(
     market: str,
     prefix: Sequence[str] = (),
     interval_seconds: int = 30,
+    run_config: Mapping[str, Any] | None = None,
     clock: Clock = utc_now,
 ) -> dg.SensorDefinition:
     """Return the sensor ``retrain_on_failed_drift_checks``; it needs the resource ``predictions``.
@@ -51,6 +53,8 @@ def retraining_sensor(
         Of the keys of the market's assets, its decision log among them.
     interval_seconds : int
         Least time between two looks.
+    run_config : mapping, optional
+        Of the retrainings; by default each asset's own.
     clock : callable
         Returns the time, in UTC.
     """
@@ -75,7 +79,9 @@ def retraining_sensor(
         last = known.decision if known else logs.last_fingerprint(context.instance, Log.RETRAINING)
         tags = {TRIGGER: FAILED_CHECKS, MARKET: market, **provenance(decision, windows)}
         return dg.SensorResult(
-            run_requests=[dg.RunRequest(decision.run_key, tags=tags)] if decision.run_key else [],
+            run_requests=[dg.RunRequest(decision.run_key, run_config=run_config, tags=tags)]
+            if decision.run_key
+            else [],
             skip_reason=None if decision.run_key else decision.reason,
             cursor=DecisionCursor(decision=decision.fingerprint).write(),
             asset_events=[logs.event(Log.RETRAINING, decision)] if decision.fingerprint != last else [],

@@ -214,6 +214,16 @@ def test_a_landing_place_is_watched_and_read(tmp_path: Path) -> None:
     assert (defs.resources or {})["source"].location == landing
 
 
+@pytest.mark.parametrize("name", ["istanbul", "king_county"])
+def test_a_retraining_after_drift_can_search_for_settings_first(name: str, tmp_path: Path) -> None:
+    assert Settings(storage=tmp_path).retrain_sweep_trials == 0
+    job = of_market(name, tmp_path).resolve_job_def(definitions.RETRAINING)
+    config = definitions._sweeping(7)
+    validated = dg.validate_run_config(job, config)
+    assert validated["ops"]["best_params"]["config"]["trials"] == 7
+    assert definitions._sweeping(0) is None
+
+
 def test_a_resource_can_be_replaced(market: Market, tmp_path: Path) -> None:
     io_manager = dg.mem_io_manager
 

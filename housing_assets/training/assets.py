@@ -10,6 +10,7 @@ from pydantic import Field
 
 from housing_assets.lineage_page import picture, table
 from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
+from resources.asset_storage import AssetStorage
 from resources.checkpoints import FOREST, Checkpoints
 from resources.compute import Compute
 from resources.external_index import ExternalIndex
@@ -58,6 +59,9 @@ class ForestConfig(dg.Config, ForestParameters):
         default=False,
         description="Keep the trees of the last forest and add n_trees grown on these rows, on the columns that it was "
         "offered; starts a new lineage of forests.",
+    )
+    use_best: bool = Field(
+        default=True, description="Where nothing else is said here, settings are those that best_params holds."
     )
 
 
@@ -144,7 +148,8 @@ def balanced_training_set(
     )
 
 
-@dg.asset(group_name=GROUP, kinds={"scikitlearn", "mlflow"})
+# Settings are as good for other listings: best_params comes first, and is no value that must be of these, or be there.
+@dg.asset(group_name=GROUP, kinds={"scikitlearn", "mlflow"}, deps=["best_params"])
 @retried
 def price_forest(
     context: dg.AssetExecutionContext,
@@ -154,17 +159,21 @@ def price_forest(
     tracking: MlflowTracking,
     checkpoints: Checkpoints,
     compute: Compute,
+    io_manager: dg.ResourceParam[AssetStorage],
 ) -> dg.MaterializeResult[FlatForest]:
     """The random forest, grown with a checkpoint every few trees and stored as flat arrays."""
     from housing_assets.training.checkpoint import CheckpointRefused
     from housing_assets.training.forest import grow_forest
 
+    searched = io_manager.last(dg.AssetKey([*context.asset_key.path[:-1], "best_params"]))
+    best = searched.completing(config) if searched and config.use_best else {}
+    chosen = config.model_copy(update=best)
     checkpoints.fetch(FOREST)
     try:
         with compute.open() as engine:
             grown = grow_forest(
                 balanced_training_set,
-                config,
+                chosen,
                 checkpoints.path_of(FOREST),
                 columns_fingerprint=hashed_features.columns_fingerprint(),
                 price_bands=hashed_features.labels.terms(),
@@ -185,7 +194,8 @@ def price_forest(
     digest, fingerprint = forest.digest(), balanced_training_set.fingerprint()
     parent = grown.ancestors[-1] if grown.ancestors else ""
     parameters = {
-        **config.model_dump(),
+        **chosen.model_dump(),
+        "settings_from": f"sweep {searched.study}: {', '.join(best)}" if best else "config",
         "balancing": balanced_training_set.strategy,
         "balancing_seed": balanced_training_set.seed,
         "min_rows": balanced_training_set.min_rows,
@@ -215,6 +225,7 @@ def price_forest(
             FINE_TUNED_FROM: parent,
             "training_fingerprint": fingerprint,
             "parameters": dg.MetadataValue.json(parameters),
+            "settings_from": parameters["settings_from"],
             "mlflow_run": tracking.run_id,
             **computed,
         },
@@ -266,7 +277,7 @@ def out_of_time_evaluation(
     from housing_assets.training.out_of_time import folds_table, judge_out_of_time
 
     grown = tracking.params(tracking.run_tagged(FOREST_TAG, price_forest.digest()))
-    parameters = ForestParameters.model_validate({name: grown[name] for name in ForestParameters().growth()})
+    parameters = ForestParameters.of_run(grown)
     try:
         judged = judge_out_of_time(
             crossed_features,

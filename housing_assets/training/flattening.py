@@ -4,22 +4,24 @@ Predictions equal scikit-learn's: a node sends a value left when ``value <= thre
 float32 value with a float64 threshold; the same holds for the largest float32 that is not above the threshold.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from housing_assets.inference.forest import FlatForest
 
 if TYPE_CHECKING:
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+
+    AnyForest: TypeAlias = RandomForestClassifier | ExtraTreesClassifier
 
 
-def flatten(forest: "RandomForestClassifier", columns: np.ndarray, n_columns: int) -> FlatForest:
+def flatten(forest: "AnyForest", columns: np.ndarray, n_columns: int) -> FlatForest:
     """Flatten a fitted forest.
 
     Parameters
     ----------
-    forest : RandomForestClassifier
+    forest : RandomForestClassifier or ExtraTreesClassifier
         Fitted on the columns ``columns`` of the encoded matrix.
     columns : ndarray of shape (n_fitted_columns,), int32
     n_columns : int

@@ -21,8 +21,9 @@ from resources.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-    from sklearn.ensemble import RandomForestClassifier
     from sklearn.tree import DecisionTreeClassifier
+
+    from housing_assets.training.flattening import AnyForest
 
 DENSE_BYTES = 4 * 2**30
 """Up to this size the offered columns are made dense: scikit-learn splits those four times faster than sparse ones."""
@@ -50,7 +51,7 @@ class Grown:
 
     Attributes
     ----------
-    forest : RandomForestClassifier
+    forest : RandomForestClassifier or ExtraTreesClassifier
     training : TrainingSet
         What its new trees are grown on; with ``fine_tune``, offering the columns of the forest that is fine-tuned.
     n_resumed : int
@@ -64,7 +65,7 @@ class Grown:
         other parameters; more trees do not.
     """
 
-    forest: "RandomForestClassifier"
+    forest: "AnyForest"
     training: TrainingSet
     n_resumed: int
     refusals: list[str]
@@ -191,13 +192,14 @@ def training_identity(
     )
 
 
-def new_forest(parameters: ForestParameters) -> "RandomForestClassifier":
+def new_forest(parameters: ForestParameters) -> "AnyForest":
     """Return an unfitted forest. It weighs no classes: a training set brings its weights."""
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
-    return RandomForestClassifier(
+    kinds = {"random_forest": RandomForestClassifier, "extra_trees": ExtraTreesClassifier}
+    return kinds[parameters.kind](
         n_estimators=parameters.n_trees,
-        max_features=parameters.max_features,
+        max_features=parameters.column_share or parameters.max_features,
         min_samples_leaf=parameters.min_samples_leaf,
         max_depth=parameters.max_depth or None,
         random_state=parameters.seed,
@@ -219,7 +221,7 @@ def splittable(X: "csr_matrix") -> "np.ndarray | csr_matrix":
     return X.tocsc()
 
 
-def _adopt(forest: "RandomForestClassifier", trees: "Sequence[DecisionTreeClassifier]") -> None:
+def _adopt(forest: "AnyForest", trees: "Sequence[DecisionTreeClassifier]") -> None:
     """Make a forest out of trees as if it had grown them, so that ``fit`` and ``predict`` go on from there."""
     if not trees:
         return

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from housing_assets.features.split import HELD_OUT, group_keys, label_rows
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.inference.forest import FlatForest
 from housing_assets.inference.labels import LabelScheme
+from housing_assets.inference.market import Market
 from housing_assets.inference.price_index import EXTERNAL, PriceIndex
 from housing_assets.listings.price_kinds import has_exact_price
 from housing_assets.training.balancing import SMOTE_NEIGHBOURS
@@ -200,40 +201,83 @@ def judge_out_of_time(
     report : callable
         Called after each fold.
     """
-    if not share:
-        return OutOfTime((), "it is switched off")
-    market = encoder.market
-    clock = market_clock(market, crossed)
-    if not clock:
-        return OutOfTime((), f"{market.name} has no clock, or no listing has a date")
-    days = crossed[clock].to_numpy().astype("datetime64[D]")
-    indices, groups = label_rows(market, labels, crossed), group_keys(market, crossed)
-    folds = time_folds(days, share, n_folds)
-    reason = "" if len(folds) == n_folds else f"the dates of {clock} allow for {len(folds)} of {n_folds} folds"
+    cuts = cut_by_time(encoder.market, crossed, share, n_folds)
     judged: list[FoldJudgement] = []
-    for number, fold in enumerate(folds, 1):
-        # A home that is judged teaches nothing of itself.
-        learn = _newest(fold.learn & ~np.isin(groups, groups[fold.judge]), days, max_rows)
-        fault = _lacking(labels, encoder, indices[learn], groups[learn], indices[fold.judge])
-        if fault:
-            reason = f"from {fold.first_day} on {fault}"
+    reason = cuts.reason
+    for number, fold in enumerate(cuts.folds, 1):
+        past = encode_past(crossed, labels, encoder, fold, cuts.days, max_rows, published)
+        if isinstance(past, str):
+            reason = past
             break
-        rows = crossed.assign(**{HELD_OUT: fold.judge})[learn | fold.judge]
-        learner = ListingEncoder.like(encoder)
-        learner.n_folds = min(learner.n_folds, SCORE_FOLDS)
-        learner.index = _index_of_then(encoder, crossed[learn], published)
-        encoded = EncodedListings.encode(rows, labels, learner)
-        older, newer = rows[~rows[HELD_OUT]], rows[rows[HELD_OUT]]
         training = balance(
-            encoded.X_train, encoded.y_train, older, encoded.encoder, strategy=strategy, min_rows=min_rows, seed=seed
+            past.encoded.X_train,
+            past.encoded.y_train,
+            past.older,
+            past.encoded.encoder,
+            strategy=strategy,
+            min_rows=min_rows,
+            seed=seed,
         )
-        forest = grow_at_once(training, parameters)
-        judged.append(_judge(fold, forest, encoded, older, newer))
+        judged.append(_judge(fold, grow_at_once(training, parameters), past))
         report(
-            f"fold {number}/{len(folds)}, {judged[-1].judged_rows:,} listings of {fold.first_day} to {fold.last_day}: "
-            f"macro-F1 {judged[-1].metrics['macro_f1']:.4f}"
+            f"fold {number}/{len(cuts.folds)}, {judged[-1].judged_rows:,} listings of {fold.first_day} to "
+            f"{fold.last_day}: macro-F1 {judged[-1].metrics['macro_f1']:.4f}"
         )
     return OutOfTime(tuple(judged), reason)
+
+
+class Cuts(NamedTuple):
+    """Folds by time, the days of all rows, and why there are not as many folds as were wanted; empty if there are."""
+
+    folds: list[TimeFold]
+    days: np.ndarray
+    reason: str
+
+
+class Past(NamedTuple):
+    """A fold by time, encoded by what was learned from its older listings."""
+
+    encoded: EncodedListings
+    older: "pd.DataFrame"
+    newer: "pd.DataFrame"
+
+
+def cut_by_time(market: Market, crossed: "pd.DataFrame", share: float, n_folds: int) -> Cuts:
+    """Return the folds by time of all listings, the newest first; see ``time_folds``."""
+    undated = np.full(len(crossed), np.datetime64("NaT"), dtype="datetime64[D]")
+    if not share:
+        return Cuts([], undated, "it is switched off")
+    clock = market_clock(market, crossed)
+    if not clock:
+        return Cuts([], undated, f"{market.name} has no clock, or no listing has a date")
+    days = crossed[clock].to_numpy().astype("datetime64[D]")
+    folds = time_folds(days, share, n_folds)
+    lacking = "" if len(folds) == n_folds else f"the dates of {clock} allow for {len(folds)} of {n_folds} folds"
+    return Cuts(folds, days, lacking)
+
+
+def encode_past(
+    crossed: "pd.DataFrame",
+    labels: LabelScheme,
+    encoder: FittedEncoder,
+    fold: TimeFold,
+    days: np.ndarray,
+    max_rows: int = MAX_ROWS,
+    published: PublishedIndex | None = None,
+) -> Past | str:
+    """Fit an encoder on the older listings of a fold and encode both sides; return what it has too little of, if so."""
+    indices, groups = label_rows(encoder.market, labels, crossed), group_keys(encoder.market, crossed)
+    # A home that is judged teaches nothing of itself.
+    learn = _newest(fold.learn & ~np.isin(groups, groups[fold.judge]), days, max_rows)
+    fault = _lacking(labels, encoder, indices[learn], groups[learn], indices[fold.judge])
+    if fault:
+        return f"from {fold.first_day} on {fault}"
+    learner = ListingEncoder.like(encoder)
+    learner.n_folds = min(learner.n_folds, SCORE_FOLDS)
+    learner.index = _index_of_then(encoder, crossed[learn], published)
+    rows = crossed.assign(**{HELD_OUT: fold.judge})[learn | fold.judge]
+    encoded = EncodedListings.encode(rows, labels, learner)
+    return Past(encoded, rows[~rows[HELD_OUT]], rows[rows[HELD_OUT]])
 
 
 def _index_of_then(encoder: FittedEncoder, older: "pd.DataFrame", published: PublishedIndex | None) -> PriceIndex:
@@ -244,9 +288,8 @@ def _index_of_then(encoder: FittedEncoder, older: "pd.DataFrame", published: Pub
     return learn_price_index(market, older, amounts=amounts, published=known, replace=replace).index
 
 
-def _judge(
-    fold: TimeFold, forest: FlatForest, encoded: EncodedListings, older: "pd.DataFrame", newer: "pd.DataFrame"
-) -> FoldJudgement:
+def _judge(fold: TimeFold, forest: FlatForest, past: Past) -> FoldJudgement:
+    encoded, older, newer = past
     truth, categories = encoded.y_holdout, encoded.labels.categories
     probabilities = forest.predict_proba(encoded.X_holdout)
     return FoldJudgement(

@@ -1,5 +1,6 @@
 """What a training run may be told: parameters with their bounds. Quick to import, for the code location reads it."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field
@@ -8,12 +9,25 @@ Strategy = Literal["smote", "class_weight", "smotenc", "none"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 """Ways to balance the classes; see ``strategies.py``."""
 
+ForestKind = Literal["random_forest", "extra_trees"]
+"""Forests that are flattened, served and explained alike."""
+
+TUNED = ("kind", "max_features", "column_share", "min_samples_leaf", "max_depth")
+"""Parameters of the forest that a sweep searches: those that decide how well it does, beside its size."""
+
 
 class ForestParameters(BaseModel):
     """How the forest is grown."""
 
     n_trees: int = Field(default=200, ge=1, le=5_000, description="Trees of the finished forest.")
+    kind: ForestKind = Field(
+        default="random_forest",
+        description="random_forest, or extra_trees: extremely randomized trees, which draw the thresholds they try.",
+    )
     max_features: Literal["sqrt", "log2"] = Field(default="sqrt", description="Columns tried at each split.")
+    column_share: float = Field(
+        default=0.0, ge=0, le=1, description="Share of the columns tried at each split; 0: as max_features says."
+    )
     min_samples_leaf: int = Field(default=1, ge=1, le=1_000, description="Fewest training rows in a leaf.")
     max_depth: int = Field(default=0, ge=0, le=200, description="Deepest level of a tree; 0 grows it out.")
     seed: int = Field(default=0, ge=0, description="An integer, so that a resumed forest equals an uninterrupted one.")
@@ -21,5 +35,14 @@ class ForestParameters(BaseModel):
     checkpoint_every: int = Field(default=20, ge=1, le=1_000, description="Trees between two checkpoints.")
 
     def growth(self) -> dict[str, Any]:
-        """Return the parameters that decide what a tree looks like."""
-        return self.model_dump(include={"max_features", "min_samples_leaf", "max_depth", "seed"})
+        """Return the parameters that decide what a tree looks like.
+
+        Those that came later are left out where they change nothing, so that the checkpoints of before still fit.
+        """
+        later = {"kind", "column_share"} - self.model_dump(exclude_defaults=True).keys()
+        return self.model_dump(include={*TUNED, "seed"} - later)
+
+    @classmethod
+    def of_run(cls, logged: Mapping[str, str]) -> "ForestParameters":
+        """Return those that an MLflow run was logged with, but for its size; what it does not name is as by default."""
+        return cls.model_validate({name: logged[name] for name in (*TUNED, "seed") if name in logged})

@@ -92,6 +92,18 @@ def contributions(means: "pd.DataFrame") -> bytes:
     return _png(figure)
 
 
+def differences(names: Sequence[str], values: np.ndarray, reference: str) -> bytes:
+    """Return differences in macro-F1 with their intervals: ``values`` of shape (n_names, 3), value, low and high."""
+    figure, axes = _axes(f"Macro-F1 against the {reference}, 95 % interval")
+    middle, low, high = values.T
+    positions = np.arange(len(names))[::-1]
+    axes.axvline(0, color="#999999", linestyle="--", linewidth=1)
+    axes.errorbar(middle, positions, xerr=[middle - low, high - middle], fmt="o", color="#253237", capsize=3)
+    axes.set_yticks(positions, list(names))
+    axes.set_ylim(-0.5, len(names) - 0.5)
+    return _png(figure)
+
+
 def _axes(title: str, height: float = _SIZE[1]) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 

@@ -117,6 +117,20 @@ class Evidence:
 def compare(
     y: np.ndarray, challenger: np.ndarray, champion: np.ndarray, *, risk: float = (1 - CONFIDENCE) / 2, seed: int = 0
 ) -> Comparison:
+    """Compare two classifiers by their probabilities, of shape (n_rows, n_classes); see ``compare_predicted``."""
+    n = challenger.shape[1]
+    return compare_predicted(y, challenger.argmax(axis=1), champion.argmax(axis=1), n, risk=risk, seed=seed)
+
+
+def compare_predicted(
+    y: np.ndarray,
+    challenger: np.ndarray,
+    champion: np.ndarray,
+    n_classes: int,
+    *,
+    risk: float = (1 - CONFIDENCE) / 2,
+    seed: int = 0,
+) -> Comparison:
     """Compare two classifiers by a paired bootstrap (Efron & Tibshirani 1993).
 
     Resampling rows is the same as drawing, from a multinomial, how often each combination of true, challenger's and
@@ -126,13 +140,14 @@ def compare(
     ----------
     y : ndarray of shape (n_rows,)
         True categories.
-    challenger, champion : ndarray of shape (n_rows, n_classes)
-        Probabilities for the same rows.
+    challenger, champion : ndarray of shape (n_rows,)
+        Categories that they predict for the same rows.
+    n_classes : int
     risk : float
         Share of the resamples that lie below ``lowest``.
     """
-    n = challenger.shape[1]
-    joint = (y.astype(np.int64) * n + challenger.argmax(axis=1)) * n + champion.argmax(axis=1)
+    n = n_classes
+    joint = (y.astype(np.int64) * n + challenger) * n + champion
     counts = np.bincount(joint, minlength=n**3)
     drawn = np.random.default_rng(seed).multinomial(len(y), counts / len(y), size=N_RESAMPLES)
     differences = _difference(drawn.reshape(-1, n, n, n))

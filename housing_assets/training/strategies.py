@@ -1,6 +1,7 @@
 """Makes a training set by one of the balancing strategies, and compares them on folds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,6 +133,45 @@ def synthesize_listings(
     return pd.DataFrame(columns), labels.astype(np.int8)
 
 
+@dataclass(frozen=True)
+class EncodedFold:
+    """A fold with all that was learned for it from the other ones.
+
+    Attributes
+    ----------
+    X, y : csr_matrix of shape (n_learned, n_columns), ndarray of shape (n_learned,)
+        Rows to learn from, and their categories.
+    rows : DataFrame of shape (n_learned, n_values)
+        The same before encoding.
+    encoder : FittedEncoder
+        Fitted on these rows.
+    X_judged, y_judged : csr_matrix of shape (n_judged, n_columns), ndarray of shape (n_judged,)
+        Rows to judge by.
+    """
+
+    X: "csr_matrix"
+    y: np.ndarray
+    rows: "pd.DataFrame"
+    encoder: FittedEncoder
+    X_judged: "csr_matrix"
+    y_judged: np.ndarray
+
+
+def encode_folds(
+    crossed: "pd.DataFrame", labels: LabelScheme, encoder: FittedEncoder, n_folds: int, seed: int
+) -> Iterator[EncodedFold]:
+    """Yield grouped, stratified folds of listings, each encoded by an encoder that was fitted on the other ones."""
+    market = encoder.market
+    groups, indices = group_keys(market, crossed), label_rows(market, labels, crossed)
+    clipped, logs = log_prices(market, labels, crossed), amounts(market, crossed)
+    for learn, judge in grouped_folds(indices, groups, n_folds, seed):
+        learner = ListingEncoder.like(encoder)
+        of_fold, logs_of_fold = (None if each is None else each[learn] for each in (clipped, logs))
+        X = learner.fit_transform(crossed[learn], indices[learn], of_fold, groups[learn], logs_of_fold)
+        judged = learner.transform(crossed[judge])
+        yield EncodedFold(X, indices[learn], crossed[learn], learner.fitted_, judged, indices[judge])
+
+
 def compare_strategies(
     crossed: "pd.DataFrame",
     labels: LabelScheme,
@@ -149,27 +189,21 @@ def compare_strategies(
     """
     from housing_assets.training.forest import grow_at_once
 
-    market, n_classes = encoder.market, len(labels.categories)
-    groups, indices = group_keys(market, crossed), label_rows(market, labels, crossed)
-    clipped, logs = log_prices(market, labels, crossed), amounts(market, crossed)
+    n_classes = len(labels.categories)
     scores: dict[str, list[float]] = {strategy: [] for strategy in strategies}
-    for number, (learn, judge) in enumerate(grouped_folds(indices, groups, N_FOLDS, seed), 1):
-        fold_encoder = ListingEncoder.like(encoder)
-        of_fold, logs_of_fold = (None if each is None else each[learn] for each in (clipped, logs))
-        X = fold_encoder.fit_transform(crossed[learn], indices[learn], of_fold, groups[learn], logs_of_fold)
-        judged = fold_encoder.transform(crossed[judge])
+    for number, fold in enumerate(encode_folds(crossed, labels, encoder, N_FOLDS, seed), 1):
         for strategy in strategies:
             training = balance(
-                X,
-                indices[learn],
-                crossed[learn],
-                fold_encoder.fitted_,
+                fold.X,
+                fold.y,
+                fold.rows,
+                fold.encoder,
                 strategy=strategy,
                 min_rows=min_rows,
                 seed=seed,
             )
-            predicted = grow_at_once(training, parameters).predict_proba(judged).argmax(axis=1)
-            score = float(macro_f1(count_confusion(indices[judge], predicted, n_classes)))
+            predicted = grow_at_once(training, parameters).predict_proba(fold.X_judged).argmax(axis=1)
+            score = float(macro_f1(count_confusion(fold.y_judged, predicted, n_classes)))
             scores[strategy].append(score)
             report(f"fold {number}/{N_FOLDS}, {strategy}: macro-F1 {score:.4f}")
     return scores

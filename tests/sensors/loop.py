@@ -49,6 +49,10 @@ class Loop:
         self.verdicts: dict[str, Any] = {}
         self.ticks_may_fail = False
 
+    def configure(self, run_config: dict[str, Any]) -> None:
+        """Give the retrainings a configuration."""
+        (self.folder / "run_config.json").write_text(json.dumps(run_config))
+
     def only(self, *sensors: str) -> None:
         """Leave the other sensors out: each takes its time in every tick. To be said before the first tick."""
         (self.folder / "sensors.json").write_text(json.dumps(sensors))

@@ -53,6 +53,17 @@ def test_findings_in_two_windows_lead_to_one_retraining_that_says_why(loop: Loop
     assert launch.run_key == run.tags["dagster/run_key"]
 
 
+def test_a_retraining_runs_with_the_configuration_that_it_is_given(loop: Loop) -> None:
+    quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+    loop.configure(quiet)
+    drift(loop, 1, 2)
+
+    loop.tick()
+
+    (run,) = loop.launched()
+    assert run.run_config == quiet
+
+
 @pytest.mark.parametrize("said", [{PSI: ALERT_ONLY}, {PSI: FEW_ROWS}, {}], ids=["alert only", "few rows", "passed"])
 def test_what_does_not_count_leads_to_nothing(loop: Loop, said: dict[str, object]) -> None:
     for day in range(1, 8):

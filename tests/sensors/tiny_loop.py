@@ -24,6 +24,7 @@ def sensors() -> list[dg.SensorDefinition]:
             rule=RetrainingRule(),
             market=MARKET,
             interval_seconds=INTERVAL,
+            run_config=told("run_config.json", None),
             clock=clock,
         ),
         new_listings_sensor(

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from housing_assets.inference.forest import FlatForest
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.flattening import _round_down, flatten
+from housing_assets.training.forest import grow_forest, new_forest, splittable
+from housing_assets.training.parameters import ForestParameters
 
 LARGEST = 2.0**120
 FLOAT32 = st.floats(-LARGEST, LARGEST, width=32)
@@ -53,6 +55,25 @@ def test_a_weighted_forest_predicts_as_scikit_learn_too(training: TrainingSet) -
     flat = flatten(grown, training.columns, training.n_columns)
     rows = rows_at_thresholds(grown, training, 1000)
     assert np.abs(flat.predict_proba(encoded_rows(rows, training)) - grown.predict_proba(rows)).max() <= 1e-12
+
+
+def test_extremely_randomized_trees_predict_as_scikit_learns_and_go_on_from_a_checkpoint(
+    training: TrainingSet, tmp_path: Path
+) -> None:
+    parameters = ForestParameters(kind="extra_trees", column_share=0.2, n_trees=10, checkpoint_every=5, n_jobs=1)
+    whole = new_forest(parameters).fit(splittable(training.X), training.y, training.weights)
+    flat = flatten(whole, training.columns, training.n_columns)
+    rows = rows_at_thresholds(whole, training, 1000)
+    assert isinstance(whole, ExtraTreesClassifier)
+    assert np.abs(flat.predict_proba(encoded_rows(rows, training)) - whole.predict_proba(rows)).max() <= 1e-12
+
+    grow_forest(training, parameters.model_copy(update={"n_trees": 5}), tmp_path)
+    resumed = grow_forest(training, parameters, tmp_path)
+    assert resumed.n_resumed == 5
+    assert resumed.flatten().digest() == flat.digest()
+    other = grow_forest(training, parameters.model_copy(update={"kind": "random_forest"}), tmp_path)
+    assert other.n_resumed == 0
+    assert other.refusals
 
 
 @settings(max_examples=500)

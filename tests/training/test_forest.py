@@ -79,3 +79,12 @@ def test_rows_too_many_to_be_dense_are_split_as_columns(training: TrainingSet, m
     columns = splittable(training.X)
     assert columns.format == "csc"
     assert np.array_equal(columns.toarray(), training.X.toarray())
+
+
+def test_what_a_checkpoint_was_written_for_names_later_parameters_only_where_they_are_used() -> None:
+    assert ForestParameters().growth() == {"max_features": "sqrt", "min_samples_leaf": 1, "max_depth": 0, "seed": 0}
+    later = ForestParameters(kind="extra_trees", column_share=0.1)
+    assert later.growth() == {**ForestParameters().growth(), "kind": "extra_trees", "column_share": 0.1}
+    logged = {name: str(value) for name, value in {**later.model_dump(), "balancing": "smote"}.items()}
+    assert ForestParameters.of_run(logged) == later
+    assert ForestParameters.of_run({"max_depth": "3"}) == ForestParameters(max_depth=3)
