@@ -64,6 +64,7 @@ VALUES = {
     "production_profile": "housing_assets.monitoring.production.days:DayProfiles",
     "production_labels": "housing_assets.monitoring.production.frames:Frames",
     "registered_model": "housing_assets.packaging.registration:Registration",
+    "model_card": "housing_assets.packaging.card.document:ModelCard",
 }
 """Types of the assets that are no frames."""
 

@@ -12,8 +12,7 @@ FOLDER = Path(__file__).parent / "markets"
 RESERVED_NAMES = frozenset({
     "raw_listings", "labelled_listings", "listings", "price_bands", "crossed_features", "price_index",
     "hashed_features", "balanced_training_set", "best_params", "price_forest", "price_estimator", "model_comparison",
-    "out_of_time_evaluation",
-    "model_evaluation", "registered_model", "price_bento",
+    "out_of_time_evaluation", "model_evaluation", "registered_model", "model_card", "price_bento",
     "production_predictions", "production_profile", "drift_report", "feature_validation_report", "performance_report",
     "reference_profile", "quarantined_listings", "prediction_store", "production_labels", "traffic_report",
     "input_report", "retraining_decisions", "rollback_decisions", "new_listings_decisions", "storage_retention",

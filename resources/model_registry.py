@@ -32,6 +32,9 @@ DECISION, PROMOTED = "decision", "promoted"
 LABELLED_DAYS = "labelled_days"
 """Tag of a version: the days of production that it learned from, or was judged on, as ``write_ranges`` has them."""
 
+CARD = "model_card"
+"""Tag of a version: where its model card lies among the files of its run, as ``model_card/version-3``."""
+
 LINEAGE_CONTRACT = "price_bands"
 """Tag of a version: its label scheme as JSON. The name is from when there were only price bands."""
 
@@ -77,6 +80,21 @@ class ModelRegistry(dg.ConfigurableResource):
                 return None
             raise
         return _as_version(found, tuple(sorted(found.aliases)))
+
+    def numbered(self, number: int) -> Version:
+        """Return a version by its number.
+
+        Raises
+        ------
+        LookupError
+            If there is none; the message names those that there are.
+        """
+        versions = self.versions()
+        found = next((version for version in versions if version.number == number), None)
+        if found is None:
+            known = ", ".join(str(version.number) for version in versions) or "none"
+            raise LookupError(f"{self.model_name} has no version {number}; there are {known}")
+        return found
 
     def versions(self) -> list[Version]:
         """Return all versions, newest first."""
@@ -132,6 +150,47 @@ class ModelRegistry(dg.ConfigurableResource):
         if name not in {Path(file.path).name for file in mlflow.artifacts.list_artifacts(artifact_uri=folder)}:
             raise LookupError(f"version {version.number} of {self.model_name} has no {name}")
         return str(mlflow.artifacts.load_text(f"{folder}/{name}"))
+
+    def attach_card(self, version: Version, folder: Path, summary: str) -> str:
+        """Store a version's model card with its run, and say in the version's description what and where it is.
+
+        Parameters
+        ----------
+        version : Version
+        folder : Path
+            With the card's files.
+        summary : str
+            The first lines of it.
+
+        Returns
+        -------
+        path : str
+            Among the files of the run: more than one version may come of a run.
+        """
+        client, path = self.client(), f"{CARD}/version-{version.number}"
+        client.log_artifacts(version.run_id, str(folder), path)
+        told = f"{summary} The model card is {path} among the artifacts of the run."
+        client.update_model_version(self.model_name, str(version.number), told)
+        self.tag(version, {CARD: path})
+        return path
+
+    def read_card(self, version: Version, name: str) -> str:
+        """Return one file of a version's model card.
+
+        Raises
+        ------
+        LookupError
+            If it has none, as a version of an older release.
+        mlflow.exceptions.MlflowException, OSError
+            If the registry, or where it keeps its files, cannot be read.
+        """
+        from tempfile import TemporaryDirectory
+
+        if CARD not in version.tags:
+            raise LookupError(f"version {version.number} of {self.model_name} has no model card")
+        with TemporaryDirectory() as folder:
+            found = self.client().download_artifacts(version.run_id, f"{version.tags[CARD]}/{name}", folder)
+            return Path(found).read_text(encoding="utf-8")
 
     def predict(self, version: Version, raw: "pd.DataFrame") -> "pd.DataFrame":
         """Return what a version answers to raw rows, one row each.

@@ -19,6 +19,7 @@ from housing_assets.listings.samples import load_sample
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.packaging.batch import ESTIMATED, probability_names
+from housing_assets.packaging.card.figures import show
 from resources.mlflow_tracking import DAGSTER_RUN_TAG
 from resources.model_registry import PRODUCTION, STAGING, ModelRegistry, Version
 from resources.settings import Settings
@@ -172,6 +173,29 @@ def test_the_first_version_is_in_production_with_its_provenance(
     assert registered.tags["dagster_run_id"] == first.run_id
     assert len(registered.tags["data_fingerprint"]) == 64
     assert platform.mlflow_status(first.run_id) == "FINISHED"
+
+
+def test_the_version_has_a_model_card_with_the_figures_of_its_evaluation(
+    platform: Platform, first: dg.ExecuteInProcessResult, registered: Version
+) -> None:
+    evaluation = first.output_for_node("model_evaluation")
+    card = first.output_for_node("model_card")
+    assert platform.registry.read_card(registered, "model_card.md") == card.markdown
+    assert platform.registry.read_card(registered, "model_card.html") == card.page
+    assert first.asset_materializations_for_node("model_card")[0].metadata["card"].value == card.markdown
+    described = platform.registry.client().get_model_version(platform.registry.model_name, "1").description
+    assert described.startswith(card.summary)
+    for key, value in evaluation.metrics.items():
+        assert f" {show(key, value, 'TRY')} " in card.markdown, key
+    listings = first.output_for_node("crossed_features")
+    held_out = int(listings["held_out"].sum())
+    assert f"{ROWS:,} rows were read" in card.markdown
+    assert f"{len(listings):,} listings: {len(listings):,} made by the market's generator." in card.markdown
+    assert f"Held out: {held_out:,} " in card.markdown
+    (days,) = [listings[name].dropna() for name in ("created_on",)]
+    assert f"created_on: {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}, in {len(days):,} listings." in card.markdown
+    for tag in ("data_fingerprint", "forest_digest", "artifact_sha256", "git_commit", "dagster_run_id"):
+        assert registered.tags[tag] in card.markdown
 
 
 def test_the_registered_model_answers_raw_listings(model: mlflow.pyfunc.PyFuncModel) -> None:

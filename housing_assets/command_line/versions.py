@@ -32,7 +32,7 @@ versions_app = typer.Typer(invoke_without_command=True)
 
 @versions_app.callback()
 def versions(context: typer.Context) -> None:
-    """List, export or upgrade registered versions.
+    """List, describe, export or upgrade registered versions.
 
     Without a command: each version, the newest first, with aliases, provenance and promotion decision.
     """
@@ -63,6 +63,35 @@ def export(
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(artifact, folder)
     print(f"version {version.number} -> {folder}")
+
+
+@versions_app.command()
+def card(
+    version: Annotated[int | None, typer.Argument(help="By default the one in production.", show_default=False)] = None,
+    html: Annotated[bool, typer.Option("--html", help="As a page for a browser instead of Markdown.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write it to a file, which must not be there yet.")] = None,
+) -> None:
+    """Print the model card of a version, or write it to a file.
+
+    What it learned from, what it is fit for, how good it is, its limits, and where it comes from.
+    """
+    from housing_assets.packaging.card.document import MARKDOWN, PAGE
+
+    registry = registry_of(read_settings())
+    try:
+        chosen = _in_production(registry) if version is None else registry.numbered(version)
+        text = registry.read_card(chosen, PAGE if html else MARKDOWN)
+    except LookupError as fault:
+        raise CommandError(f"{fault}: materialize model_card for the version that was registered last") from fault
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as fault:
+        raise CommandError(f"{out} cannot be written: {fault.strerror}") from fault
+    print(f"version {chosen.number} -> {out}")
 
 
 @versions_app.command()

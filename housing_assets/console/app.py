@@ -56,6 +56,12 @@ def build_app(pages: Pages, watch: Watch) -> Starlette:
     def versions(request: "Request") -> Response:
         return _page(pages.versions(watch.view))
 
+    def card(request: "Request") -> Response:
+        found = watch.card_page(_number(request.path_params["number"]))
+        if found is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return HTMLResponse(found, headers=REPORT_HEADERS)
+
     def windows(request: "Request") -> Response:
         year = request.query_params.get("year")
         return _page(pages.windows(watch.view, None if year is None else _number(year)))
@@ -93,6 +99,7 @@ def build_app(pages: Pages, watch: Watch) -> Starlette:
         routes=[
             Route("/", overview),
             Route("/versions", versions),
+            Route("/versions/{number}/card", card),
             Route("/windows", windows),
             Route("/days/{day}", day),
             Route("/days/{day}/report", report),

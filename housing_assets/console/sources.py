@@ -70,6 +70,10 @@ class Platform:
         """Return the registered versions, newest first."""
         return self._versions.read()
 
+    def card_page(self, number: int) -> str | None:
+        """Return the model card of a version as a page, None where there is none."""
+        return self._versions.card(number)
+
     def alerts(self) -> Sequence[Raised]:
         """Return the alerts, newest first."""
         return self._alerts.recent(MOST_ALERTS)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resources.model_registry import DECISION, PRODUCTION, ROLLED_BACK, ModelRegistry, Version
+from housing_assets.packaging.card.document import PAGE
+from resources.model_registry import CARD, DECISION, PRODUCTION, ROLLED_BACK, ModelRegistry, Version
 
 MOST = 50
 """Versions that are shown, the newest: a year of weekly trainings."""
@@ -46,6 +47,11 @@ class Registered:
         return self.version.tags.get("reason", "")
 
     @property
+    def has_card(self) -> bool:
+        """Whether a model card was written of it."""
+        return CARD in self.version.tags
+
+    @property
     def rolled_back(self) -> str:
         """When production was taken from it, and why; empty where it never was."""
         return self.version.tags.get(ROLLED_BACK, "")
@@ -67,6 +73,13 @@ class Versions:
             If the registry cannot be read.
         """
         return tuple(map(self._with_run, self._registry.versions()[:MOST]))
+
+    def card(self, number: int) -> str | None:
+        """Return the model card of a version as a page, None where there is none."""
+        try:
+            return self._registry.read_card(self._registry.numbered(number), PAGE)
+        except LookupError:
+            return None
 
     def _with_run(self, version: Version) -> Registered:
         run = self._runs.get(version.run_id)

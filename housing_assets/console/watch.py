@@ -58,6 +58,9 @@ class Sources(Protocol):
     def versions(self) -> Sequence[Registered]:
         """Return the registered versions, newest first."""
 
+    def card_page(self, number: int) -> str | None:
+        """Return the model card of a version as a page, None where there is none."""
+
     def alerts(self) -> Sequence[Raised]:
         """Return the alerts, newest first."""
 
@@ -113,11 +116,14 @@ class Watch:
     view : View
     report_page : callable
         Returns a day's drift report as a page, None where there is none.
+    card_page : callable
+        Returns the model card of a version as a page, None where there is none.
     """
 
     def __init__(self, sources: Sources, seconds: float = SECONDS) -> None:
         self.view = View(datetime.now(UTC))
         self.report_page = sources.report_page
+        self.card_page = sources.card_page
         self._seconds = seconds
         self._judgements = _Kept[Sequence[Judgement]](
             "Dagster's event log", lambda: sources.judgements(datetime.now(UTC)), ()

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from housing_assets.inference.estimate import PriceEstimator
     from housing_assets.inference.forest import FlatForest
     from housing_assets.monitoring.profiles.reference import Reference
+    from housing_assets.packaging.card.document import ModelCard
     from housing_assets.packaging.registration import Registration
+    from housing_assets.training.out_of_time import OutOfTime
     from housing_assets.training.report import EvaluationReport
 else:  # imported when values are read; see AssetStorage
     DataFrame = EncodedListings = Reference = Registration = FlatForest = PriceEstimator = EvaluationReport = Any
+    ModelCard = OutOfTime = Any
 
 
 class PromotionConfig(dg.Config):
@@ -167,6 +170,56 @@ def registered_model(
     return dg.MaterializeResult(
         value=Registration(version.number, decision.promoted, decision.reason),
         metadata={"version": version.number, "promoted": decision.promoted, **{f"tag/{k}": v for k, v in tags.items()}},
+    )
+
+
+@dg.asset(group_name="registry", kinds={"mlflow"})
+@retried
+def model_card(
+    context: dg.AssetExecutionContext,
+    registered_model: Registration,
+    model_evaluation: EvaluationReport,
+    out_of_time_evaluation: OutOfTime,
+    price_estimator: PriceEstimator,
+    hashed_features: EncodedListings,
+    crossed_features: DataFrame,
+    raw_listings: DataFrame,
+    registry: ModelRegistry,
+    market: dg.ResourceParam[Market],
+) -> dg.MaterializeResult[ModelCard]:
+    """What the version is made of, what it is fit for, how good it is, and what rules on valuation models ask of it."""
+    from housing_assets.packaging.card.contents import write_card
+    from housing_assets.packaging.card.document import ModelCard
+    from housing_assets.packaging.card.facts import CardFacts, Data
+
+    version = registry.numbered(registered_model.version)
+    card = ModelCard.of(
+        write_card(
+            CardFacts(
+                market=market,
+                registration=registered_model,
+                tags=version.tags,
+                run=version.run_id,
+                parameters=registry.client().get_run(version.run_id).data.params,
+                data=Data.of(market, hashed_features, crossed_features, raw_listings),
+                evaluation=model_evaluation,
+                out_of_time=out_of_time_evaluation,
+                valued_by=price_estimator.calibration.key,
+            )
+        )
+    )
+    with TemporaryDirectory() as folder:
+        card.save(Path(folder))
+        stored = registry.attach_card(version, Path(folder), card.summary)
+    context.log.info(card.summary)
+    return dg.MaterializeResult(
+        value=card,
+        metadata={
+            "version": version.number,
+            "summary": card.summary,
+            "stored_at": stored,
+            "card": dg.MetadataValue.md(card.markdown),
+        },
     )
 
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 BEST = "best_version"
 """Tag of a version: the one that its losses are counted from, itself where it was shown to be better than that one."""
 
+COMPARED_WITH = "compared_with"
+"""Tag of a version: the champion that it was held against."""
+
 TESTS, JUDGED = "tests_of_rows", "judged_rows"
 """Tags of a version: how many decisions in a row were taken on the same rows, and the smallest hashes of these."""
 
@@ -117,7 +120,7 @@ def decide_promotion(
         windows=_windows(asked_on[held_out][judged]) if by_fresh and asked_on is not None else "",
     )
     decision = decide(evidence, rule, new_lineage=False)
-    tags = {TESTS: str(tests), JUDGED: rows}
+    tags = {COMPARED_WITH: str(champion.number), TESTS: str(tests), JUDGED: rows}
     if evidence.best.low <= 0:
         tags[BEST] = str(best.number)  # else it is itself the one that losses count from
     return Decision(decision.promoted, decision.reason, tags)

@@ -46,14 +46,14 @@ def evaluate(y: np.ndarray, probabilities: np.ndarray, categories: Sequence[str]
         "log_loss": float(log_loss(y, probabilities, labels=labels)),
         "calibration_error": calibration_error(y, probabilities),
     }
-    for index, category in enumerate(_as_metric_names(categories)):
+    for index, category in enumerate(as_metric_names(categories)):
         metrics[f"precision_{category}"] = float(precision[index])
         metrics[f"recall_{category}"] = float(recall[index])
         metrics[f"f1_{category}"] = float(f1[index])
     return metrics
 
 
-def _as_metric_names(categories: Sequence[str]) -> list[str]:
+def as_metric_names(categories: Sequence[str]) -> list[str]:
     """Return the categories without the signs that MLflow refuses in a metric's name, and still different."""
     names = [_REFUSED_SIGNS.sub("_", category) for category in categories]
     return [f"{name}_{index}" if names.count(name) > 1 else name for index, name in enumerate(names)]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from housing_assets.inference.artifact import MANIFEST
+from housing_assets.packaging.card.document import ModelCard
 from housing_assets.packaging.registration import Registration
 from resources.model_registry import PRODUCTION, ModelRegistry
 from tests.command_line.conftest import Housing
@@ -121,6 +122,25 @@ def test_a_folder_with_something_else_in_it_is_left_alone(
     assert shown.exit_code == 1
     assert "left alone" in shown.stderr
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_the_model_card_of_a_version_is_printed_or_written_to_a_new_file(
+    registry: ModelRegistry, housing: Housing, tmp_path: Path
+) -> None:
+    card = ModelCard("a summary", "# Card\n", "<!doctype html>\n")
+    (tmp_path / "card").mkdir()
+    card.save(tmp_path / "card")
+    registry.attach_card(registry.numbered(2), tmp_path / "card", card.summary)
+
+    assert housing("versions", "card").stdout == card.markdown  # of the one in production
+    assert housing("versions", "card", "2", "--html").stdout == card.page
+    assert housing("versions", "card", "--out", str(tmp_path / "c.md")).stdout == f"version 2 -> {tmp_path / 'c.md'}\n"
+    assert (tmp_path / "c.md").read_text() == card.markdown
+    assert "cannot be written: File exists" in housing("versions", "card", "--out", str(tmp_path / "c.md")).stderr
+    for number, why in (("1", "version 1 of HousingPriceClassifier has no model card"), ("7", "has no version 7")):
+        shown = housing("versions", "card", number)
+        assert shown.exit_code == 1
+        assert why in shown.stderr
 
 
 @pytest.mark.acceptance

@@ -37,6 +37,7 @@ from housing_assets.monitoring.performance.report import Performance
 from housing_assets.monitoring.production.traffic import Traffic, TrafficReport
 from housing_assets.monitoring.report_context import ReportContext
 from housing_assets.monitoring.thresholds import Thresholds
+from housing_assets.packaging.card.document import Document, ModelCard, Section
 from resources.alerts import Alert, AlertLog
 from resources.asset_storage import AssetStorage
 from resources.day_decisions import PLATFORM, DayDecision, State
@@ -259,6 +260,11 @@ def _register(settings: Settings, folder: Path) -> None:
         registry.client().log_metric(version.run_id, "macro_f1", 0.8 + number / 100)
         if number == 1:
             registry.promote(version)
+            document = Document("Model card", "a summary", (Section("Districts", points=("<script>",)),))
+            card = folder / "card"
+            card.mkdir()
+            ModelCard.of(document).save(card)
+            registry.attach_card(version, card, document.summary)
 
 
 def remove_reports(past: Past) -> None:

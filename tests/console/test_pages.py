@@ -157,6 +157,20 @@ def test_a_day_leads_to_the_stored_report(console: httpx.Client, past: Past) -> 
     assert "script" not in policy
 
 
+def test_a_version_leads_to_its_model_card(console: httpx.Client) -> None:
+    links = read(console, "/versions").links
+    assert "/versions/1/card" in links
+    assert "/versions/2/card" not in links  # as one of an older release
+
+    card = console.get("/versions/1/card")
+
+    assert "<h1>Model card</h1>" in card.text
+    assert "&lt;script&gt;" in card.text
+    assert card.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    for path in ("/versions/2/card", "/versions/9/card", "/versions/x/card"):
+        assert console.get(path).status_code == 404
+
+
 def test_every_link_within_leads_somewhere(console: httpx.Client, days: list[str]) -> None:
     seen: set[str] = set()
     for path in (*PAGES, *days):

@@ -61,6 +61,28 @@ def test_registering_points_no_alias_anywhere(registry: ModelRegistry, tmp_path:
     assert numbers_by_alias(registry) == {}
 
 
+def test_a_version_has_its_own_model_card_though_another_came_of_the_same_run(
+    registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = new_run(registry, tmp_path)
+    monkeypatch.setattr("tests.resources.registered.new_run", lambda *_: run_id)
+    (tmp_path / "card").mkdir()
+    for summary in ("the first", "the second"):
+        (tmp_path / "card" / "model_card.md").write_text(summary)
+        registry.attach_card(register(registry, tmp_path), tmp_path / "card", summary)
+    bare = register(registry, tmp_path)
+
+    told = {number: registry.read_card(registry.numbered(number), "model_card.md") for number in (1, 2)}
+
+    assert told == {1: "the first", 2: "the second"}
+    described = registry.client().get_model_version(MODEL_NAME, "2").description
+    assert described == "the second The model card is model_card/version-2 among the artifacts of the run."
+    with pytest.raises(LookupError, match=r"version 3 of .* has no model card"):
+        registry.read_card(bare, "model_card.md")
+    with pytest.raises(LookupError, match="no version 7; there are 3, 2, 1"):
+        registry.numbered(7)
+
+
 @pytest.mark.parametrize("status", ["RUNNING", "FAILED", "FINISHED"])
 def test_registering_leaves_the_status_of_the_run_that_trained_the_model(
     registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str

@@ -1,0 +1,338 @@
+"""The sections of a model card, each written of the facts alone: the same facts give the same card."""
+
+import re
+
+from housing_assets.inference.market import Market
+from housing_assets.packaging.card.document import Document, Section, Table
+from housing_assets.packaging.card.facts import CardFacts
+from housing_assets.packaging.card.figures import (
+    OF_CATEGORIES,
+    OF_PRICES,
+    Figure,
+    by_category,
+    by_segment,
+    figures_table,
+    other_figures,
+    share,
+    show,
+)
+from housing_assets.packaging.card.limits import find_limits
+from housing_assets.packaging.card.rules import NO_ADVICE, asked_by_eba, asked_by_us
+from housing_assets.packaging.promotion import COMPARED_WITH
+from housing_assets.training.contributions import ANY, COLUMN, PRICE
+from housing_assets.training.out_of_time import PREFIX, ROLLING
+from housing_assets.valuation import PRICE_TERCILE
+from resources.model_registry import LABELLED_DAYS
+
+_PROTECTED = "race, colour, religion, sex, national origin, familial status or disability"
+_TRAITS = frozenset(
+    "race racial ethnicity ethnic colour color religion religious sex gender nationality origin ancestry citizenship "
+    "familial marital disability disabled pregnancy orientation".split()
+)
+"""Words in the name of a column that may hold a protected trait. Age is none of them: that is a building's."""
+
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+
+
+def write_card(facts: CardFacts) -> Document:
+    """Return the card of a version."""
+    market, number = facts.market, facts.registration.version
+    return Document(
+        title=f"Model card: {market.title}, version {number}",
+        summary=_summary(facts),
+        sections=(
+            _purpose(facts),
+            Section("Limits", points=find_limits(facts)),
+            _data(facts),
+            _categories(facts),
+            *([_prices(facts)] if len(facts.evaluation.valued_segments) else []),
+            _newer_listings(facts),
+            _reasons(facts),
+            _fairness(facts),
+            _decision(facts),
+            Section(
+                "What rules ask, and what there is for it",
+                (NO_ADVICE,),
+                tables=(asked_by_us(facts), asked_by_eba(facts)),
+            ),
+            _lineage(facts),
+        ),
+    )
+
+
+def _summary(facts: CardFacts) -> str:
+    data, metrics = facts.data, facts.metrics
+    told = (
+        f"{'Promoted' if facts.registration.promoted else 'Not promoted'}. Learned from {data.training:,} listings and "
+        f"judged on {data.held_out:,} others: macro-F1 {show('macro_f1', metrics['macro_f1'])}"
+    )
+    if "price_mdape" in metrics:
+        told += (
+            f", median price error {show('price_mdape', metrics['price_mdape'])}, "
+            f"{show('price_within_10', metrics['price_within_10'])} of estimates within 10 %, "
+            f"{show('price_coverage_80', metrics['price_coverage_80'])} of prices within the 80 % interval"
+        )
+    return f"{told}."
+
+
+def _purpose(facts: CardFacts) -> Section:
+    market, kind = facts.market, _price_kind(facts.market)
+    if market.has_price:
+        answers = (
+            f"For one listing it tells the category of its price ({', '.join(market.categories)}) with probabilities, "
+            f"and, where enough listings are like it, an estimate of {kind} in {market.currency} with a 50 % and an "
+            "80 % interval and a forecast standard deviation."
+        )
+    else:
+        answers = f"For one listing it tells its class ({', '.join(market.categories)}) with probabilities."
+    required = ", ".join(market.required) or "none is"
+    return Section(
+        "What it is for",
+        (
+            answers,
+            "Fit for: screening and ranking listings, a first idea of a price with its uncertainty, finding listings "
+            "whose price a person should look at, monitoring of a market.",
+        ),
+        (
+            f"Not fit for homes of another market than this one ({market.title}), nor for times long before or after "
+            "those below: the monitoring says when listings or prices have moved on.",
+            *(
+                [f"Not fit for another kind of price: it learned {kind}."]
+                if market.has_price
+                else ["Not fit for amounts of money: it knows none."]
+            ),
+            "Not fit as the only ground of a decision on a person or a loan: it has seen no home, and knows nothing "
+            "that is not in the columns below.",
+            "Not fit where an answer says that there is no estimate, or that a listing could not be used: those are "
+            "for a person.",
+            f"A listing must have these columns: {required}. Without others it is answered, and less surely.",
+        ),
+    )
+
+
+def _price_kind(market: Market) -> str:
+    if market.common_price_kind:
+        return {"asking": "the asking price", "paid": "the price paid"}[market.common_price_kind]
+    return "the price of the kind that the listing names" if market.price_kind_column else "the price"
+
+
+def _data(facts: CardFacts) -> Section:
+    data, labels = facts.data, facts.tags
+    origins = {
+        "source": "of the source",
+        "synthetic": "made by the market's generator",
+        "production": "answered before",
+    }
+    counted = ", ".join(f"{rows:,} {origins[origin]}" for origin, rows in data.by_origin.items())
+    points = [
+        f"{data.rows_read:,} rows were read{f' from {data.files:,} files' if data.files > 1 else ''}; "
+        f"{data.left_out:,} of them are in quarantine with their reason, or copies of others.",
+        f"{data.listings:,} listings: {counted}.",
+        f"Held out: {data.held_out:,} ({share(data.held_out / data.listings)}), by a hash of what identifies a home "
+        f"and a salt of the lineage, {share(data.holdout_share)} aimed at. All copies of a home are on one side, and "
+        "no version of the lineage ever learns from a home that another is judged on.",
+        *(f"{one.name}: {one.first} to {one.last}, in {one.rows:,} listings." for one in data.periods),
+    ]
+    if labels.get(LABELLED_DAYS):
+        points.append(f"Days of production that it learned from or was judged on: {labels[LABELLED_DAYS]}.")
+    if data.price_kinds:
+        kinds = ", ".join(f"{rows:,} {kind}" for kind, rows in data.price_kinds.items())
+        points.append(f"Kind of the prices: {kinds}.")
+    if facts.market.has_price:
+        points.append(f"Prices that only stand for their band, and taught no amount: {data.stand_ins:,}.")
+    return Section(
+        "What it learned from",
+        points=tuple(points),
+        tables=(
+            Table(
+                "Categories and their listings",
+                ("category", "stands for", "training", "held out"),
+                tuple((one.category, one.band, f"{one.training:,}", f"{one.held_out:,}") for one in data.categories),
+                numbers_from=2,
+            ),
+        ),
+    )
+
+
+def _categories(facts: CardFacts) -> Section:
+    metrics, segments = facts.metrics, facts.evaluation.segments
+    shown = segments[~segments["segment"].isin(facts.market.personal_names)]
+    tables = [figures_table("On held-out listings", OF_CATEGORIES, metrics), by_category(metrics, _names(facts))]
+    others = other_figures(metrics, _names(facts))
+    if others:
+        tables.append(figures_table("Other figures of the evaluation", others, metrics, facts.market.currency))
+    if len(shown):
+        tables.append(
+            Table(
+                "Accuracy by segment, the worst first; those of less than 1 % of the rows are left out",
+                ("segment", "value", "rows", "accuracy"),
+                tuple(
+                    (row["segment"], str(row["value"]), f"{row['rows']:,}", show("accuracy", row["accuracy"]))
+                    for row in shown.to_dict("records")
+                ),
+                numbers_from=2,
+            )
+        )
+    return Section("How well it tells categories", tables=tuple(tables))
+
+
+def _names(facts: CardFacts) -> tuple[str, ...]:
+    return facts.market.categories
+
+
+def _prices(facts: CardFacts) -> Section:
+    metrics, market, valued = facts.metrics, facts.market, facts.evaluation.valued_segments
+    segments = [name for name in (facts.valued_by, PRICE_TERCILE) if name and name not in market.personal_names]
+    return Section(
+        "How good its estimates are",
+        (
+            "As valuers judge, on held-out listings whose price is an amount; those that calibrate the intervals do "
+            "not judge them. Errors are relative to the price: below 0 where estimates are too low. What is accepted "
+            "of COD, PRD and PRB is of the IAAO's Standard on Ratio Studies (2013).",
+            "By tercile of price, cheap homes read as valued too high and dear ones too low whatever the model, for a "
+            "price is high partly by chance; the PRB is free of it.",
+        ),
+        tables=(
+            figures_table("Estimates of held-out listings", OF_PRICES, metrics, market.currency),
+            *(by_segment(name, valued, market.currency) for name in segments),
+        ),
+    )
+
+
+def _newer_listings(facts: CardFacts) -> Section:
+    judged, metrics = facts.out_of_time, facts.metrics
+    title = "On listings newer than all that was learned from"
+    if not judged.folds:
+        return Section(title, (f"Not judged: {judged.reason}.",))
+    keys = [key for key in metrics if key.startswith((PREFIX, ROLLING))]
+    figures = [Figure(key, key.removeprefix(PREFIX).replace("_", " ")) for key in sorted(keys)]
+    return Section(
+        title,
+        (
+            "Forests like this one were grown on older listings and judged on the newest. The macro-F1 at the "
+            "holdout's mix of categories is what compares with the holdout's.",
+            *([f"{judged.reason[:1].upper()}{judged.reason[1:]}."] if judged.reason else []),
+        ),
+        tables=(
+            figures_table("Out of time", figures, metrics, facts.market.currency),
+            Table(
+                "All folds",
+                ("days", "learned from", "judged", "macro-F1"),
+                tuple(
+                    (
+                        f"{fold.first_day} to {fold.last_day}",
+                        f"{fold.learned_rows:,}",
+                        f"{fold.judged_rows:,}",
+                        show("macro_f1", fold.metrics["macro_f1"]),
+                    )
+                    for fold in judged.folds
+                ),
+            ),
+        ),
+    )
+
+
+def _reasons(facts: CardFacts) -> Section:
+    market, table = facts.market, facts.evaluation.contributions
+    paragraphs = []
+    if market.local is not None:
+        kernel = market.local
+        compared = [*(number.of for number in kernel.numbers), *kernel.texts]
+        paragraphs.append(
+            f"Beside the linear scores of its columns, the forest reads local scores: a kernel regression among "
+            f"training listings of the same {kernel.block.replace('_', ' ')}, alike by {', '.join(compared)}."
+        )
+    if not len(table):
+        return Section("What its answers rest on", (*paragraphs, "No contributions were computed."))
+    paragraphs.append(
+        "Mean absolute Shapley values (TreeSHAP) over held-out listings, drawn at random: what each column moves the "
+        "probability of each category by, and the natural log of the estimated price."
+    )
+    shown = [name for name in (*market.categories, ANY, PRICE) if name in table]
+    return Section(
+        "What its answers rest on",
+        tuple(paragraphs),
+        tables=(
+            Table(
+                "Contributions of columns, the largest first",
+                ("column", *(name.replace("_", " ") for name in shown)),
+                tuple((str(row[COLUMN]), *(f"{row[name]:.4f}" for name in shown)) for row in table.to_dict("records")),
+            ),
+        ),
+    )
+
+
+def _fairness(facts: CardFacts) -> Section:
+    market = facts.market
+    columns = [column.raw for column in market.inputs]
+    personal = [column.raw for column in market.inputs if any(value.personal for value in column.values)]
+    points = [
+        f"An answer reads these columns and nothing else: {', '.join(columns)}.",
+        _traits(columns),
+        "Location may stand in for a protected trait, and so may what goes with it, such as age or kind of a building. "
+        "Leaving a trait out does not keep a model from treating groups differently.",
+        "Error, bias and coverage of the intervals stand above by segment: a segment that is valued lower, or less "
+        "surely, than others is seen there. Whether a group of persons is, needs data on persons, which the platform "
+        "has none of.",
+    ]
+    if personal:
+        points.append(f"Can lead to a person, and are never shown or stored with the model: {', '.join(personal)}.")
+    return Section("Non-discrimination", points=tuple(points))
+
+
+def _traits(columns: list[str]) -> str:
+    """Return what the names of columns say of protected traits; what their cells say, they do not."""
+    alike = [raw for raw in columns if not _TRAITS.isdisjoint(word.lower() for word in _WORDS.findall(raw))]
+    if alike:
+        return (
+            f"By their names, these may hold a protected trait of a person ({_PROTECTED}): {', '.join(alike)}. Find "
+            "out before you use an answer for anything that touches a person."
+        )
+    return (
+        f"By its name, none of them holds a protected trait of a person ({_PROTECTED}). Nobody but you can tell what "
+        "their cells really say."
+    )
+
+
+def _decision(facts: CardFacts) -> Section:
+    against = facts.tags.get(COMPARED_WITH)
+    return Section(
+        "Decision",
+        (
+            f"{'Promoted' if facts.registration.promoted else 'Not promoted'}: {facts.registration.reason}.",
+            (
+                f"Held against version {against}, which was in production, on the same listings, by a paired bootstrap "
+                "of the difference in macro-F1."
+                if against
+                else "There was no version to hold it against."
+            ),
+            "What became of it later (a rollback, say) stands in the registry: housing versions.",
+        ),
+    )
+
+
+def _lineage(facts: CardFacts) -> Section:
+    tags = facts.tags
+    named = (
+        ("version", str(facts.registration.version)),
+        ("MLflow run", facts.run),
+        ("Dagster run", tags.get("dagster_run_id", "")),
+        ("lineage of price bands and holdout", tags.get("lineage", "")),
+        ("code", tags.get("git_commit", "")),
+        ("scikit-learn", tags.get("scikit_learn", "")),
+        ("declaration of the market", facts.market.fingerprint),
+        ("listings", tags.get("data_fingerprint", "")),
+        ("columns that were offered", tags.get("columns_fingerprint", "")),
+        ("forest", tags.get("forest_digest", "")),
+        ("fine-tuned from the forest", tags.get("fine_tuned_from", "")),
+        ("manifest of the artifact", tags.get("artifact_sha256", "")),
+        ("signature of the manifest", "yes" if "artifact_signature" in tags else "none: no signing key is set"),
+    )
+    return Section(
+        "Lineage",
+        ("What it was made of, as digests (SHA-256) and identifiers: equal ones are equal things.",),
+        tables=(
+            Table("Made of", ("what", "which"), tuple((name, value) for name, value in named if value), 2),
+            Table("Parameters of the training", ("parameter", "value"), tuple(sorted(facts.parameters.items())), 2),
+        ),
+    )
