@@ -13,7 +13,8 @@ OWNER = "team:pricing"
 CODE_VERSIONS = {
     "raw_listings": "2",  # with their origin, and without labelled ones
     "labelled_listings": "2",  # with their days, of days that were judged
-    "listings": "3",  # with the days of labelled ones
+    "listings": "4",  # without implausible prices
+    "quarantined_listings": "2",  # with implausible prices
     "price_bands": "2",  # name their categories
     "crossed_features": "2",  # hold the split
     "hashed_features": "2",  # hold the declaration

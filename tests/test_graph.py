@@ -114,7 +114,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 @pytest.fixture(scope="module")
 def first(platform: Platform) -> dg.ExecuteInProcessResult:
     """Give the first materialization of everything."""
-    return platform.materialize({"out_of_time_evaluation": {"n_trees": 10}})
+    return platform.materialize({"out_of_time_evaluation": {"n_trees": 30}})
 
 
 @pytest.fixture(scope="module")

@@ -176,7 +176,8 @@ def _kinds_of_versions(registry: ModelRegistry) -> "Callable[[str], bool | None]
         ),
         "quarantined_listings": dg.AssetOut(
             is_required=False,
-            description="Ads that cannot be used: the column, the value and the reason, beside the raw row.",
+            description="Ads that cannot be used, or whose price no home like them has: the column, the value and the "
+            "reason, beside the raw row.",
             kinds={"pandas", "parquet"},
         ),
     },
@@ -198,24 +199,35 @@ def cleaned_listings(
     compute: Compute,
     market: dg.ResourceParam[Market],
 ) -> Any:
-    """Parse raw ads into typed listings; what cannot be used is quarantined with its reason."""
-    from housing_assets.listings.cleaning import account_rows, clean
+    """Parse raw ads into typed listings; what cannot be used, or has an implausible price, is quarantined."""
+    import pandas as pd
+
+    from housing_assets.listings.cleaning import ROW, account_rows, clean
     from housing_assets.listings.labelled import join_labelled
     from housing_assets.listings.origins import ORIGIN, SYNTHETIC
+    from housing_assets.listings.outliers import sift_prices
     from housing_assets.listings.price_kinds import count_kinds
 
     synthetic = bool((raw_listings[ORIGIN] == SYNTHETIC).any())
     with compute.open() as engine:
         cleaned, computed = clean(market, raw_listings, engine), engine.account()
-    fault = account_rows(len(raw_listings), cleaned.listings, cleaned.quarantined, cleaned.duplicates)
     joined = join_labelled(market, cleaned.listings, labelled_listings, n_rows=len(raw_listings), synthetic=synthetic)
-    listings = joined.listings
+    listings, implausible = sift_prices(market, joined.listings, raw_listings)
+    quarantined = pd.concat([cleaned.quarantined, implausible], ignore_index=True)
+    of_source = int((listings[ROW] < len(raw_listings)).sum())
+    fault = account_rows(
+        len(raw_listings),
+        listings[listings[ROW] < len(raw_listings)],
+        quarantined[quarantined[ROW] < len(raw_listings)],
+        cleaned.duplicates,
+    )
     counts = {
         "rows_read": len(raw_listings),
-        "listings": len(cleaned.listings),
-        "quarantined": len(cleaned.quarantined),
+        "listings": of_source,
+        "quarantined": len(quarantined),
+        "implausible_prices": len(implausible),
         "duplicates_removed": len(cleaned.duplicates),
-        "labelled_rows": len(listings) - len(cleaned.listings),
+        "labelled_rows": len(listings) - of_source,
         "labelled_known_already": joined.known_already,
         "labelled_of_another_kind": joined.of_another_kind,
     }
@@ -229,7 +241,8 @@ def cleaned_listings(
                 "dagster/row_count": len(listings),
                 "dagster/column_schema": table_schema(listings),
                 "rows_read": len(raw_listings),
-                "quarantined": len(cleaned.quarantined),
+                "quarantined": len(quarantined),
+                "implausible_prices": len(implausible),
                 "duplicates_removed": len(cleaned.duplicates),
                 "labelled_rows": counts["labelled_rows"],
                 **computed,
@@ -238,17 +251,17 @@ def cleaned_listings(
             },
         )
     if "quarantined_listings" in selected:
-        reasons = (cleaned.quarantined["column"] + ": " + cleaned.quarantined["reason"]).value_counts()
+        reasons = (quarantined["column"] + ": " + quarantined["reason"]).value_counts()
         yield dg.Output(
-            cleaned.quarantined,
+            quarantined,
             output_name="quarantined_listings",
             metadata={
-                "dagster/row_count": len(cleaned.quarantined),
+                "dagster/row_count": len(quarantined),
                 "reasons": dg.MetadataValue.json(
                     {str(reason): rows for reason, rows in reasons.head(MAX_REASONS).items()}
                 ),
                 "distinct_reasons": len(reasons),
-                "sample": sample_rows(_mask_personal_values(market, cleaned.quarantined), market.personal_names),
+                "sample": sample_rows(_mask_personal_values(market, quarantined), market.personal_names),
             },
         )
     for check in context.selected_asset_check_keys:

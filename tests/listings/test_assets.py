@@ -1,6 +1,7 @@
 """The assets of the group, materialized from real files: what they store and what the lineage page shows of it."""
 
 import gzip
+import re
 
 import dagster as dg
 import pandas as pd
@@ -9,7 +10,9 @@ import pytest
 from housing_assets.lineage_page import MASKED
 from housing_assets.listings.assets import MAX_REASONS, MAX_SKIPPED, cleaned_listings, labelled_listings, raw_listings
 from housing_assets.listings.checks import contract_check
+from housing_assets.listings.source import RawListings
 from housing_assets.markets.istanbul import MARKET
+from housing_assets.markets.istanbul_sample import synthetic_listings
 from resources.asset_storage import AssetStorage
 from resources.compute import Compute
 from resources.listing_source import ListingSource
@@ -158,6 +161,7 @@ def test_both_checks_pass_and_account_for_every_row(materialize, csv):
         "rows_read": 7,
         "listings": 1,
         "quarantined": 5,
+        "implausible_prices": 0,
         "duplicates_removed": 1,
         "labelled_rows": 0,
         "labelled_known_already": 0,
@@ -292,3 +296,17 @@ def test_sales_of_another_market_become_its_listings(materialize, storage, tmp_p
     for key in ("raw_listings", "listings"):
         records = [record.data for record in metadata_of(run, key)["sample"].records]
         assert {record.get("id", record.get("parcel")) for record in records} == {MASKED}
+
+
+def test_a_price_that_no_home_like_it_has_is_quarantined_and_every_row_is_accounted_for(materialize, storage, tmp_path):
+    path = tmp_path / "ads.csv"
+    drawn = RawListings.of_sample(MARKET, synthetic_listings(800, seed=2)).frame[RAW].astype(object)
+    drawn.loc[700, "price"] = "900,000,000TL"
+    drawn.to_csv(path, index=False)
+    run = materialize(path)
+    quarantined = stored(storage, "quarantined_listings").set_index("row")
+    assert re.fullmatch(r"price is \d+\.\d times what homes like it cost", quarantined.loc[700, "reason"])
+    assert quarantined.loc[700, "source_row"] == 701
+    assert 700 not in set(stored(storage, "listings")["row"])
+    assert metadata_of(run, "listings")["implausible_prices"].value >= 1
+    assert all(found.passed for found in run.get_asset_check_evaluations())

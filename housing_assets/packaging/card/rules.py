@@ -32,7 +32,8 @@ def asked_by_us(facts: CardFacts) -> Table:
             ),
             (
                 "(b) protect against the manipulation of data",
-                f"{facts.data.left_out:,} rows of the source are quarantined with a reason, or copies. Digests of the "
+                f"{facts.data.left_out:,} rows of the source are quarantined with a reason, such as a price that no "
+                "home like it has, or copies. Digests of the "
                 f"listings, the forest and the artifact (lineage, below); {_signed(facts)}. Broken days of production "
                 "teach nothing.",
                 "Who may write to the source, report prices and hold keys; that the source itself is true.",
