@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Double, Engine, Insert, Integer, Table, delete, func, select
+from sqlalchemy import Connection, Double, Engine, Insert, Integer, Table, delete, func, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from resources.prediction_tables import FEEDBACK, PREDICTIONS, REFUSALS, Moment
+from resources.prediction_tables import ANSWER_REVIEWS, FEEDBACK, PREDICTIONS, REFUSALS, Moment
 
 _ERASED_AT_ONCE = 500
 """Ids in a statement; SQLite takes some thousands."""
@@ -47,7 +47,12 @@ _FIELDS = {
 _OLDER_SHARE = "probability_"
 """How the fields began in which older releases wrote a prediction's probabilities, one for each category."""
 
-_AGES = {PREDICTIONS: PREDICTIONS.c.predicted_at, FEEDBACK: FEEDBACK.c.received_at, REFUSALS: REFUSALS.c.refused_at}
+_AGES = {
+    PREDICTIONS: PREDICTIONS.c.predicted_at,
+    FEEDBACK: FEEDBACK.c.received_at,
+    REFUSALS: REFUSALS.c.refused_at,
+    ANSWER_REVIEWS: ANSWER_REVIEWS.c.reviewed_at,
+}
 
 
 class RecordRefused(ValueError):
@@ -105,7 +110,7 @@ def prune(connection: Connection, before: datetime, limit: int) -> int:
 
 
 def erase(engine: Engine, prediction_ids: Collection[str]) -> int:
-    """Delete predictions for good, with what was predicted in their shadow and the feedback on them.
+    """Delete predictions for good, with what was predicted in their shadow, feedback and reviews.
 
     Parameters
     ----------
@@ -124,7 +129,8 @@ def erase(engine: Engine, prediction_ids: Collection[str]) -> int:
             connection.exec_driver_sql("PRAGMA secure_delete = ON").close()
             connection.rollback()
         with connection.begin():
-            for table in (FEEDBACK, PREDICTIONS):
+            there = set(inspect(connection).get_table_names())  # one that an older release made has no reviews
+            for table in (one for one in (FEEDBACK, ANSWER_REVIEWS, PREDICTIONS) if one.name in there):
                 for start in range(0, len(ids), _ERASED_AT_ONCE):
                     some = table.c.prediction_id.in_(ids[start : start + _ERASED_AT_ONCE])
                     deleted += connection.execute(delete(table).where(some)).rowcount

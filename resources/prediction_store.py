@@ -1,14 +1,15 @@
 """The prediction store as assets read it: frames of bounded size, however much there is."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from math import nan
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import dagster as dg
 from pydantic import Field
 
+from resources.answer_reviews import Review, draw, read_reviews, write_review
 from resources.day_decisions import DayDecision, Days, read_days, write_decision
 
 if TYPE_CHECKING:
@@ -120,6 +121,64 @@ class PredictionStore(dg.ConfigurableResource):
             migrate(connection.engine)
             with connection.begin():
                 write_decision(connection, decision)
+
+    def drawn_for_review(self, day: date, size: int) -> list[str]:
+        """Return the ids of the answers of a day that persons should look at; see ``answer_reviews.draw``.
+
+        Parameters
+        ----------
+        day : date
+            UTC.
+        size : int
+            Answers at most.
+        """
+        from sqlalchemy import select
+
+        from resources.prediction_tables import PREDICTIONS
+
+        start = datetime.combine(day, time(), UTC)
+        columns = PREDICTIONS.c
+        query = select(columns.prediction_id).where(
+            _within(columns.predicted_at, start, start + timedelta(days=1)), columns.role == "answer"
+        )
+        with self._connect() as connection:
+            if not size or not _is_migrated(connection, PREDICTIONS):
+                return []
+            with connection.begin():
+                return draw(connection.execution_options(yield_per=self.rows_at_once).scalars(query), day, size)
+
+    def answers(self, prediction_ids: Collection[str]) -> "dict[str, RowMapping]":
+        """Return what was answered, as the rows of its table, by id; of unknown ids there is none."""
+        from sqlalchemy import select
+
+        from resources.prediction_tables import PREDICTIONS
+
+        columns = PREDICTIONS.c
+        query = select(PREDICTIONS).where(columns.prediction_id.in_(sorted(prediction_ids)), columns.role == "answer")
+        with self._connect() as connection:
+            if not _is_migrated(connection, PREDICTIONS):
+                return {}
+            with connection.begin():
+                return {row["prediction_id"]: row for row in connection.execute(query).mappings()}
+
+    def reviews(self, prediction_ids: Collection[str] | None = None) -> dict[str, Review]:
+        """Return the newest review of each answer by its id, of all of them or of some."""
+        from resources.prediction_tables import ANSWER_REVIEWS
+
+        with self._connect() as connection:
+            if not _is_migrated(connection, ANSWER_REVIEWS):
+                return {}
+            with connection.begin():
+                return read_reviews(connection, prediction_ids)
+
+    def review(self, review: Review) -> None:
+        """Add a review of an answer; a store of an older release is brought to this one's form."""
+        from resources.prediction_tables import migrate
+
+        with self._connect() as connection:
+            migrate(connection.engine)
+            with connection.begin():
+                write_review(connection, review)
 
     def labels(
         self,

@@ -134,6 +134,17 @@ DAY_DECISIONS = Table(
     Column("causes", Text, nullable=False, comment="what is wrong with the day, as a JSON list"),
 )
 
+ANSWER_REVIEWS = Table(
+    "answer_reviews",
+    METADATA,
+    Column("prediction_id", _ID, primary_key=True),
+    Column("reviewed_at", Moment, primary_key=True),
+    Column("model_version", Text, nullable=False, comment="that answered; empty where none did"),
+    Column("verdict", Text, nullable=False, comment="reasonable or unreasonable"),
+    Column("note", Text, nullable=False),
+    Column("reviewed_by", Text, nullable=False),
+)
+
 
 def open_store(url: str) -> Engine:
     """Return an engine for the store; nothing is connected yet.

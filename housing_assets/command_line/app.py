@@ -15,6 +15,7 @@ from housing_assets.command_line.exporter import exporter
 from housing_assets.command_line.faults import Commands
 from housing_assets.command_line.keys import keys_app
 from housing_assets.command_line.market import market_app
+from housing_assets.command_line.review import review_app
 from housing_assets.command_line.runs import judge, materialize
 from housing_assets.command_line.sample import sample
 from housing_assets.command_line.servers import dev, serve
@@ -51,6 +52,7 @@ for command in (
     app.command()(command)
 app.add_typer(versions_app, name="versions")
 app.add_typer(windows_app, name="windows")
+app.add_typer(review_app, name="review")
 app.add_typer(market_app, name="market")
 app.add_typer(keys_app, name="keys")
 app.add_typer(compute_app, name="compute")

@@ -29,6 +29,7 @@ from resources.compute import Compute
 from resources.model_registry import ModelRegistry
 from resources.prediction_store import PredictionStore
 from resources.retries import retried
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -340,7 +341,7 @@ def performance_report(
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Accuracy of the version in production on labelled predictions, and beside the versions before and after it."""
-    from housing_assets.monitoring.performance.presentation import documents, metadata
+    from housing_assets.monitoring.performance.presentation import documents, metadata, review_metadata
     from housing_assets.monitoring.performance.report import PerformanceJudge
     from housing_assets.monitoring.production.references import References
     from housing_assets.monitoring.profiles.refused import ProfileRefused
@@ -356,8 +357,11 @@ def performance_report(
     log_troubles(context, references)
     context.log.info(performance.summary)
     about = report_context(context, performance.version, days, in_production=bool(performance.version))
+    with store_is_readable():
+        drawn = predictions.drawn_for_review(day, Settings(market=market.name).review_sample)
+        reviews = predictions.reviews()
     return dg.MaterializeResult(
         value=documents(performance),
-        metadata=metadata(performance),
+        metadata=metadata(performance) | review_metadata(performance.version, drawn, reviews),
         check_results=checks.performance_results(performance, config.thresholds(), about),
     )

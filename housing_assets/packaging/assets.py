@@ -13,6 +13,7 @@ from housing_assets.training.assets import FINE_TUNED_FROM, FOREST_LINE, FOREST_
 from resources.bento_store import BentoStore
 from resources.mlflow_tracking import MlflowTracking
 from resources.model_registry import DECISION, LABELLED_DAYS, PRODUCTION, PROMOTED, ModelRegistry
+from resources.prediction_store import PredictionStore
 from resources.retries import retried
 from resources.settings import Settings
 
@@ -60,6 +61,12 @@ class PromotionConfig(dg.Config):
     old_auc_loss: float = Field(
         default=0.02, ge=0, le=1, description="ROC-AUC that it may fall by on the older held-out listings there."
     )
+
+
+class CardConfig(dg.Config):
+    """What a model card is written of."""
+
+    reviews: bool = Field(default=True, description="Tell what persons found of answers; reads the prediction store.")
 
 
 class BentoConfig(dg.Config):
@@ -173,10 +180,11 @@ def registered_model(
     )
 
 
-@dg.asset(group_name="registry", kinds={"mlflow"})
+@dg.asset(group_name="registry", kinds={"mlflow"}, deps=["prediction_store"])
 @retried
 def model_card(
     context: dg.AssetExecutionContext,
+    config: CardConfig,
     registered_model: Registration,
     model_evaluation: EvaluationReport,
     out_of_time_evaluation: OutOfTime,
@@ -185,12 +193,14 @@ def model_card(
     crossed_features: DataFrame,
     raw_listings: DataFrame,
     registry: ModelRegistry,
+    predictions: PredictionStore,
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult[ModelCard]:
     """What the version is made of, what it is fit for, how good it is, and what rules on valuation models ask of it."""
     from housing_assets.packaging.card.contents import write_card
     from housing_assets.packaging.card.document import ModelCard
     from housing_assets.packaging.card.facts import CardFacts, Data
+    from resources.answer_reviews import count
 
     version = registry.numbered(registered_model.version)
     card = ModelCard.of(
@@ -205,6 +215,7 @@ def model_card(
                 evaluation=model_evaluation,
                 out_of_time=out_of_time_evaluation,
                 valued_by=price_estimator.calibration.key,
+                reviews=count(predictions.reviews().values()) if config.reviews else None,
             )
         )
     )

@@ -17,6 +17,7 @@ from pyarrow import parquet
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.monitoring.production.frames import FILE as FRAMES
 from housing_assets.monitoring.production.predictions import REQUEST_KEY
+from resources.answer_reviews import Review
 from resources.day_decisions import State
 from resources.prediction_store import PredictionStore
 from resources.settings import Settings
@@ -353,8 +354,14 @@ def test_a_version_that_is_better_than_the_one_it_replaced_is_kept(fresh: Watche
 
     assert held.passed
     assert not told(held, "worse_than_replaced")
+    store = PredictionStore(url=fresh.settings.prediction_store_url)
+    looked_at = store.drawn_for_review(date(2026, 6, 1), 2)
+    for number, prediction_id in enumerate(looked_at):
+        store.review(Review(prediction_id, str(second.number), reasonable=bool(number), note="why", by="ayse"))
     result = fresh.materialize(date(2026, 6, 1), ["performance_report"])
     (shown,) = result.asset_materializations_for_node("performance_report")
+    counted = ("drawn_for_review", "left_to_review", "reviewed_of_version", "unreasonable_of_version")
+    assert [shown.metadata[name].value for name in counted] == [10, 8, 2, 1]
     assert shown.metadata["against_replaced_baseline_accuracy"].value < shown.metadata["accuracy"].value  # type: ignore[operator]
 
 

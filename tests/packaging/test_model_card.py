@@ -21,6 +21,7 @@ from housing_assets.training.evaluation import errors_by_segment, evaluate
 from housing_assets.training.out_of_time import FoldJudgement, OutOfTime
 from housing_assets.training.report import EvaluationReport
 from housing_assets.valuation import Valuations, coverage_gaps, figures_by_segment, filled, value_figures
+from resources.answer_reviews import ReviewCounts
 from tests.other_markets import THREE_GRADES
 
 SNAPSHOT = Path(__file__).with_name("model_card_snapshot.md")
@@ -294,6 +295,16 @@ def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_head(facts: Card
             assert len({len(re.findall(r"(?<!\\)\|", row)) for row in block.splitlines()}) == 1
     with pytest.raises(ValueError, match="has 1 cells: expected 2"):
         Table("t", ("a", "b"), (("x",),))
+
+
+def test_reviews_of_answers_are_counted_by_version(facts: CardFacts) -> None:
+    counted = replace(facts, reviews={"2": ReviewCounts(40, 3), "": ReviewCounts(2, 1)})
+    document = write_card(counted)
+    assert rows_of(document, "Reviewed answers")[1:] == [("the fallback rule", "2", "1"), ("2", "40", "3")]
+    factors = {row[0][:3]: row[1] for row in rows_of(document, "US: ")[1:]}
+    assert "42 were reviewed before this version, 4 found unreasonable" in factors["(d)"]
+    assert "were not read" in as_markdown(write_card(facts))
+    assert "None was reviewed" in as_markdown(write_card(replace(facts, reviews={})))
 
 
 def test_a_market_with_classes_has_a_card_without_prices(facts: CardFacts) -> None:

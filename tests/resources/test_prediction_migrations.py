@@ -134,7 +134,7 @@ def test_several_that_start_at_once_migrate_an_older_store_once(url: str) -> Non
     store = open_store(url)
     assert len(read(store, "predictions")) == len(predictions)
     assert len(read(store, "feedback")) == len(prices)
-    assert [row["version_num"] for row in read(store, VERSION_TABLE)] == ["0006"]
+    assert [row["version_num"] for row in read(store, VERSION_TABLE)] == ["0007"]
 
 
 def test_a_migration_that_fails_at_its_end_leaves_the_older_store_as_it_was(url: str) -> None:

@@ -1,6 +1,7 @@
 """What a performance report leaves: a document for programs, and metadata for the lineage page."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import reduce
 from typing import Any
@@ -10,6 +11,7 @@ from housing_assets.monitoring.documents import Documents
 from housing_assets.monitoring.performance.plots import accuracy_over_time
 from housing_assets.monitoring.performance.report import Performance
 from housing_assets.monitoring.profiles.outcomes import Outcomes
+from resources.answer_reviews import Review, ReviewCounts, count
 
 MAX_ROWS = 20
 """Segments that the lineage page shows; the document has all."""
@@ -76,6 +78,27 @@ def metadata(performance: Performance) -> dict[str, Any]:
         expected = holdout.accuracy if holdout else None
         shown["accuracy_over_time"] = picture(accuracy_over_time(performance.by_day, expected), "accuracy by day")
     return shown
+
+
+def review_metadata(version: int, drawn: Sequence[str], reviews: Mapping[str, Review]) -> dict[str, Any]:
+    """Return what the lineage page shows of the answers that persons looked at.
+
+    Parameters
+    ----------
+    version : int
+        In production.
+    drawn : sequence of str
+        Ids of the day's answers that are to be reviewed.
+    reviews : mapping of str to Review
+        All there are, by id.
+    """
+    counts = count(reviews.values()).get(str(version), ReviewCounts(0, 0))
+    return {
+        "drawn_for_review": len(drawn),
+        "left_to_review": sum(one not in reviews for one in drawn),
+        "reviewed_of_version": counts.reviewed,
+        "unreasonable_of_version": counts.unreasonable,
+    }
 
 
 def _versions(performance: Performance) -> list[dict[str, Any]]:

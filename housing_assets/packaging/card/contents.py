@@ -49,6 +49,7 @@ def write_card(facts: CardFacts) -> Document:
             _newer_listings(facts),
             _reasons(facts),
             _fairness(facts),
+            _reviews(facts),
             _decision(facts),
             Section(
                 "What rules ask, and what there is for it",
@@ -291,6 +292,35 @@ def _traits(columns: list[str]) -> str:
     return (
         f"By its name, none of them holds a protected trait of a person ({_PROTECTED}). Nobody but you can tell what "
         "their cells really say."
+    )
+
+
+def _reviews(facts: CardFacts) -> Section:
+    title = "Reviews of answers drawn at random"
+    drawn = (
+        "Each day some answers of production are drawn by their ids alone, and a person says whether each is "
+        "reasonable (housing review)."
+    )
+    if facts.reviews is None:
+        return Section(title, (drawn, "The reviews were not read when this card was written."))
+    if not facts.reviews:
+        return Section(title, (drawn, "None was reviewed before this card was written."))
+    return Section(
+        title,
+        (
+            drawn,
+            "As of when this card was written; performance_report counts those of this version, which come later.",
+        ),
+        tables=(
+            Table(
+                "Reviewed answers by the version that gave them",
+                ("version", "reviewed", "found unreasonable"),
+                tuple(
+                    (version or "the fallback rule", f"{counts.reviewed:,}", f"{counts.unreasonable:,}")
+                    for version, counts in sorted(facts.reviews.items())
+                ),
+            ),
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from housing_assets.listings.price_kinds import count_kinds, has_exact_price
 from housing_assets.packaging.registration import Registration
 from housing_assets.training.out_of_time import OutOfTime
 from housing_assets.training.report import EvaluationReport
+from resources.answer_reviews import ReviewCounts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,6 +142,9 @@ class CardFacts:
     out_of_time : OutOfTime
     valued_by : str
         The text by whose values estimates are calibrated and judged; empty where there are none.
+    reviews : mapping of str to ReviewCounts
+        Of answers that were drawn at random, by the version that gave them, as the card was written; None where the
+        prediction store was not read.
     """
 
     market: Market
@@ -152,6 +156,7 @@ class CardFacts:
     evaluation: EvaluationReport
     out_of_time: OutOfTime
     valued_by: str = ""
+    reviews: Mapping[str, ReviewCounts] | None = None
 
     @property
     def metrics(self) -> Mapping[str, float]:

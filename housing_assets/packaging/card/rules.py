@@ -47,8 +47,9 @@ def asked_by_us(facts: CardFacts) -> Table:
             ),
             (
                 "(d) require random sample testing and reviews",
-                f"{share(facts.data.held_out / facts.data.listings)} of the listings are held out, by a hash.",
-                "Whether that is enough for what you do; independent tests; what follows from them.",
+                f"{share(facts.data.held_out / facts.data.listings)} of the listings are held out, by a hash. A random "
+                f"sample of each day's answers is queued for review (housing review): {_reviewed(facts)}.",
+                "Reviewers; whether that is enough for what you do; independent tests; what follows from them.",
             ),
             (
                 "(e) comply with applicable nondiscrimination laws",
@@ -163,3 +164,9 @@ def _support(facts: CardFacts) -> str:
         return "It estimates no amount."
     given = "Estimate, intervals and comparables" if facts.market.comparables else "Estimate and intervals"
     return f"{given} may support one."
+
+
+def _reviewed(facts: CardFacts) -> str:
+    counts = (facts.reviews or {}).values()
+    reviewed, unreasonable = sum(one.reviewed for one in counts), sum(one.unreasonable for one in counts)
+    return f"{reviewed:,} were reviewed before this version, {unreasonable:,} found unreasonable"

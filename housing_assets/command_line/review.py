@@ -1,0 +1,112 @@
+"""Answers that are drawn at random, for a person to say whether they are reasonable."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from housing_assets.command_line.days import read_day
+from housing_assets.command_line.environment import prediction_store_of, read_settings
+from housing_assets.command_line.faults import CommandError
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
+
+    from resources.answer_reviews import Review
+    from resources.prediction_store import PredictionStore
+
+review_app = typer.Typer(no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(help="Of the answer, as housing review list shows it.", metavar="ID")]
+
+
+@review_app.callback()
+def review() -> None:
+    """Review answers of production that are drawn at random.
+
+    Each day HOUSING_REVIEW_SAMPLE of them are drawn by their ids alone, so that nobody chooses what is looked at.
+    """
+
+
+@review_app.command("list")
+def list_drawn(
+    day: Annotated[str, typer.Argument(help="Such as 2026-03-01, or yesterday (UTC).")] = "yesterday",
+) -> None:
+    """List the answers of a day that were drawn, each with what was found of it."""
+    settings, of = read_settings(), read_day(day)
+    store = prediction_store_of(settings)
+    drawn = store.drawn_for_review(of, settings.review_sample)
+    answers, reviews = store.answers(drawn), store.reviews(drawn)
+    told = [f"{one}  {_told(answers[one])}  {_found(reviews.get(one))}" for one in drawn if one in answers]
+    print("\n".join(told) or f"no answer of {of} was drawn")
+
+
+@review_app.command()
+def show(prediction_id: Id) -> None:
+    """Show an answer: what was asked, what was told, and what was found of it."""
+    import json
+
+    store = prediction_store_of(read_settings())
+    answer = _answer(store, prediction_id)
+    told = {name: answer[name] for name in ("predicted_at", "model_version", "price_category")}
+    told |= {name: json.loads(answer[name]) for name in ("probabilities", "estimate", "listing") if answer[name]}
+    print(json.dumps(told, indent=2, ensure_ascii=False, default=str))
+    print(_found(store.reviews([prediction_id]).get(prediction_id)))
+
+
+@review_app.command()
+def judge(
+    prediction_id: Id,
+    reasonable: Annotated[bool, typer.Option("--reasonable/--unreasonable", help="What you found.")],
+    note: Annotated[str, typer.Option(help="Why; needed where it is unreasonable.")] = "",
+    by: Annotated[str, typer.Option(help="Who judges. [default: the user of this machine]", show_default=False)] = "",
+) -> None:
+    """Say whether an answer that was drawn is reasonable.
+
+    An answer may be judged again: the newest verdict counts, and all are kept.
+    """
+    from getpass import getuser
+
+    from resources.answer_reviews import Review
+
+    settings = read_settings()
+    store = prediction_store_of(settings)
+    answer = _answer(store, prediction_id)
+    of = answer["predicted_at"].date()
+    if prediction_id not in store.drawn_for_review(of, settings.review_sample):
+        raise CommandError(
+            f"{prediction_id} was not drawn: only a random sample is reviewed, housing review list {of} shows it"
+        )
+    if not reasonable and not note.strip():
+        raise CommandError("the note is empty: say in a few words what is unreasonable, for those who read it later")
+    found = Review(prediction_id, answer["model_version"] or "", reasonable, note.strip(), by or getuser())
+    store.review(found)
+    print(f"{prediction_id}  {_told(answer)}  {_found(found)}")
+
+
+def _answer(store: "PredictionStore", prediction_id: str) -> "RowMapping":
+    from uuid import UUID
+
+    try:
+        answer = (
+            store.answers([prediction_id]).get(prediction_id) if str(UUID(prediction_id)) == prediction_id else None
+        )
+    except ValueError:
+        answer = None
+    if answer is None:
+        raise CommandError(f"the prediction store has no answer {prediction_id}: housing review list shows those drawn")
+    return answer
+
+
+def _told(answer: "RowMapping") -> str:
+    import json
+
+    estimate = json.loads(answer["estimate"]) if answer["estimate"] else None
+    amount = f", {estimate['price']:,.0f} {estimate['currency']}" if estimate else ""
+    return f"{answer['price_category']}{amount}"
+
+
+def _found(review: "Review | None") -> str:
+    if review is None:
+        return "not reviewed yet"
+    verdict = "reasonable" if review.reasonable else "unreasonable"
+    return f"{verdict}{f': {review.note}' if review.note else ''} ({review.by}, {review.at:%Y-%m-%d %H:%M} UTC)"
