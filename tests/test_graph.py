@@ -194,6 +194,8 @@ def test_the_version_has_a_model_card_with_the_figures_of_its_evaluation(
     assert f"Held out: {held_out:,} " in card.markdown
     (days,) = [listings[name].dropna() for name in ("created_on",)]
     assert f"created_on: {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}, in {len(days):,} listings." in card.markdown
+    index = first.output_for_node("price_index")
+    assert index.exists == ("Prices were brought to" in card.markdown)
     for tag in ("data_fingerprint", "forest_digest", "artifact_sha256", "git_commit", "dagster_run_id"):
         assert registered.tags[tag] in card.markdown
 

@@ -93,6 +93,8 @@ def facts() -> CardFacts:
             periods=(Period("listed_on", "2022-01-03", "2022-02-28", 2040),),
             price_kinds={"asking": 2040},
             stand_ins=51,
+            price_month="2022-02",
+            price_index="both",
             categories=(
                 CategoryRows("low", "up to 1,000,000 TRY", 700, 160),
                 CategoryRows("medium", "above 1,000,000 TRY, up to 3,000,000 TRY", 600, 150),
@@ -222,6 +224,8 @@ def test_the_card_says_what_it_learned_from_and_on_which_grounds_it_was_promoted
         "Held out: 400 (19.6 %)",
         "listed_on: 2022-01-03 to 2022-02-28, in 2,040 listings.",
         "Kind of the prices: 2,040 asking.",
+        "Prices were brought to 2022-02 by the market's price index",
+        "learned from the listings and a published index.",
         "Promoted: no worse than the champion.",
         "Held against version 2",
         MARKET.fingerprint,

@@ -92,8 +92,8 @@ def answer(market: Market, listings: pd.DataFrame, labels: LabelScheme, *, seed:
     )
     forest = grow_at_once(training, ForestParameters(n_trees=N_TREES, seed=seed))
     probabilities = forest.predict_proba(encoded.X_holdout)
-    priced = Priced.of(market, encoded.X_train, learned, encoded.local_log_prices_train)
-    valued = Priced.of(market, encoded.X_holdout, asked, encoded.local_log_prices_holdout)
+    priced = Priced.of(market, encoded.X_train, learned, encoded.known_log_prices_train)
+    valued = Priced.of(market, encoded.X_holdout, asked, encoded.known_log_prices_holdout)
     estimates = estimate_all(fill_leaves(forest, priced), forest, valued)[:, 0]
     return Answers(
         evaluate(encoded.y_holdout, probabilities, labels.categories)["macro_f1"],

@@ -31,6 +31,12 @@ _TRAITS = frozenset(
 )
 """Words in the name of a column that may hold a protected trait. Age is none of them: that is a building's."""
 
+_INDEX_OF = {
+    "listings": "the listings",
+    "external": "a published index",
+    "both": "the listings and a published index",
+}
+
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -141,6 +147,11 @@ def _data(facts: CardFacts) -> Section:
         points.append(f"Kind of the prices: {kinds}.")
     if facts.market.has_price:
         points.append(f"Prices that only stand for their band, and taught no amount: {data.stand_ins:,}.")
+    if data.price_month:
+        points.append(
+            f"Prices were brought to {data.price_month} by the market's price index before they taught, and estimates "
+            f"are brought to the month that is asked about; the index was learned from {_INDEX_OF[data.price_index]}."
+        )
     return Section(
         "What it learned from",
         points=tuple(points),

@@ -11,6 +11,7 @@ from housing_assets.features.split import HELD_OUT, HOLDOUT_SHARE
 from housing_assets.inference.declaration import Role
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
+from housing_assets.inference.price_index import month_name
 from housing_assets.listings.origins import ORIGIN, ORIGINS, PRODUCTION, SYNTHETIC
 from housing_assets.listings.price_kinds import count_kinds, has_exact_price
 from housing_assets.packaging.registration import Registration
@@ -57,6 +58,10 @@ class Data:
     stand_ins : int
         Listings whose price only stands for its band.
     categories : tuple of CategoryRows
+    price_month : str
+        That prices are brought to by the price index before they teach; empty where there is no index.
+    price_index : str
+        What the index was made of: ``listings``, ``external`` or ``both``.
     holdout_share : float
         That is aimed at.
     """
@@ -70,6 +75,8 @@ class Data:
     price_kinds: Mapping[str, int]
     stand_ins: int
     categories: tuple[CategoryRows, ...]
+    price_month: str = ""
+    price_index: str = ""
     holdout_share: float = HOLDOUT_SHARE
 
     @classmethod
@@ -87,7 +94,7 @@ class Data:
         """
         from housing_assets.listings.source import SOURCE_FILE
 
-        rows = crossed[ORIGIN].value_counts()
+        rows, prices = crossed[ORIGIN].value_counts(), encoded.encoder.index
         labels, held_out = encoded.labels, int(crossed[HELD_OUT].sum())
         training, judged = (
             np.bincount(y, minlength=len(labels.categories)).tolist() for y in (encoded.y_train, encoded.y_holdout)
@@ -105,6 +112,8 @@ class Data:
                 CategoryRows(category, _band(labels, index), training[index], judged[index])
                 for index, category in enumerate(labels.categories)
             ),
+            price_month=month_name(prices.base_month) if prices.exists else "",
+            price_index=prices.source,
         )
 
     @property
