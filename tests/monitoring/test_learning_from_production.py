@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -16,6 +17,7 @@ from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
 from housing_assets.features.split import HELD_OUT, held_out
 from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.inference.rules import Code
 from housing_assets.listings.origins import ORIGIN, PRODUCTION
@@ -161,6 +163,13 @@ def holdout_of(model: ModelArtifact) -> np.ndarray:
     return held_out(MARKET, model.labels, LISTINGS)
 
 
+@cache
+def encode(labels: LabelScheme) -> tuple[pd.DataFrame, EncodedListings]:
+    """Return the listings, crossed and split, and encoded: once, as every decision is made of the same ones."""
+    crossed = cross_frame(MARKET, LISTINGS).assign(**{HELD_OUT: held_out(MARKET, labels, LISTINGS)})
+    return crossed, EncodedListings.encode(crossed, labels, ListingEncoder(MARKET, n_buckets=2**12))
+
+
 def decide(
     platform: Watched,
     model: ModelArtifact,
@@ -173,8 +182,7 @@ def decide(
 
     Of those of ``as_before`` it says what the champion does.
     """
-    crossed = cross_frame(MARKET, LISTINGS).assign(**{HELD_OUT: holdout_of(model)})
-    encoded = EncodedListings.encode(crossed, model.labels, ListingEncoder(MARKET, n_buckets=2**12))
+    crossed, encoded = encode(model.labels)
     truth = encoded.y_holdout
     answers = np.eye(3)[np.where(right_on[holdout_of(model)], truth, (truth + 1) % 3)]
     if as_before is not None:
