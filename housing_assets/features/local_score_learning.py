@@ -215,11 +215,12 @@ def _invert(matrix: np.ndarray) -> np.ndarray:
     """Return the inverse of a symmetric positive definite matrix."""
     from scipy.linalg.lapack import dpotrf, dpotri
 
-    lower, failed = dpotrf(matrix, lower=1, clean=1)
+    lower, failed = dpotrf(matrix.T, lower=1, clean=1)  # the same matrix, in the order of its elements that LAPACK has
     if failed:
         raise ValueError("the kernel's matrix of a block cannot be inverted: its noise is too small")
-    inverse, _ = dpotri(lower, lower=1)
-    whole: np.ndarray = np.tril(inverse) + np.tril(inverse, -1).T
+    inverse, _ = dpotri(lower, lower=1, overwrite_c=1)  # zero above the diagonal, as ``lower`` is
+    whole: np.ndarray = inverse + inverse.T
+    np.fill_diagonal(whole, np.diag(inverse))
     return whole
 
 
@@ -306,7 +307,8 @@ def _left_out_error(
         errors += (missed**2).sum(axis=0)
         count += len(missed)
         by_weights, by_diagonal = 2 * missed / diagonal[:, None], -2 * (missed**2).sum(axis=1) / diagonal
-        by_matrix = -weights @ (inverse @ by_weights).T - (inverse * by_diagonal) @ inverse
+        scaled = inverse * np.sqrt(-by_diagonal)  # times its transpose, of which BLAS computes one half
+        by_matrix = scaled @ scaled.T - weights @ (inverse @ by_weights).T
         by_far = by_matrix * distant * kernel.far
         each = differentiate(
             numbers, texts, by_matrix * near * -near, by_far * -distant,
