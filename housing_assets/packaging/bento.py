@@ -5,6 +5,7 @@ What is in a bento stands in ``bentofile.yaml``; how its image is made, in ``dep
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +26,9 @@ and gets the version that its bento was built with."""
 
 PROJECT = Path(__file__).parents[2]
 """Where ``bentofile.yaml`` and all that it names lie."""
+
+INFERENCE = Path("housing_assets/inference")
+"""Where the loops are that are compiled."""
 
 START_SECONDS = 60
 """How long a bento may take until it is ready: it takes 2 s, on a busy machine 10."""
@@ -89,8 +93,8 @@ def remove_bento(tag: str, home: Path) -> None:
 def serving(tag: str, home: Path) -> Iterator[str]:
     """Serve a bento over HTTP on a free port of this machine, and yield its URL when it is ready.
 
-    It has nothing but what is in it: no code of this checkout, no registry, no settings, and a folder of its own for
-    what it records.
+    It has nothing but what is in it: no code of this checkout but what its loops were compiled to, no registry, no
+    settings, and a folder of its own for what it records.
 
     Raises
     ------
@@ -101,10 +105,12 @@ def serving(tag: str, home: Path) -> Iterator[str]:
         own = Path(temporary)
         for shared in ("bentos", "models"):  # a server empties other folders of the home that it starts in
             (own / shared).symlink_to(home.absolute() / shared)
+        source = own / "bentos" / tag.replace(":", "/") / "src"
+        share_compiled(PROJECT / INFERENCE, source / INFERENCE)
         port = free_port()
         command = [*_PYTHON_MODULE, "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
         environment = _environment(own) | {
-            "PYTHONPATH": str(own / "bentos" / tag.replace(":", "/") / "src"),
+            "PYTHONPATH": str(source),
             "HOUSING_STORAGE": str(own / "storage"),
             "HOUSING_GRPC_PORT": "0",
             "HOUSING_DRAIN_SECONDS": "0",
@@ -124,6 +130,16 @@ def serving(tag: str, home: Path) -> Iterator[str]:
             yield url
         finally:
             _stop(server)
+
+
+def share_compiled(known: Path, copy: Path) -> None:
+    """Lay what numba has compiled of sources beside a copy of them, which would compile for 10 s else.
+
+    numba takes machine code only where it was made of the same source, by its SHA-256, for the same processor.
+    """
+    for compiled in known.glob("__pycache__/*.nb[ci]"):
+        (copy / "__pycache__").mkdir(exist_ok=True)
+        shutil.copy2(compiled, copy / "__pycache__" / compiled.name)
 
 
 def _run(failure: str, module: list[str], home: Path) -> str:

@@ -58,6 +58,11 @@ def bento_folder(tag: str, home: Path) -> Path:
     return home / "bentos" / tag.replace(":", "/")
 
 
+def compiled_walk(source: Path) -> dict[str, int]:
+    found = (source / "housing_assets" / "inference" / "__pycache__").glob("walk.*.nbc")
+    return {path.name: path.stat().st_mtime_ns for path in found}
+
+
 def described(tag: str, home: Path) -> dict[str, Any]:
     return cast(dict[str, Any], yaml.safe_load((bento_folder(tag, home) / "bento.yaml").read_text()))
 
@@ -182,6 +187,8 @@ def test_a_served_bento_answers_as_the_evaluated_model_predicts(
     assert skew.listings == N_LISTINGS
     assert skew.largest_difference <= PROBABILITY_TOLERANCE
     assert 0 < skew.start_seconds < 60
+    known, shared = (compiled_walk(source) for source in (PROJECT, bento_folder(tag, home) / "src"))
+    assert known == shared  # as old as this checkout's: none was compiled anew
 
 
 @pytest.mark.slow
