@@ -1,5 +1,6 @@
 """What tests of several packages need."""
 
+import fcntl
 import gc
 import os
 import sqlite3
@@ -175,15 +176,25 @@ def small_model(market: Market, raw: pd.DataFrame, *, n_trees: int = 15) -> Mode
 
 
 @pytest.fixture(scope="session")
-def artifact(market: Market) -> ModelArtifact:
-    """Give a small model of synthetic ads."""
-    drawn = load_sample(market).draw(1200, seed=5)
-    return small_model(market, RawListings.of_sample(market, drawn).frame)
+def saved(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a small model of synthetic ads; not to be written to.
+
+    The first process of a run that needs it trains it, and compiles what that takes, while the others wait.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "artifact"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            drawn = load_sample(market).draw(1200, seed=5)
+            trained = small_model(market, RawListings.of_sample(market, drawn).frame)
+            made = tmp_path_factory.mktemp("trained")
+            trained.save(made)
+            made.rename(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def saved(artifact: ModelArtifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder that the small model was saved to; not to be written to."""
-    folder = tmp_path_factory.mktemp("artifact")
-    artifact.save(folder)
-    return folder
+def artifact(saved: Path) -> ModelArtifact:
+    """Give that model."""
+    return ModelArtifact.load(saved)
