@@ -1,0 +1,1 @@
+"""Benchmarks of price estimates, beside the libraries ``quantile-forest`` and ``crepes``."""
