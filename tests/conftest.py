@@ -48,7 +48,13 @@ hypothesis.settings.register_profile("shared_machine", deadline=None)
 hypothesis.settings.load_profile("shared_machine")
 
 
-LONGEST = ("test_demo.py", "test_graph.py", "test_drift_retraining.py", "test_assets.py")
+LONGEST = (
+    "test_demo.py",
+    "test_graph.py",
+    "test_drift_retraining.py",
+    "test_assets.py",
+    "test_learning_from_production.py",
+)
 """Files that begin first, so that none of them is what everybody waits for in the end."""
 
 
