@@ -25,7 +25,7 @@ from housing_assets.inference.local_scores import (
     rise_with_prices,
 )
 from housing_assets.inference.market import MONTHS_PER_YEAR, Market
-from housing_assets.inference.price_index import PriceIndex, month_of
+from housing_assets.inference.price_index import PriceIndex
 from housing_assets.inference.scores import LinearScores, score_names
 
 FORMAT = 6
@@ -106,9 +106,7 @@ class FittedEncoder:
         offsets = self.scores.offsets(self._linear_numbers(crossed))
         hashed_tokens = np.array(hashes, dtype=np.int64)
         local = _NO_LOCAL_SCORES
-        log_price = level = (
-            float(self.index.level(month_of(crossed.get(self.index.clock)))) if self.index.exists else None
-        )
+        log_price = level = self.index.level_on(crossed.get(self.index.clock))
         if self.local is not None and self.market.local is not None:
             targets = self.local.predict(_local_inputs(self.market.local, crossed))[0]
             if level is not None:

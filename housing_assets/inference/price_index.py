@@ -105,6 +105,13 @@ class PriceIndex:
         positions = np.clip(known - self.first_month, 0, len(self.logs) - 1).astype(np.int64)
         return np.asarray(self.logs[positions])
 
+    def level_on(self, day: date | None) -> float | None:
+        """Return ``level`` of one day's month, that of the base month without a day; None without an index."""
+        if not self.exists:
+            return None
+        month = self.base_month if day is None else int(month_of(day))
+        return float(self.logs[min(max(month - self.first_month, 0), len(self.logs) - 1)])
+
     def to_dict(self) -> dict[str, Any]:
         """Return the index as JSON types."""
         return {

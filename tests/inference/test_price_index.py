@@ -55,6 +55,12 @@ def test_a_price_without_a_date_is_as_one_of_the_last_known_month() -> None:
     assert factors == pytest.approx([1.25, 1.0])
 
 
+@given(st.none() | st.dates(date(1960, 1, 1), date(2090, 12, 31)))
+def test_the_level_on_a_day_is_that_of_its_month(day: date | None) -> None:
+    assert INDEX.level_on(day) == INDEX.level(month_of(day))
+    assert PriceIndex.none().level_on(day) is None
+
+
 def test_months_are_broadcast() -> None:
     factors = INDEX.factor(np.array([MAY, MAY + 1, MAY + 2])[:, None], np.array([MAY, MAY + 2]))
     assert factors.shape == (3, 2)
