@@ -395,7 +395,7 @@ def _require_known(cells: Any, served: ServedModel) -> Mapping[str, Any]:
 
 
 def _unknown_fields(cells: Mapping[Any, Any], known: frozenset[str]) -> ServiceError:
-    unknown = [name for name in cells if name not in known]
+    unknown = sorted((name for name in cells if name not in known), key=str)  # a gRPC map has no order of its own
     faults = [
         FieldError(str(name), cells[name], "no such field", Reason.UNKNOWN_FIELD) for name in unknown[:MAX_FIELD_ERRORS]
     ]
