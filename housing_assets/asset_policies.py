@@ -17,7 +17,7 @@ CODE_VERSIONS = {
     "quarantined_listings": "2",  # with implausible prices
     "price_bands": "2",  # name their categories
     "crossed_features": "2",  # hold the split
-    "hashed_features": "2",  # hold the declaration
+    "hashed_features": "3",  # with local scores at the prices of one month
     "reference_profile": "3",  # with magnitudes and prices
     "production_predictions": "3",  # with the keys of their requests
     "production_profile": "4",  # with magnitudes

@@ -152,7 +152,7 @@ def crossed_features(
             ("no_implausible_jump", "From one month to the next the index changes by no more than markets do."),
             (
                 "bands_fit_the_market",
-                "At the last month's prices, each band holds about the share of the listings that it was made for.",
+                "At the last month's prices, each band holds about the share of the listings that a new one would.",
             ),
         )
     ],

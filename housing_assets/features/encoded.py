@@ -120,8 +120,8 @@ class EncodedListings:
             train=self.y_train,
             holdout=self.y_holdout,
             groups=self.groups_train,
-            local_train=_or_empty(self.known_log_prices_train),
-            local_holdout=_or_empty(self.known_log_prices_holdout),
+            known_train=_or_empty(self.known_log_prices_train),
+            known_holdout=_or_empty(self.known_log_prices_holdout),
         )
         (folder / MARKET).write_text(self.encoder.market.to_json(), encoding="utf-8")
         (folder / ENCODER).write_text(self.encoder.to_json(), encoding="utf-8")
@@ -142,8 +142,8 @@ class EncodedListings:
                 y_holdout=rows["holdout"],
                 encoder=FittedEncoder.from_json((folder / ENCODER).read_text(encoding="utf-8"), market),
                 labels=LabelScheme.load(folder),
-                known_log_prices_train=_or_none(rows["local_train"]),
-                known_log_prices_holdout=_or_none(rows["local_holdout"]),
+                known_log_prices_train=_or_none(rows["known_train"]),
+                known_log_prices_holdout=_or_none(rows["known_holdout"]),
             )
 
 

@@ -9,10 +9,12 @@ import numpy as np
 
 from housing_assets.features.clock import clock_months
 from housing_assets.features.price_index_learning import LearnedIndex
+from housing_assets.features.split import band_edges
 from housing_assets.inference.declaration import PriceBands
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.inference.price_index import PriceIndex, month_name
+from housing_assets.listings.price_kinds import has_exact_price
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +46,8 @@ class BandedNow:
     ----------
     month : str
     expected, found : mapping of str to float
-        Share of the listings in each category: by the declared quantiles, and at the prices of the month.
+        Share of the listings in each category at the prices of the month: by bands that would be learned of them now,
+        and by those that there are.
     """
 
     month: str
@@ -62,14 +65,15 @@ class BandedNow:
     def describe(self) -> str:
         """Return the shares in a sentence, and what to do about them."""
         told = ", ".join(
-            f"{self.found[category]:.0%} {category} (made for {share:.0%})" for category, share in self.expected.items()
+            f"{self.found[category]:.0%} {category} ({share:.0%} by new bands)"
+            for category, share in self.expected.items()
         )
         advice = "" if self.fits else ": learn new bands by materializing price_bands with reband: true in its config"
         return f"at the prices of {self.month}, listings are {told}{advice}"
 
 
 def banded_now(market: Market, labels: LabelScheme, index: PriceIndex, listings: "pd.DataFrame") -> BandedNow | None:
-    """Return how the bands divide listings, all brought to the index's base month; None without an index.
+    """Return how bands divide listings, all brought to the index's base month; None without an index.
 
     Parameters
     ----------
@@ -80,15 +84,14 @@ def banded_now(market: Market, labels: LabelScheme, index: PriceIndex, listings:
     """
     if not index.exists or not isinstance(market.target, PriceBands):
         return None
-    prices = listings[market.target_value.name].to_numpy(np.float64)
-    now = prices * index.factor(clock_months(listings, index.clock), index.base_month)
-    counts = np.bincount(labels.labels(now), minlength=len(labels.categories)) / len(now)
-    made_for = np.diff([0.0, *market.target.quantiles, 1.0])
-    return BandedNow(
-        month_name(index.base_month),
-        dict(zip(labels.categories, made_for.tolist(), strict=True)),
-        dict(zip(labels.categories, counts.tolist(), strict=True)),
-    )
+    exact = listings[has_exact_price(market, listings)]
+    prices = exact[market.target_value.name].to_numpy(np.float64)
+    now = prices * index.factor(clock_months(exact, index.clock), index.base_month)
+    shares = []
+    for edges in (band_edges(market.target, prices), labels.edges):
+        counts = np.bincount(np.searchsorted(edges, now, side="left"), minlength=len(labels.categories))
+        shares.append(dict(zip(labels.categories, (counts / len(now)).tolist(), strict=True)))
+    return BandedNow(month_name(index.base_month), *shares)
 
 
 def thin_months(learned: LearnedIndex) -> list[str]:

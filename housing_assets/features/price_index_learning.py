@@ -21,6 +21,7 @@ from housing_assets.inference.price_index import (
     month_name,
     month_number,
 )
+from housing_assets.listings.price_kinds import has_exact_price
 from resources.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
@@ -129,6 +130,20 @@ def learn_price_index(
     logs, errors = extrapolate(known, levels, covariance, AHEAD)
     source = LEARNED if published is None else BOTH
     return LearnedIndex(_assemble(clock, source, known, logs, errors, months), newest, effects)
+
+
+def learn_again(index: PriceIndex, market: Market, training: "pd.DataFrame") -> PriceIndex:
+    """Return the index of other listings of a market that has one; a published index that replaces theirs stays.
+
+    Parameters
+    ----------
+    index : PriceIndex
+    market : Market
+    training : DataFrame of shape (n_rows, n_values)
+    """
+    if not index.exists or index.source == EXTERNAL:
+        return index
+    return learn_price_index(market, training, amounts=has_exact_price(market, training)).index
 
 
 def read_published(path: Path) -> PublishedIndex:

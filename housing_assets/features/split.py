@@ -137,6 +137,11 @@ def amounts(market: Market, listings: "pd.DataFrame") -> np.ndarray | None:
     return np.where(has_exact_price(market, listings), np.log(_targets(market, listings)), np.nan)
 
 
+def band_edges(target: PriceBands, prices: np.ndarray) -> tuple[float, ...]:
+    """Return the prices that part the bands of a target, learned from prices."""
+    return tuple(np.quantile(prices, target.quantiles, method="lower").tolist())
+
+
 def _targets(market: Market, listings: "pd.DataFrame") -> np.ndarray:
     targets = listings[market.target_value.name]
     return targets.to_numpy() if market.has_price else targets.astype(object).to_numpy()
@@ -145,7 +150,7 @@ def _targets(market: Market, listings: "pd.DataFrame") -> np.ndarray:
 def _scheme(market: Market, targets: np.ndarray, salt: int, synthetic: bool) -> LabelScheme:
     edges: tuple[float, ...] = ()
     if isinstance(market.target, PriceBands):
-        edges = tuple(np.quantile(targets, market.target.quantiles, method="lower").tolist())
+        edges = band_edges(market.target, targets)
     lineage = uuid4().hex[:12]
     return LabelScheme(
         lineage=lineage,

@@ -134,14 +134,14 @@ class CreditRules:
         """Return what columns add to the local scores and the log price: float64 of shape (n_inputs, n_local + 1)."""
         names = self._kernel_names
         nothing = {**crossed, **dict.fromkeys(names)}
-        block = "" if self._encoder.market.local is None else self._encoder.market.local.block
-        alone = {**nothing, block: crossed.get(block)}
+        blocks = names[: 0 if self._encoder.market.local is None else 1]
+        alone = {**nothing, **{block: crossed.get(block) for block in blocks}}
         of_nothing, of_block, of_all = map(self._local_values, (nothing, alone, crossed))
         changes = np.zeros((self._numbers.shape[1], len(of_all)))
-        if block:
+        for block in blocks:
             changes += np.outer(self._parts[block], of_block - of_nothing)
-        for name in names:
-            if name != block and crossed.get(name) is not None:
+        for name in names[len(blocks) :]:
+            if crossed.get(name) is not None:
                 first = self._local_values({**alone, name: crossed[name]}) - of_block
                 last = of_all - self._local_values({**crossed, name: None})
                 changes += np.outer(self._parts[name], (first + last) / 2)

@@ -10,6 +10,7 @@ from housing_assets.confusion import count_confusion, macro_f1
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoder import ListingEncoder, encode_frame
 from housing_assets.features.folds import grouped_folds
+from housing_assets.features.price_index_learning import learn_again
 from housing_assets.features.split import amounts, group_keys, label_rows, log_prices
 from housing_assets.inference.declaration import FEATURE_NUMBERS, TEXTS, Role
 from housing_assets.inference.encoder import FittedEncoder
@@ -166,6 +167,7 @@ def encode_folds(
     clipped, logs = log_prices(market, labels, crossed), amounts(market, crossed)
     for learn, judge in grouped_folds(indices, groups, n_folds, seed):
         learner = ListingEncoder.like(encoder)
+        learner.index = learn_again(learner.index, market, crossed[learn])
         of_fold, logs_of_fold = (None if each is None else each[learn] for each in (clipped, logs))
         X = learner.fit_transform(crossed[learn], indices[learn], of_fold, groups[learn], logs_of_fold)
         judged = learner.transform(crossed[judge])

@@ -104,10 +104,12 @@ def run_blind_test(valuations: Valuations, limits: Thresholds) -> BlindTest:
         moved, side = ("risen", "low") if bias < 0 else ("fallen", "high")
         spread = COVERAGE - covered_at_level > limits.estimate_coverage_gap and at_level_p < limits.performance_p
         why = f"with that taken out the 80 % interval holds {covered_at_level:.0%} of the prices: " + (
-            "what prices are made of has changed" if spread else f"prices have {moved}, the market is the same"
+            "what prices are made of has changed"
+            if spread
+            else f"prices have {moved}, and nothing tells of another change"
         )
         faults.append(f"estimates are {abs(bias):.1%} too {side} in the middle ({why})")
-    if COVERAGE - covered > limits.estimate_coverage_gap and coverage_p < limits.performance_p:
+    if not faults and COVERAGE - covered > limits.estimate_coverage_gap and coverage_p < limits.performance_p:
         faults.append("the intervals are too narrow")
     return BlindTest(figures, terciles, bias_p, coverage_p, tuple(faults), covered_at_level, at_level_p)
 
