@@ -22,7 +22,7 @@ FSD_SHARE = 0.68
 
 PRICE_TERCILE = "price_tercile"
 TERCILES = ("lowest", "middle", "highest")
-"""Segments by price. Estimates of cheap homes read high there and those of dear ones low even where no model is at
+"""Segments by price. Estimates of cheap homes read high there and those of expensive ones low even where no model is at
 fault, for a price is high partly by chance (regression to the mean); ``price_prb`` is free of it."""
 
 
@@ -117,7 +117,7 @@ def value_figures(valuations: Valuations, *, min_rows: int = MIN_ROWS) -> dict[s
             Absolute percentage error: median, mean, symmetric (over the mean of price and estimate, 0 to 2), weighted
             by price.
         ``price_rmse``, ``price_r2``
-            Root mean squared error, in the currency, and coefficient of determination; both are ruled by dear homes.
+            Root mean squared error, in the currency, and coefficient of determination; expensive homes rule both.
         ``price_within_5`` to ``price_within_20``
             Share of estimates that are so many percent from the price at most.
         ``price_median_bias``, ``price_mean_bias``
@@ -249,7 +249,7 @@ def coefficient_of_dispersion(prices: np.ndarray, estimates: np.ndarray) -> floa
 
 
 def price_related_differential(prices: np.ndarray, estimates: np.ndarray) -> float:
-    """Return the PRD: the mean ratio over the ratio of the sums; above 1 where dear homes are valued lower.
+    """Return the PRD: the mean ratio over the ratio of the sums; above 1 where expensive homes are valued lower.
 
     Source: IAAO, Standard on Ratio Studies (2013), 9.2.7, which accepts 0.98 to 1.03.
     """
@@ -257,7 +257,7 @@ def price_related_differential(prices: np.ndarray, estimates: np.ndarray) -> flo
 
 
 def price_related_bias(prices: np.ndarray, estimates: np.ndarray) -> float:
-    """Return the PRB: by what part ratios rise where the value doubles; below 0 where dear homes are valued lower.
+    """Return the PRB: by what part ratios rise where the value doubles; below 0 where expensive homes are valued lower.
 
     The slope of the least-squares line of the ratios' deviations from their median, over it, on the base 2 logarithm of
     the value; for the value stands the mean of price and estimate, the latter over the median ratio. NaN where all

@@ -15,7 +15,7 @@ from housing_assets.markets.istanbul import MARKET
 from housing_assets.packaging.card.contents import write_card
 from housing_assets.packaging.card.document import Document, ModelCard, Section, Table, as_markdown
 from housing_assets.packaging.card.facts import CardFacts, CategoryRows, Data, Period
-from housing_assets.packaging.card.figures import OF_PRICES, OF_SEGMENTS, show
+from housing_assets.packaging.card.figures import OF_NEWER, OF_PRICES, OF_SEGMENTS, show
 from housing_assets.packaging.registration import Registration
 from housing_assets.training.evaluation import errors_by_segment, evaluate
 from housing_assets.training.out_of_time import FoldJudgement, OutOfTime
@@ -210,10 +210,15 @@ def test_limits_are_said_of_the_figures(facts: CardFacts) -> None:
     valued = facts.evaluation.valued_segments
     worst = valued[valued["segment"] == "district"].sort_values("price_mdape", ascending=False)["value"].iloc[0]
     assert f"By district the median error is largest for {worst} (" in told
+    for hit_rate, said in ((1.0, None), (1 - 1e-4, "Less than 0.1 % of held-out listings get no estimate")):
+        answered = replace(facts.evaluation, metrics={**metrics, "price_hit_rate": hit_rate})
+        limits = " ".join(section(write_card(replace(facts, evaluation=answered)), "Limits").points)
+        assert " 0.0 %" not in limits
+        assert said in limits if said else "get no estimate" not in limits
     high = replace(facts.evaluation, metrics={**metrics, "price_median_bias": -0.054, "price_prb": -0.08})
     told = " ".join(section(write_card(replace(facts, evaluation=high)), "Limits").points)
     assert "Estimates are too low by 5.4 % in the middle." in told
-    assert "Dear homes are valued lower than cheap ones: 8.0 % for each doubling of the price." in told
+    assert "Expensive homes are valued lower than cheap ones: 8.0 % for each doubling of the price." in told
 
 
 def test_the_card_says_what_it_learned_from_and_on_which_grounds_it_was_promoted(facts: CardFacts) -> None:
@@ -224,16 +229,36 @@ def test_the_card_says_what_it_learned_from_and_on_which_grounds_it_was_promoted
         "Held out: 400 (19.6 %)",
         "listed_on: 2022-01-03 to 2022-02-28, in 2,040 listings.",
         "Kind of the prices: 2,040 asking.",
-        "Prices were brought to 2022-02 by the market's price index",
-        "learned from the listings and a published index.",
+        "Local scores and estimates learned from prices that the market's price index had brought to 2022-02;",
+        "The index was learned from the listings and a published index.",
+        "A price index of the market. Drift reports every day.",
+        "100 rows of the source taught nothing: exact copies, and rows that are quarantined with a reason, such as",
         "Promoted: no worse than the champion.",
-        "Held against version 2",
+        "Compared with version 2",
         MARKET.fingerprint,
         "none: no signing key is set",
     ):
         assert told in card
     first = replace(facts, tags={}, registration=Registration(1, False, "why not"))
-    assert "There was no version to hold it against." in as_markdown(write_card(first))
+    assert "It was not compared with a version in production; the reason is above." in as_markdown(write_card(first))
+    without = as_markdown(write_card(replace(facts, data=replace(facts.data, price_month="", price_index=""))))
+    assert "brought to" not in without
+    assert "No price index. Drift reports every day." in without
+    alone = replace(facts, market=replace(MARKET, local=None))
+    assert "- Estimates learned from prices that the market's price index" in as_markdown(write_card(alone))
+
+
+def test_figures_of_newer_listings_have_the_names_of_the_others(facts: CardFacts) -> None:
+    named = dict(row[:2] for row in rows_of(write_card(facts), "Out of time")[1:])
+    metrics = facts.metrics
+    assert named == {
+        "listings judged": "300",
+        "macro-F1 at the holdout's mix of categories": f"{metrics['out_of_time_macro_f1_at_mix']:.4f}",
+        "macro-F1": "0.7123",
+        "median absolute percentage error": "12.3 %",
+    }
+    several = OutOfTime((FOLD, FOLD)).metrics(np.array([100, 100, 100]))
+    assert several.keys() <= {one.key for one in OF_NEWER}
 
 
 def test_each_factor_of_the_rules_has_what_there_is_and_what_stays_with_the_user(facts: CardFacts) -> None:
@@ -252,7 +277,7 @@ def test_the_columns_that_are_used_are_named_and_one_named_like_a_protected_trai
 ) -> None:
     told = section(write_card(facts), "Non-discrimination").points
     assert all(column.raw in told[0] for column in MARKET.inputs)
-    assert told[1].startswith("By its name, none of them holds a protected trait")
+    assert told[1].startswith("No name has one of the English words that stand for a protected trait")
     assert "Location may stand in for a protected trait" in told[2]
     renamed = tuple(
         replace(column, raw="OwnerReligion") if column.raw == "district" else column for column in MARKET.columns
@@ -302,12 +327,19 @@ def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_head(facts: Card
 
 
 def test_reviews_of_answers_are_counted_by_version(facts: CardFacts) -> None:
-    counted = replace(facts, reviews={"2": ReviewCounts(40, 3), "": ReviewCounts(2, 1)})
+    counted = replace(facts, reviews={"10": ReviewCounts(5, 0), "2": ReviewCounts(40, 3), "": ReviewCounts(2, 1)})
     document = write_card(counted)
-    assert rows_of(document, "Reviewed answers")[1:] == [("the fallback rule", "2", "1"), ("2", "40", "3")]
+    assert rows_of(document, "Reviewed answers")[1:] == [
+        ("the fallback rule", "2", "1"),
+        ("2", "40", "3"),
+        ("10", "5", "0"),
+    ]
     factors = {row[0][:3]: row[1] for row in rows_of(document, "US: ")[1:]}
-    assert "42 were reviewed before this version, 4 found unreasonable" in factors["(d)"]
-    assert "were not read" in as_markdown(write_card(facts))
+    assert "47 were reviewed before this version, 4 found unreasonable" in factors["(d)"]
+    unread = as_markdown(write_card(facts))
+    assert "The reviews were not read" in unread
+    assert "(housing review): how many were reviewed was not read." in unread
+    assert "were reviewed before" not in unread
     assert "None was reviewed" in as_markdown(write_card(replace(facts, reviews={})))
 
 
@@ -333,3 +365,4 @@ def test_a_market_with_classes_has_a_card_without_prices(facts: CardFacts) -> No
     assert "Not judged: the market has no clock." in card
     assert "No prices: the rows have classes." in card
     assert "How good its estimates are" not in card
+    assert "a price that no home like it has" not in card

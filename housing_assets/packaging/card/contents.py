@@ -7,8 +7,8 @@ from housing_assets.packaging.card.document import Document, Section, Table
 from housing_assets.packaging.card.facts import CardFacts
 from housing_assets.packaging.card.figures import (
     OF_CATEGORIES,
+    OF_NEWER,
     OF_PRICES,
-    Figure,
     by_category,
     by_segment,
     figures_table,
@@ -20,14 +20,13 @@ from housing_assets.packaging.card.limits import find_limits
 from housing_assets.packaging.card.rules import NO_ADVICE, asked_by_eba, asked_by_us
 from housing_assets.packaging.promotion import COMPARED_WITH
 from housing_assets.training.contributions import ANY, COLUMN, PRICE
-from housing_assets.training.out_of_time import PREFIX, ROLLING
 from housing_assets.valuation import PRICE_TERCILE
 from resources.model_registry import LABELLED_DAYS
 
 _PROTECTED = "race, colour, religion, sex, national origin, familial status or disability"
 _TRAITS = frozenset(
     "race racial ethnicity ethnic colour color religion religious sex gender nationality origin ancestry citizenship "
-    "familial marital disability disabled pregnancy orientation".split()
+    "familial marital disability disabled pregnancy".split()
 )
 """Words in the name of a column that may hold a protected trait. Age is none of them: that is a building's."""
 
@@ -97,8 +96,8 @@ def _purpose(facts: CardFacts) -> Section:
         "What it is for",
         (
             answers,
-            "Fit for: screening and ranking listings, a first idea of a price with its uncertainty, finding listings "
-            "whose price a person should look at, monitoring of a market.",
+            "Fit for: screening and ranking listings, a first estimate of a price with its uncertainty, finding "
+            "listings whose price a person should look at, monitoring of a market.",
         ),
         (
             f"Not fit for homes of another market than this one ({market.title}), nor for times long before or after "
@@ -133,7 +132,7 @@ def _data(facts: CardFacts) -> Section:
     counted = ", ".join(f"{rows:,} {origins[origin]}" for origin, rows in data.by_origin.items())
     points = [
         f"{data.rows_read:,} rows were read{f' from {data.files:,} files' if data.files > 1 else ''}; "
-        f"{data.left_out:,} of them are in quarantine with their reason, or copies of others.",
+        f"{data.left_out:,} of them are in quarantine with their reason, or exact copies of others.",
         f"{data.listings:,} listings: {counted}.",
         f"Held out: {data.held_out:,} ({share(data.held_out / data.listings)}), by a hash of what identifies a home "
         f"and a salt of the lineage, {share(data.holdout_share)} aimed at. All copies of a home are on one side, and "
@@ -149,8 +148,10 @@ def _data(facts: CardFacts) -> Section:
         points.append(f"Prices that only stand for their band, and taught no amount: {data.stand_ins:,}.")
     if data.price_month:
         points.append(
-            f"Prices were brought to {data.price_month} by the market's price index before they taught, and estimates "
-            f"are brought to the month that is asked about; the index was learned from {_INDEX_OF[data.price_index]}."
+            f"{'Local scores and estimates' if facts.market.local else 'Estimates'} learned from prices that the "
+            f"market's price index had brought to {data.price_month}; linear scores and the categories from prices as "
+            "they were. Estimates are brought to the month that is asked about. The index was learned from "
+            f"{_INDEX_OF[data.price_index]}."
         )
     return Section(
         "What it learned from",
@@ -201,8 +202,8 @@ def _prices(facts: CardFacts) -> Section:
             "As valuers judge, on held-out listings whose price is an amount; those that calibrate the intervals do "
             "not judge them. Errors are relative to the price: below 0 where estimates are too low. What is accepted "
             "of COD, PRD and PRB is of the IAAO's Standard on Ratio Studies (2013).",
-            "By tercile of price, cheap homes read as valued too high and dear ones too low whatever the model, for a "
-            "price is high partly by chance; the PRB is free of it.",
+            "By tercile of price, cheap homes seem valued too high and expensive ones too low whatever the model, for "
+            "a price is high partly by chance; the PRB is free of it.",
         ),
         tables=(
             figures_table("Estimates of held-out listings", OF_PRICES, metrics, market.currency),
@@ -216,8 +217,6 @@ def _newer_listings(facts: CardFacts) -> Section:
     title = "On listings newer than all that was learned from"
     if not judged.folds:
         return Section(title, (f"Not judged: {judged.reason}.",))
-    keys = [key for key in metrics if key.startswith((PREFIX, ROLLING))]
-    figures = [Figure(key, key.removeprefix(PREFIX).replace("_", " ")) for key in sorted(keys)]
     return Section(
         title,
         (
@@ -226,7 +225,7 @@ def _newer_listings(facts: CardFacts) -> Section:
             *([f"{judged.reason[:1].upper()}{judged.reason[1:]}."] if judged.reason else []),
         ),
         tables=(
-            figures_table("Out of time", figures, metrics, facts.market.currency),
+            figures_table("Out of time", OF_NEWER, metrics, facts.market.currency),
             Table(
                 "All folds",
                 ("days", "learned from", "judged", "macro-F1"),
@@ -301,8 +300,8 @@ def _traits(columns: list[str]) -> str:
             "out before you use an answer for anything that touches a person."
         )
     return (
-        f"By its name, none of them holds a protected trait of a person ({_PROTECTED}). Nobody but you can tell what "
-        "their cells really say."
+        f"No name has one of the English words that stand for a protected trait of a person ({_PROTECTED}); names in "
+        "other languages are not read. Nobody but you can tell what their cells really say."
     )
 
 
@@ -328,7 +327,7 @@ def _reviews(facts: CardFacts) -> Section:
                 ("version", "reviewed", "found unreasonable"),
                 tuple(
                     (version or "the fallback rule", f"{counts.reviewed:,}", f"{counts.unreasonable:,}")
-                    for version, counts in sorted(facts.reviews.items())
+                    for version, counts in sorted(facts.reviews.items(), key=lambda one: int(one[0] or 0))
                 ),
             ),
         ),
@@ -342,10 +341,10 @@ def _decision(facts: CardFacts) -> Section:
         (
             f"{'Promoted' if facts.registration.promoted else 'Not promoted'}: {facts.registration.reason}.",
             (
-                f"Held against version {against}, which was in production, on the same listings, by a paired bootstrap "
-                "of the difference in macro-F1."
+                f"Compared with version {against}, which was in production, on the same listings, by a paired "
+                "bootstrap of the difference in macro-F1."
                 if against
-                else "There was no version to hold it against."
+                else "It was not compared with a version in production; the reason is above."
             ),
             "What became of it later (a rollback, say) stands in the registry: housing versions.",
         ),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from housing_assets.packaging.card.document import Table
 from housing_assets.training.evaluation import as_metric_names
-from housing_assets.training.out_of_time import PREFIX, ROLLING
+from housing_assets.training.out_of_time import PREFIX, ROLLING, SHOWN
 from housing_assets.valuation import MIN_ROWS
 
 if TYPE_CHECKING:
@@ -63,6 +63,20 @@ OF_PRICES = (
     Figure("price_coverage_80_gap_worst_tenth", "the same, exceeded in a tenth of the segments"),
     Figure("price_coverage_80_gap_by_chance", "the same, to expect by chance"),
 )
+
+_NAMES = {one.key: one.name for one in (*OF_CATEGORIES, *OF_PRICES)}
+
+_AT_MIX = "macro-F1 at the holdout's mix of categories"
+
+OF_NEWER = (
+    Figure(f"{PREFIX}rows", "listings judged"),
+    Figure(f"{PREFIX}macro_f1_at_mix", _AT_MIX),
+    *(Figure(f"{PREFIX}{key}", _NAMES[key]) for key in SHOWN),
+    Figure(f"{ROLLING}macro_f1_mean", f"{_AT_MIX}: mean of all folds"),
+    Figure(f"{ROLLING}macro_f1_std", "the same: standard deviation over the folds"),
+    Figure(f"{ROLLING}macro_f1_lowest", "the same: lowest of the folds"),
+)
+"""Of listings newer than all that was learned from."""
 
 OF_SEGMENTS = (
     *("price_rows", "price_hit_rate", "price_mdape", "price_within_10", "price_within_20", "price_median_bias"),

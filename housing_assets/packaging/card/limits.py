@@ -19,8 +19,11 @@ ACCEPTED_PRB = 0.05
 NOTABLE_BIAS = 0.02
 """Median signed error from which on it is said that estimates are too high or too low."""
 
+LEAST_SHARE = 0.0005
+"""Share below which 0.0 % would be written."""
+
 NOTABLE_LOSS = 0.02
-"""Macro-F1 below the holdout's from which on it is said that newer listings are told worse."""
+"""Macro-F1 below the holdout's from which on it is said that newer listings are classified less well."""
 
 
 def find_limits(facts: CardFacts) -> tuple[str, ...]:
@@ -56,7 +59,7 @@ def _of_categories(facts: CardFacts) -> list[str]:
     weakest = min(recalls, key=recalls.__getitem__)
     told = [
         f"It finds {weakest!r} least often: {share(recalls[weakest])} of such listings, so that "
-        f"{share(1 - recalls[weakest])} are told to be something else."
+        f"{share(1 - recalls[weakest])} are put into another category."
     ]
     segments = facts.evaluation.segments
     for segment, rows in segments[~segments["segment"].isin(facts.market.personal_names)].groupby("segment", sort=True):
@@ -74,9 +77,13 @@ def _of_prices(facts: CardFacts) -> list[str]:
     metrics = facts.metrics
     if "price_hit_rate" not in metrics:
         return []
-    told = [
-        f"{share(1 - metrics['price_hit_rate'])} of held-out listings get no estimate: nothing is enough like them."
-    ]
+    told = []
+    if metrics["price_hit_rate"] < 1:
+        missing = 1 - metrics["price_hit_rate"]
+        told.append(
+            f"{share(missing) if missing >= LEAST_SHARE else 'Less than 0.1 %'} of held-out listings get no estimate: "
+            "no training listing is similar enough."
+        )
     if "price_mdape" not in metrics:
         return [*told, f"Fewer than {MIN_ROWS} held-out listings have an estimate: nothing is known of its error."]
     told.append(
@@ -87,9 +94,9 @@ def _of_prices(facts: CardFacts) -> list[str]:
     if abs(bias) >= NOTABLE_BIAS:
         told.append(f"Estimates are too {'low' if bias < 0 else 'high'} by {share(abs(bias))} in the middle.")
     if abs(slope) > ACCEPTED_PRB:
-        dear = "lower" if slope < 0 else "higher"
+        valued = "lower" if slope < 0 else "higher"
         told.append(
-            f"Dear homes are valued {dear} than cheap ones: {share(abs(slope))} for each doubling of the price."
+            f"Expensive homes are valued {valued} than cheap ones: {share(abs(slope))} for each doubling of the price."
         )
     if facts.valued_by not in facts.market.personal_names:
         told += _of_valued(facts.valued_by, facts.evaluation.valued_segments)

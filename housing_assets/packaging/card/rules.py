@@ -32,10 +32,8 @@ def asked_by_us(facts: CardFacts) -> Table:
             ),
             (
                 "(b) protect against the manipulation of data",
-                f"{facts.data.left_out:,} rows of the source are quarantined with a reason, such as a price that no "
-                "home like it has, or copies. Digests of the "
-                f"listings, the forest and the artifact (lineage, below); {_signed(facts)}. Broken days of production "
-                "teach nothing.",
+                f"{_left_out(facts)} Digests of the listings, the forest and the artifact (lineage, below); "
+                f"{_signed(facts)}. Broken days of production teach nothing.",
                 "Who may write to the source, report prices and hold keys; that the source itself is true.",
             ),
             (
@@ -77,7 +75,7 @@ def asked_by_eba(facts: CardFacts) -> Table:
             ),
             (
                 "7.2: monitoring and revaluation of property values",
-                "A price index of the market, and drift reports every day.",
+                f"{_index(facts)} Drift reports every day.",
                 "How often you value anew, and from which change on a valuer does.",
             ),
             (
@@ -136,6 +134,18 @@ def _uncertainty(facts: CardFacts) -> str:
     )
 
 
+def _left_out(facts: CardFacts) -> str:
+    such = ", such as a price that no home like it has" if facts.market.has_price else ""
+    return (
+        f"{facts.data.left_out:,} rows of the source taught nothing: exact copies, and rows that are quarantined "
+        f"with a reason{such}."
+    )
+
+
+def _index(facts: CardFacts) -> str:
+    return "A price index of the market." if facts.data.price_month else "No price index."
+
+
 def _prices_learned(facts: CardFacts) -> str:
     market = facts.market
     if not market.has_price:
@@ -167,6 +177,8 @@ def _support(facts: CardFacts) -> str:
 
 
 def _reviewed(facts: CardFacts) -> str:
-    counts = (facts.reviews or {}).values()
+    if facts.reviews is None:
+        return "how many were reviewed was not read"
+    counts = facts.reviews.values()
     reviewed, unreasonable = sum(one.reviewed for one in counts), sum(one.unreasonable for one in counts)
     return f"{reviewed:,} were reviewed before this version, {unreasonable:,} found unreasonable"
