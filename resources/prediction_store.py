@@ -52,6 +52,9 @@ class PredictionStore(dg.ConfigurableResource):
 
     url: str = Field(description="SQLAlchemy URL of the prediction store: SQLite or PostgreSQL.")
     rows_at_once: int = Field(default=20_000, ge=1, description="Rows of a frame, at most.")
+    review_sample: int = Field(
+        default=10, ge=0, le=1_000, description="Answers a day that are drawn at random for persons to review."
+    )
 
     def predictions(
         self, start: datetime, end: datetime, *, roles: Sequence[str] = ("answer",)
@@ -122,15 +125,15 @@ class PredictionStore(dg.ConfigurableResource):
             with connection.begin():
                 write_decision(connection, decision)
 
-    def drawn_for_review(self, day: date, size: int) -> list[str]:
+    def drawn_for_review(self, day: date) -> list[str]:
         """Return the ids of the answers of a day that persons should look at; see ``answer_reviews.draw``.
+
+        They are final once the day has ended: each answer of it may take the place of another.
 
         Parameters
         ----------
         day : date
             UTC.
-        size : int
-            Answers at most.
         """
         from sqlalchemy import select
 
@@ -142,10 +145,11 @@ class PredictionStore(dg.ConfigurableResource):
             _within(columns.predicted_at, start, start + timedelta(days=1)), columns.role == "answer"
         )
         with self._connect() as connection:
-            if not size or not _is_migrated(connection, PREDICTIONS):
+            if not self.review_sample or not _is_migrated(connection, PREDICTIONS):
                 return []
             with connection.begin():
-                return draw(connection.execution_options(yield_per=self.rows_at_once).scalars(query), day, size)
+                ids = connection.execution_options(yield_per=self.rows_at_once).scalars(query)
+                return draw(ids, day, self.review_sample)
 
     def answers(self, prediction_ids: Collection[str]) -> "dict[str, RowMapping]":
         """Return what was answered, as the rows of its table, by id; of unknown ids there is none."""

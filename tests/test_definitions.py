@@ -224,6 +224,10 @@ def test_a_retraining_after_drift_can_search_for_settings_first(name: str, tmp_p
     assert definitions._sweeping(0) is None
 
 
+def test_answers_are_drawn_for_review_as_the_settings_say_that_were_given(tmp_path: Path) -> None:
+    assert (of_market("istanbul", tmp_path, review_sample=3).resources or {})["predictions"].review_sample == 3
+
+
 def test_a_resource_can_be_replaced(market: Market, tmp_path: Path) -> None:
     io_manager = dg.mem_io_manager
 

@@ -1,5 +1,6 @@
 """Answers that are drawn at random, for a person to say whether they are reasonable."""
 
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +24,8 @@ Id = Annotated[str, typer.Argument(help="Of the answer, as housing review list s
 def review() -> None:
     """Review answers of production that are drawn at random.
 
-    Each day HOUSING_REVIEW_SAMPLE of them are drawn by their ids alone, so that nobody chooses what is looked at.
+    Of each day that has ended (UTC) HOUSING_REVIEW_SAMPLE are drawn by their ids alone, so that nobody chooses what is
+    looked at.
     """
 
 
@@ -32,9 +34,8 @@ def list_drawn(
     day: Annotated[str, typer.Argument(help="Such as 2026-03-01, or yesterday (UTC).")] = "yesterday",
 ) -> None:
     """List the answers of a day that were drawn, each with what was found of it."""
-    settings, of = read_settings(), read_day(day)
-    store = prediction_store_of(settings)
-    drawn = store.drawn_for_review(of, settings.review_sample)
+    store, of = prediction_store_of(read_settings()), read_day(day)
+    drawn = _drawn(store, of)
     answers, reviews = store.answers(drawn), store.reviews(drawn)
     told = [f"{one}  {_told(answers[one])}  {_found(reviews.get(one))}" for one in drawn if one in answers]
     print("\n".join(told) or f"no answer of {of} was drawn")
@@ -68,11 +69,10 @@ def judge(
 
     from resources.answer_reviews import Review
 
-    settings = read_settings()
-    store = prediction_store_of(settings)
+    store = prediction_store_of(read_settings())
     answer = _answer(store, prediction_id)
     of = answer["predicted_at"].date()
-    if prediction_id not in store.drawn_for_review(of, settings.review_sample):
+    if prediction_id not in _drawn(store, of):
         raise CommandError(
             f"{prediction_id} was not drawn: only a random sample is reviewed, housing review list {of} shows it"
         )
@@ -81,6 +81,14 @@ def judge(
     found = Review(prediction_id, answer["model_version"] or "", reasonable, note.strip(), by or getuser())
     store.review(found)
     print(f"{prediction_id}  {_told(answer)}  {_found(found)}")
+
+
+def _drawn(store: "PredictionStore", day: date) -> list[str]:
+    if day >= datetime.now(UTC).date():
+        raise CommandError(
+            f"{day} has not ended (UTC): its sample is drawn from all of its answers, review it when the day is over"
+        )
+    return store.drawn_for_review(day)
 
 
 def _answer(store: "PredictionStore", prediction_id: str) -> "RowMapping":

@@ -29,7 +29,6 @@ from resources.compute import Compute
 from resources.model_registry import ModelRegistry
 from resources.prediction_store import PredictionStore
 from resources.retries import retried
-from resources.settings import Settings
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -358,7 +357,7 @@ def performance_report(
     context.log.info(performance.summary)
     about = report_context(context, performance.version, days, in_production=bool(performance.version))
     with store_is_readable():
-        drawn = predictions.drawn_for_review(day, Settings(market=market.name).review_sample)
+        drawn = predictions.drawn_for_review(day)
         reviews = predictions.reviews()
     return dg.MaterializeResult(
         value=documents(performance),

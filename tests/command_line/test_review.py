@@ -1,6 +1,6 @@
 """Reviewing answers from the command line."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     with engine.begin() as connection:
         insert(connection, [prediction(number) for number in range(20)])
     engine.dispose()
-    return PredictionStore(url=url).drawn_for_review(date.fromisoformat(DAY), 3)
+    return PredictionStore(url=url, review_sample=3).drawn_for_review(date.fromisoformat(DAY))
 
 
 def test_what_was_drawn_is_listed_shown_and_judged(housing: Housing, drawn: list[str]) -> None:
@@ -48,8 +48,8 @@ def test_what_was_drawn_is_listed_shown_and_judged(housing: Housing, drawn: list
 def test_only_what_was_drawn_is_judged_and_an_unreasonable_answer_needs_a_note(
     housing: Housing, drawn: list[str], tmp_path: Path
 ) -> None:
-    store = PredictionStore(url=f"sqlite:///{tmp_path / 'predictions.db'}")
-    others = set(store.drawn_for_review(date.fromisoformat(DAY), 20)) - set(drawn)
+    store = PredictionStore(url=f"sqlite:///{tmp_path / 'predictions.db'}", review_sample=20)
+    others = set(store.drawn_for_review(date.fromisoformat(DAY))) - set(drawn)
     for arguments, why in (
         ((min(others), "--reasonable"), "was not drawn: only a random sample is reviewed"),
         ((drawn[0], "--unreasonable"), "the note is empty"),
@@ -61,3 +61,17 @@ def test_only_what_was_drawn_is_judged_and_an_unreasonable_answer_needs_a_note(
         assert why in shown.stderr
     assert store.reviews() == {}
     assert housing("review", "list", "2026-01-01").stdout == "no answer of 2026-01-01 was drawn\n"
+
+
+def test_a_day_that_has_not_ended_has_no_sample_yet(housing: Housing, drawn: list[str], tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    of_today = prediction(0, predicted_at=f"{now:%Y-%m-%dT%H:%M:%SZ}")
+    engine = open_store(f"sqlite:///{tmp_path / 'predictions.db'}")
+    with engine.begin() as connection:
+        insert(connection, [of_today])
+    engine.dispose()
+    for command in (("list", str(now.date())), ("judge", str(of_today["prediction_id"]), "--reasonable")):
+        shown = housing("review", *command)
+        assert shown.exit_code == 1
+        assert f"{now.date()} has not ended (UTC)" in shown.stderr
+    assert PredictionStore(url=f"sqlite:///{tmp_path / 'predictions.db'}").reviews() == {}

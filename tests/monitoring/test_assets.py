@@ -355,7 +355,7 @@ def test_a_version_that_is_better_than_the_one_it_replaced_is_kept(fresh: Watche
     assert held.passed
     assert not told(held, "worse_than_replaced")
     store = PredictionStore(url=fresh.settings.prediction_store_url)
-    looked_at = store.drawn_for_review(date(2026, 6, 1), 2)
+    looked_at = store.drawn_for_review(date(2026, 6, 1))[:2]
     for number, prediction_id in enumerate(looked_at):
         store.review(Review(prediction_id, str(second.number), reasonable=bool(number), note="why", by="ayse"))
     result = fresh.materialize(date(2026, 6, 1), ["performance_report"])

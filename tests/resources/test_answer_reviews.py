@@ -39,14 +39,17 @@ def ids(url: str) -> list[str]:
 
 
 def test_a_sample_is_of_the_day_and_the_same_in_whatever_order_it_is_drawn(url: str, ids: list[str]) -> None:
-    store = PredictionStore(url=url, rows_at_once=7)
-    drawn = store.drawn_for_review(DAY, 10)
+
+    def sample(day: date, size: int) -> list[str]:
+        return PredictionStore(url=url, rows_at_once=7, review_sample=size).drawn_for_review(day)
+
+    drawn = sample(DAY, 10)
     assert drawn == draw(reversed(ids), DAY, 10)
     assert len(set(drawn)) == 10
     assert set(drawn) < set(ids)
-    assert store.drawn_for_review(DAY, 12)[:10] == drawn  # a larger sample has the smaller one in it
-    assert set(store.drawn_for_review(DAY, 100)) == set(ids)
-    assert store.drawn_for_review(DAY, 0) == store.drawn_for_review(DAY - timedelta(days=1), 10) == []
+    assert sample(DAY, 12)[:10] == drawn  # a larger sample has the smaller one in it
+    assert set(sample(DAY, 100)) == set(ids)
+    assert sample(DAY, 0) == sample(DAY - timedelta(days=1), 10) == []
     assert draw(ids, DAY + timedelta(days=1), 10) != drawn
 
 
