@@ -18,6 +18,8 @@ from resources.retries import retried
 from resources.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pandas import DataFrame
 
     from housing_assets.features.encoded import EncodedListings
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from housing_assets.packaging.registration import Registration
     from housing_assets.training.out_of_time import OutOfTime
     from housing_assets.training.report import EvaluationReport
+    from resources.answer_reviews import ReviewCounts
 else:  # imported when values are read; see AssetStorage
     DataFrame = EncodedListings = Reference = Registration = FlatForest = PriceEstimator = EvaluationReport = Any
     ModelCard = OutOfTime = Any
@@ -200,7 +203,6 @@ def model_card(
     from housing_assets.packaging.card.contents import write_card
     from housing_assets.packaging.card.document import ModelCard
     from housing_assets.packaging.card.facts import CardFacts, Data
-    from resources.answer_reviews import count
 
     version = registry.numbered(registered_model.version)
     card = ModelCard.of(
@@ -215,7 +217,7 @@ def model_card(
                 evaluation=model_evaluation,
                 out_of_time=out_of_time_evaluation,
                 valued_by=price_estimator.calibration.key,
-                reviews=count(predictions.reviews().values()) if config.reviews else None,
+                reviews=read_reviews(predictions, context.log.warning) if config.reviews else None,
             )
         )
     )
@@ -232,6 +234,28 @@ def model_card(
             "card": dg.MetadataValue.md(card.markdown),
         },
     )
+
+
+def read_reviews(predictions: PredictionStore, warn: "Callable[[str], None]") -> "dict[str, ReviewCounts] | None":
+    """Count the reviewed answers by version; None, which the card says, where the store cannot be read.
+
+    The version is registered by then: a training does not end for a store that only a table of its card is read from.
+
+    Parameters
+    ----------
+    predictions : PredictionStore
+    warn : callable
+        Is told why nothing was read.
+    """
+    from housing_assets.monitoring.runs import store_is_readable
+    from resources.answer_reviews import count
+
+    try:
+        with store_is_readable():
+            return count(predictions.reviews().values())
+    except dg.Failure as failure:
+        warn(f"the card is written without reviews, materialize model_card again for them: {failure.description}")
+        return None
 
 
 @dg.asset(

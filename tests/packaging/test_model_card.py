@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from housing_assets.markets.istanbul import MARKET
+from housing_assets.packaging.assets import read_reviews
 from housing_assets.packaging.card.contents import write_card
 from housing_assets.packaging.card.document import Document, ModelCard, Section, Table, as_markdown
 from housing_assets.packaging.card.facts import CardFacts, CategoryRows, Data, Period
@@ -22,6 +23,7 @@ from housing_assets.training.out_of_time import FoldJudgement, OutOfTime
 from housing_assets.training.report import EvaluationReport
 from housing_assets.valuation import Valuations, coverage_gaps, figures_by_segment, filled, value_figures
 from resources.answer_reviews import ReviewCounts
+from resources.prediction_store import PredictionStore
 from tests.other_markets import THREE_GRADES
 
 SNAPSHOT = Path(__file__).with_name("model_card_snapshot.md")
@@ -341,6 +343,16 @@ def test_reviews_of_answers_are_counted_by_version(facts: CardFacts) -> None:
     assert "(housing review): how many were reviewed was not read." in unread
     assert "were reviewed before" not in unread
     assert "None was reviewed" in as_markdown(write_card(replace(facts, reviews={})))
+
+
+def test_a_store_that_cannot_be_read_leaves_the_reviews_out_and_says_why(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    assert read_reviews(PredictionStore(url=f"sqlite:///{tmp_path / 'predictions.db'}"), warnings.append) == {}
+    assert warnings == []
+    assert read_reviews(PredictionStore(url=f"sqlite:///{tmp_path}"), warnings.append) is None
+    (warning,) = warnings
+    assert "the prediction store (HOUSING_PREDICTION_STORE) cannot be read" in warning
+    assert "materialize model_card again" in warning
 
 
 def test_a_market_with_classes_has_a_card_without_prices(facts: CardFacts) -> None:
