@@ -28,6 +28,9 @@ MIN_ROWS = 200
 MAX_ROWS = 100_000
 """Listings that medians are learned from; of more, so many are drawn."""
 
+_LIKE_IT = "homes like it cost"
+"""Of each reason: by it rows are counted."""
+
 _BINS, _ROUNDS, _SHRINKAGE = 40, 2, 10.0
 """Bins of a number, of as many rows each; rounds over all columns; rows of no effect that a median is held against."""
 
@@ -74,6 +77,21 @@ def sift_prices(market: Market, listings: pd.DataFrame, raw: pd.DataFrame) -> Si
     raw_rows = raw.reset_index(drop=True).reindex(rows).reset_index(drop=True)
     kept = listings if not len(odd) else listings.drop(index=listings.index[odd]).reset_index(drop=True)
     return Sifted(kept, pd.concat([account, raw_rows], axis="columns"))
+
+
+def count_implausible(market: Market, quarantined: pd.DataFrame) -> int:
+    """Count the rows that are quarantined for an implausible price.
+
+    Parameters
+    ----------
+    market : Market
+    quarantined : DataFrame
+        All that are, with ``column`` and ``reason``.
+    """
+    if not market.has_price:
+        return 0
+    of_price = quarantined["column"] == market.target_column.raw
+    return int((of_price & quarantined["reason"].astype(str).str.contains(_LIKE_IT, regex=False)).sum())
 
 
 def price_ratios(market: Market, listings: pd.DataFrame, *, max_rows: int = MAX_ROWS, seed: int = 0) -> np.ndarray:
@@ -145,5 +163,5 @@ def _groups(market: Market, listings: pd.DataFrame) -> list[np.ndarray]:
 
 def _reason(ratio: float) -> str:
     if ratio > 1:
-        return f"price is {ratio:.1f} times what homes like it cost"
-    return f"homes like it cost {1 / ratio:.1f} times the price"
+        return f"price is {ratio:.1f} times what {_LIKE_IT}"
+    return f"{_LIKE_IT} {1 / ratio:.1f} times the price"

@@ -8,7 +8,7 @@ import pytest
 
 from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import clean
-from housing_assets.listings.outliers import MIN_ROWS, price_ratios, sift_prices
+from housing_assets.listings.outliers import MIN_ROWS, count_implausible, price_ratios, sift_prices
 from housing_assets.listings.source import RawListings
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.markets.istanbul_sample import synthetic_listings
@@ -73,6 +73,10 @@ def test_what_is_taken_out_has_its_reason_in_plain_words_beside_its_raw_row(
     assert high["column"] == "price"
     assert float(high["value"]) == pytest.approx(changed.loc[10, "price"])
     assert high["district"] == raw.loc[listings.loc[10, "row"], "district"]
+    assert count_implausible(MARKET, sifted.quarantined) == len(sifted.quarantined)
+    unusable = sifted.quarantined.assign(reason="not in Turkish lira (TL)")
+    assert count_implausible(MARKET, pd.concat([unusable, sifted.quarantined])) == len(sifted.quarantined)
+    assert count_implausible(THREE_GRADES, unusable) == count_implausible(MARKET, unusable[:0]) == 0
     fates = [*sifted.listings["row"], *sifted.quarantined["row"]]
     assert sorted(fates) == sorted(listings["row"])
     assert sifted.listings.index.equals(pd.RangeIndex(len(sifted.listings)))

@@ -97,6 +97,7 @@ def facts() -> CardFacts:
             stand_ins=51,
             price_month="2022-02",
             price_index="both",
+            implausible_prices=7,
             categories=(
                 CategoryRows("low", "up to 1,000,000 TRY", 700, 160),
                 CategoryRows("medium", "above 1,000,000 TRY, up to 3,000,000 TRY", 600, 150),
@@ -206,6 +207,9 @@ def test_limits_are_said_of_the_figures(facts: CardFacts) -> None:
     metrics = facts.metrics
     told = " ".join(section(write_card(facts), "Limits").points)
     assert "synthetic rows: for trials only" in told
+    assert "7 rows (0.3 %) were quarantined for a price that is beyond 5 times what homes like them cost" in told
+    plausible = replace(facts, data=replace(facts.data, implausible_prices=0))
+    assert "quarantined" not in " ".join(section(write_card(plausible), "Limits").points)
     assert f"{100 * (1 - metrics['price_hit_rate']):.1f} % of held-out listings get no estimate" in told
     weakest = min(MARKET.categories, key=lambda name: metrics[f"recall_{name}"])
     assert f"It finds {weakest!r} least often: {100 * metrics[f'recall_{weakest}']:.1f} %" in told

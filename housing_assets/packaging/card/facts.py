@@ -62,6 +62,8 @@ class Data:
         That prices are brought to by the price index before they teach; empty where there is no index.
     price_index : str
         What the index was made of: ``listings``, ``external`` or ``both``.
+    implausible_prices : int
+        Rows that were quarantined for their price, before any were held out.
     holdout_share : float
         That is aimed at.
     """
@@ -77,10 +79,18 @@ class Data:
     categories: tuple[CategoryRows, ...]
     price_month: str = ""
     price_index: str = ""
+    implausible_prices: int = 0
     holdout_share: float = HOLDOUT_SHARE
 
     @classmethod
-    def of(cls, market: Market, encoded: EncodedListings, crossed: "pd.DataFrame", raw: "pd.DataFrame") -> Self:
+    def of(
+        cls,
+        market: Market,
+        encoded: EncodedListings,
+        crossed: "pd.DataFrame",
+        raw: "pd.DataFrame",
+        quarantined: "pd.DataFrame",
+    ) -> Self:
         """Count what there is.
 
         Parameters
@@ -91,7 +101,10 @@ class Data:
             All crossed listings, with ``held_out`` and ``origin``.
         raw : DataFrame of shape (n_raw_rows, n_columns)
             The rows of the source.
+        quarantined : DataFrame
+            Those that cannot be used, with ``column`` and ``reason``.
         """
+        from housing_assets.listings.outliers import count_implausible
         from housing_assets.listings.source import SOURCE_FILE
 
         rows, prices = crossed[ORIGIN].value_counts(), encoded.encoder.index
@@ -114,6 +127,7 @@ class Data:
             ),
             price_month=month_name(prices.base_month) if prices.exists else "",
             price_index=prices.source,
+            implausible_prices=count_implausible(market, quarantined),
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from housing_assets.listings.outliers import FACTOR
 from housing_assets.packaging.card.facts import CardFacts
 from housing_assets.packaging.card.figures import share, show
 from housing_assets.training.evaluation import as_metric_names
@@ -47,6 +48,13 @@ def _of_rows(facts: CardFacts) -> list[str]:
         told.append(
             f"{share(data.stand_ins / data.listings)} of the prices only stand for their band: nothing is known of how "
             "well amounts of such homes are estimated."
+        )
+    if data.implausible_prices:
+        of_all = share(data.implausible_prices / (data.listings + data.implausible_prices))
+        told.append(
+            f"{data.implausible_prices:,} rows ({of_all}) were quarantined for a price that is beyond {FACTOR:.0f} "
+            "times what homes like them cost, either way, before listings were held out: no figure here is of such "
+            "prices, the hardest ones, and some of them may be true."
         )
     return told
 
