@@ -1,8 +1,8 @@
 """Searches the settings of a family with Optuna: on disk, so that a killed sweep goes on where it stopped.
 
-The first trial is the default setting. A trial that lies below the median of the others after its first folds is
-pruned (Optuna's ``MedianPruner``); the next ones are drawn by its tree-structured Parzen estimator (Bergstra et al.
-2011).
+The first trial is the default setting, which is judged on all folds. A trial that lies below the median of the others
+after its first folds is pruned (Optuna's ``MedianPruner``); the next ones are drawn by its tree-structured Parzen
+estimator (Bergstra et al. 2011).
 """
 
 import hashlib
@@ -31,6 +31,9 @@ STARTUP_TRIALS = 4
 
 FIRST_FOLDS = 2
 """Folds that a trial is judged on before it may be pruned."""
+
+SETTING = "setting"
+"""Attribute of a trial that was queued: the setting that it tries, which is known before all of it is read."""
 
 MAX_SHARES = 10
 """Into so many parts the risk is divided at most: the best of many is better than the default by chance alone."""
@@ -97,7 +100,9 @@ class Sweep:
         space = {name: distribution(one) for name, one in self.family.space.items()}
         ended = _ended(study)
         report(f"sweep {self.name} of {self.family.name}: {len(ended)} of {budget.trials} trials are done")
-        while len(ended) < budget.trials and (not ended or _seconds(ended) < budget.seconds):
+        while not _is_judged(ended, self.family.default) or (
+            len(ended) < budget.trials and _seconds(ended) < budget.seconds
+        ):
             trial = study.ask(space)
             scores = self._judge(trial, folds)
             whole = len(scores) == len(folds)
@@ -135,7 +140,8 @@ class Sweep:
             predicted.append(fitted.predict_proba(fold.X).argmax(axis=1).astype(np.int8))
             scores.append(float(macro_f1(count_confusion(fold.y, predicted[-1], fold.training.n_classes))))
             trial.report(float(np.mean(scores)), number)
-            if number + 1 < len(folds) and trial.should_prune():
+            is_default = trial.params == dict(self.family.default)  # all others are held against it
+            if number + 1 < len(folds) and not is_default and trial.should_prune():
                 return scores
         np.save(self._predicted(trial.number), np.concatenate(predicted), allow_pickle=False)
         return scores
@@ -187,14 +193,38 @@ def distribution(setting: Choice | Between) -> "BaseDistribution":
 
 
 def _take_up(study: "Study", default: Settings) -> None:
-    """Queue the default setting first, and again what a process that died was at: it is judged anew."""
+    """Queue the default setting first, until it is judged, and what a process that died was at, once more.
+
+    A setting at which processes died twice may be what they die of: it is left alone.
+    """
     from optuna.trial import TrialState
 
-    study.enqueue_trial(dict(default), skip_if_exists=True)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        if trial.params:
-            study.enqueue_trial(trial.params)
         study.tell(trial.number, state=TrialState.FAIL)
+    trials = study.get_trials(deepcopy=False)
+    settings = [_setting(trial) for trial in trials]
+    waiting = [setting for trial, setting in zip(trials, settings, strict=True) if trial.state == TrialState.WAITING]
+    if dict(default) not in waiting and not _is_judged(trials, default):
+        _queue(study, default)
+    for trial, setting in zip(trials, settings, strict=True):
+        # A setting that was not drawn to its end was never tried.
+        broken_off = trial.state == TrialState.FAIL and setting.keys() == default.keys()
+        if broken_off and setting != dict(default) and settings.count(setting) == 1:
+            _queue(study, setting)
+
+
+def _queue(study: "Study", setting: Settings) -> None:
+    study.enqueue_trial(dict(setting), user_attrs={SETTING: dict(setting)})
+
+
+def _setting(trial: "FrozenTrial") -> Settings:
+    """Return the setting that a trial was queued with, or else what was drawn for it so far."""
+    return dict(trial.user_attrs.get(SETTING, trial.params))
+
+
+def _is_judged(trials: "Sequence[FrozenTrial]", setting: Settings) -> bool:
+    """Return whether a setting was judged on all folds."""
+    return any(trial.state.name == "COMPLETE" and trial.params == dict(setting) for trial in trials)
 
 
 def _ended(study: "Study") -> "list[FrozenTrial]":

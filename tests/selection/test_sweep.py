@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from housing_assets.selection.families import TRAINED_FOREST, Choice, Family
+from housing_assets.selection.families import TRAINED_FOREST, Choice, Classifier, Family, Settings
 from housing_assets.selection.judged_folds import JudgedFold
-from housing_assets.selection.sweep import Budget, Sweep
+from housing_assets.selection.sweep import Budget, Sweep, _take_up
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.best_params import BestParams
 from housing_assets.training.parameters import ForestParameters
@@ -104,6 +104,38 @@ def search(data: Path, folder: Path, told: Path) -> None:
     """Search, with a line for each trial; this is what is killed."""
     with told.open("w", buffering=1) as lines:
         sweep_in(folder).run(cut(TrainingSet.load(data), 3), Budget(200, 600), lambda line: lines.write(f"{line}\n"))
+
+
+def test_the_default_is_judged_though_a_process_died_before_all_of_it_was_read(
+    folds: list[JudgedFold], tmp_path: Path
+) -> None:
+    sweep = sweep_in(tmp_path)
+    study = sweep._open()
+    _take_up(study, sweep.family.default)
+    assert study.ask().params == {}  # here it dies: the trial runs for ever, and nothing of it was read
+
+    found = sweep.run(folds, Budget(1, 600))
+    assert (found.finished, found.failed) == (1, 1)
+    assert found.default_score == found.score > 0
+
+
+def test_a_setting_that_processes_die_of_is_tried_once_more_and_then_left_alone(
+    folds: list[JudgedFold], tmp_path: Path
+) -> None:
+    def fit(training: TrainingSet, settings: Settings, size: int, n_jobs: int) -> Classifier:
+        if settings["max_depth"] == 20:
+            raise KeyboardInterrupt  # as a kill, it leaves the trial running
+        return TRAINED_FOREST.fit(training, settings, size, n_jobs)
+
+    alone = {name: Choice((value,)) for name, value in TRAINED_FOREST.default.items()}
+    fatal = replace(TRAINED_FOREST, fit=fit, space={**alone, "max_depth": Choice((0, 20))})
+    sweep = sweep_in(tmp_path, fatal)
+    queued = []
+    for _ in range(4):
+        with pytest.raises(KeyboardInterrupt):
+            sweep.run(folds, Budget(100, 600))
+        queued.append([trial.user_attrs["setting"]["max_depth"] for trial in sweep._open().trials if trial.user_attrs])
+    assert queued == [[0], [0, 20], [0, 20], [0, 20]]
 
 
 @pytest.mark.acceptance
