@@ -135,7 +135,7 @@ class ModelComparison:
             by = chosen.against_reference
             return (
                 f"{told}. {chosen.family} beats the random forest by {by.value:.4f} ({by.low:.4f} to {by.high:.4f}) "
-                f"and can be served: price_forest's config kind: {chosen.family}"
+                f"and can be served: price_forest's config {json.dumps({**chosen.settings, 'n_trees': chosen.size})}"
             )
         better = [one for one in self.figures if one.against_reference.low > 0]
         if better:

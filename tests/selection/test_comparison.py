@@ -1,5 +1,6 @@
 """The comparison of families: the rule by which one wins, and what is said of it."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from housing_assets.selection.comparison import (
     entrants_of,
     win,
 )
+from housing_assets.selection.families import FAMILIES
 from housing_assets.selection.judged_folds import JudgedFold
+from housing_assets.training.parameters import ForestParameters
 
 NONE = Difference(0.0, 0.0, 0.0)
 WORSE = Difference(-0.02, -0.03, -0.01)
@@ -55,11 +58,13 @@ def test_it_is_said_whether_something_beats_the_forest_and_whether_it_can_be_cho
     assert unserved.choice is None
     assert "gradient_boosting beats the random forest by 0.0200 (0.0100 to 0.0300), but no artifact" in unserved.finding
 
-    extra = figures("extra_trees", 0.86, 6.0, BETTER, NOISE)
+    extra = replace(figures("extra_trees", 0.86, 6.0, BETTER, NOISE), settings=FAMILIES["extra_trees"].default)
     served = replace(unserved, figures=(*unserved.figures, extra))
     assert served.choice == extra
     assert served.winner == extra
-    assert "price_forest's config kind: extra_trees" in served.finding
+    said = json.loads(served.finding.partition("price_forest's config ")[2])
+    assert said == {"kind": "extra_trees", "column_share": 0.1, "min_samples_leaf": 1, "max_depth": 0, "n_trees": 200}
+    assert ForestParameters.model_validate(said).growth()["column_share"] == 0.1
 
 
 def test_families_are_compared_on_the_same_rows(folds: list[JudgedFold], tmp_path: Path) -> None:
