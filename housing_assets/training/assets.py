@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from housing_assets.lineage_page import picture, table
-from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
+from housing_assets.training.parameters import STRATEGIES, TUNED, ForestParameters, Strategy
 from resources.asset_storage import AssetStorage
 from resources.checkpoints import FOREST, Checkpoints
 from resources.compute import Compute
@@ -61,7 +61,8 @@ class ForestConfig(dg.Config, ForestParameters):
         "offered; starts a new lineage of forests.",
     )
     use_best: bool = Field(
-        default=True, description="Where nothing else is said here, settings are those that best_params holds."
+        default=True,
+        description=f"Grow with the settings that best_params holds, unless one of {', '.join(TUNED)} is said here.",
     )
 
 
@@ -166,7 +167,7 @@ def price_forest(
     from housing_assets.training.forest import grow_forest
 
     searched = io_manager.last(dg.AssetKey([*context.asset_key.path[:-1], "best_params"]))
-    best = searched.completing(config) if searched and config.use_best else {}
+    best = searched.completing(_said(context)) if searched and config.use_best else {}
     chosen = config.model_copy(update=best)
     checkpoints.fetch(FOREST)
     try:
@@ -230,6 +231,12 @@ def price_forest(
             **computed,
         },
     )
+
+
+def _said(context: dg.AssetExecutionContext) -> list[str]:
+    """Return the names of what the run's configuration says of this asset, defaults that it spells out among them."""
+    run_config: Mapping[str, Any] = context.run.run_config
+    return list(run_config.get("ops", {}).get(context.op_execution_context.op.name, {}).get("config", {}))
 
 
 @dg.asset(group_name=GROUP, kinds={"numpy"})

@@ -81,8 +81,11 @@ def test_what_a_sweep_has_found_is_kept_read_by_training_and_forgotten_on_demand
     grown = metadata_of(trainer.run(["price_forest"], price_forest={"n_trees": 2, "n_jobs": 1}), "price_forest")
     assert grown["settings_from"] == "sweep abc: kind, column_share"
     assert {name: grown["parameters"][name] for name in chosen} == chosen
-    refused = trainer.run(["price_forest"], price_forest={"n_trees": 2, "n_jobs": 1, "use_best": False})
-    assert metadata_of(refused, "price_forest")["parameters"]["kind"] == "random_forest"
+    for said in ({"use_best": False}, {"kind": "random_forest"}, {"max_depth": 0}):
+        refused = trainer.run(["price_forest"], price_forest={"n_trees": 2, "n_jobs": 1, **said})
+        told = metadata_of(refused, "price_forest")
+        assert (told["settings_from"], told["parameters"]["kind"]) == ("config", "random_forest")
+        assert told["parameters"]["column_share"] == 0
 
     trainer.run(["best_params"], best_params={"forget": True})
     assert trainer.stored("best_params") == BestParams()

@@ -12,7 +12,6 @@ from housing_assets.selection.judged_folds import JudgedFold
 from housing_assets.selection.sweep import Budget, Sweep, _take_up
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.best_params import BestParams
-from housing_assets.training.parameters import ForestParameters
 from tests.selection.conftest import cut
 
 TREES = 5
@@ -83,12 +82,12 @@ def test_a_sweep_of_other_data_begins_anew_and_leaves_nothing_of_the_one_before(
     assert [folder.name for folder in tmp_path.iterdir()] == [other.name]
 
 
-def test_what_a_configuration_says_stays_whatever_was_found() -> None:
+def test_what_was_found_is_used_together_or_not_at_all() -> None:
     best = BestParams(parameters={"kind": "extra_trees", "column_share": 0.2, "max_depth": 20})
-    assert best.completing(ForestParameters()) == best.parameters
-    assert best.completing(ForestParameters(max_depth=7)) == {"kind": "extra_trees", "column_share": 0.2}
-    assert best.completing(ForestParameters(max_features="log2")) == {"kind": "extra_trees", "max_depth": 20}
-    assert BestParams().completing(ForestParameters()) == {}
+    assert best.completing([]) == best.completing(["n_trees", "seed"]) == best.parameters
+    for said in ("kind", "max_depth", "max_features"):
+        assert best.completing([said, "n_trees"]) == {}
+    assert BestParams().completing([]) == {}
 
 
 def test_best_params_are_read_as_they_were_stored(tmp_path: Path) -> None:

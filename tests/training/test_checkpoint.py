@@ -424,6 +424,12 @@ def rows_of(training: TrainingSet, rows: np.ndarray) -> TrainingSet:
     return replace(training, encoded=training.encoded[rows], y=training.y[rows], weights=training.weights[rows])
 
 
+def test_trees_of_other_settings_are_not_added_to_a_forest(narrowed: TrainingSet, folder: Path) -> None:
+    other = with_trees(20).model_copy(update={"kind": "extra_trees"})
+    with pytest.raises(CheckpointRefused, match=r"grown with other parameters: .* expected {'kind': 'extra_trees'"):
+        grow(narrowed, folder, other, fine_tune=True)
+
+
 @pytest.mark.parametrize("n_before", [1, 2, 3, 5, 8, 11])
 def test_an_interrupted_fine_tuning_goes_on_to_the_same_forest(
     training: TrainingSet, narrowed: TrainingSet, folder: Path, monkeypatch: pytest.MonkeyPatch, n_before: int
@@ -573,7 +579,7 @@ def test_fine_tuning_on_other_columns_or_with_other_parameters_is_refused(
 ) -> None:
     with pytest.raises(CheckpointRefused, match="trained on other features"):
         grow_forest(narrowed, SMALL, folder, columns_fingerprint="others", price_bands=BANDS, fine_tune=True)
-    with pytest.raises(CheckpointRefused, match="grown with other parameters"):
+    with pytest.raises(CheckpointRefused, match=r"grown with other parameters"):
         grow(narrowed, folder, SMALL.model_copy(update={"max_depth": 3}), fine_tune=True)
     assert grow(training, folder).n_resumed == 20
 
