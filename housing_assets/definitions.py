@@ -7,6 +7,7 @@ A workspace with several markets loads this module once for each, by its attribu
 import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import Any
 
 import dagster as dg
@@ -193,7 +194,12 @@ def _loop_sensors(
 
 
 def _sweeping(trials: int) -> dict[str, Any] | None:
-    """Return the configuration of a training that searches for settings first."""
+    """Return the configuration of a training that searches for settings first, or refuse it where nothing can."""
+    if trials and find_spec("optuna") is None:
+        raise ValueError(
+            f"HOUSING_RETRAIN_SWEEP_TRIALS is {trials}, and Optuna is not installed: every retraining after drift "
+            "would fail. Install the extra, housing-price-platform[selection], or set it to 0"
+        )
     return {"ops": {"best_params": {"config": {"trials": trials}}}} if trials else None
 
 
