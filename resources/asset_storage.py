@@ -128,7 +128,7 @@ class AssetStorage(dg.ConfigurableIOManager):
             kind: type[Storable] = getattr(import_module(module), class_name)
             try:
                 return kind.load(files)
-            except (KeyError, ValueError) as fault:
+            except (KeyError, TypeError, ValueError) as fault:
                 raise dg.Failure(
                     f"{name} in {self.store.where(name)} cannot be read ({fault}); if another version of the platform "
                     f"stored it, materialize it again (dg launch --assets {name})"

@@ -77,7 +77,7 @@ class SweepConfig(FoldsConfig):
     trials: int = Field(default=0, ge=0, le=10_000, description="Settings to try; 0 keeps what was found last.")
     seconds: float = Field(default=1_800, gt=0, description="Seconds of trials at most.")
     n_trees: int = Field(default=100, ge=1, le=5_000, description="Trees of each trial.")
-    forget: bool = Field(default=False, description="Go back to the default settings.")
+    forget: bool = Field(default=False, description="Go back to the default settings, and remove the trials.")
 
 
 @dg.asset(group_name=GROUP, kinds={"optuna", "scikitlearn"})
@@ -95,9 +95,10 @@ def best_params(
     from housing_assets.training.best_params import BestParams
 
     if config.forget:
+        studies.forget(TRAINED_FOREST.name)
         best = BestParams()
     elif not config.trials:
-        best = io_manager.last(context.asset_key) or BestParams()
+        best = _kept(context, io_manager)
     else:
         training = crossed_features[~crossed_features[HELD_OUT]]
         folds = list(_grouped(config, training, hashed_features))
@@ -187,6 +188,19 @@ def model_comparison(
             "mlflow_run": tracking.run_id,
         },
     )
+
+
+def _kept(context: dg.AssetExecutionContext, io_manager: AssetStorage) -> BestParams:
+    """Return what was found last, the defaults if nothing was, or fail and say how to go back to these."""
+    from housing_assets.training.best_params import BestParams
+
+    try:
+        return io_manager.last(context.asset_key) or BestParams()
+    except dg.Failure as fault:
+        raise dg.Failure(
+            f"{fault.description}. Without trials it is read again: best_params's config forget: true goes back to the "
+            "default settings, and trials: 40, say, searches anew"
+        ) from fault
 
 
 def _grouped(config: FoldsConfig, crossed: DataFrame, features: EncodedListings) -> "Iterator[JudgedFold]":

@@ -87,8 +87,15 @@ def test_what_a_sweep_has_found_is_kept_read_by_training_and_forgotten_on_demand
         assert (told["settings_from"], told["parameters"]["kind"]) == ("config", "random_forest")
         assert told["parameters"]["column_share"] == 0
 
+    for file in Path(io_manager.folder).glob("**/best_params.json"):
+        file.write_text('{"of_a_later_release": 1}')
+    with pytest.raises(dg.Failure, match=r"of_a_later_release.*forget: true goes back to the default settings"):
+        trainer.run(["best_params"])
+    study = (trainer.defs.resources or {})["studies"].path_of("price_forest")
+    assert study.exists()
     trainer.run(["best_params"], best_params={"forget": True})
     assert trainer.stored("best_params") == BestParams()
+    assert not study.exists()
 
 
 def test_families_are_compared_on_demand_alone(trainer: Trainer) -> None:
