@@ -92,6 +92,7 @@ def best_params(
     """The settings that the forest is grown with: kept, or searched for on folds of the training rows."""
     from housing_assets.features.split import HELD_OUT
     from housing_assets.selection.families import TRAINED_FOREST
+    from housing_assets.selection.judged_folds import some_homes
     from housing_assets.training.best_params import BestParams
 
     if config.forget:
@@ -101,8 +102,9 @@ def best_params(
         best = _kept(context, io_manager)
     else:
         training = crossed_features[~crossed_features[HELD_OUT]]
-        folds = list(_grouped(config, training, hashed_features))
-        best = _search(context, config, TRAINED_FOREST, config.n_trees, folds, hashed_features, studies)
+        some = some_homes(training, hashed_features.encoder, config.max_rows, config.seed)
+        folds = list(_grouped(config, some, hashed_features))
+        best = _search(context, config, TRAINED_FOREST, config.n_trees, some, folds, hashed_features, studies)
     told = ", ".join(f"{name} {value}" for name, value in best.parameters.items()) or "the defaults"
     context.log.info(f"the forest is grown with {told}" + (f", of sweep {best.study}" if best.study else ""))
     return dg.MaterializeResult(
@@ -137,27 +139,33 @@ def model_comparison(
         context.log.info("nothing is compared: model_comparison's config compare: true compares")
         return
     from housing_assets.features.price_index_learning import read_published
+    from housing_assets.features.split import HELD_OUT
     from housing_assets.selection.comparison import compare_families, entrants_of
     from housing_assets.selection.families import FAMILIES
-    from housing_assets.selection.judged_folds import newest, some_homes
+    from housing_assets.selection.judged_folds import newest, older_homes, some_homes
 
     unknown = set(config.families) - set(FAMILIES)
     if unknown:
         raise dg.Failure(f"there is no family {', '.join(sorted(unknown))}: expected some of {', '.join(FAMILIES)}")
     encoder, labels = hashed_features.encoder, hashed_features.labels
-    folds = list(_grouped(config, crossed_features, hashed_features))
+    # The holdout judges the forest that a person may choose by this comparison: it is no part of it.
+    training = crossed_features[~crossed_features[HELD_OUT]]
+    some = some_homes(training, encoder, config.max_rows, config.seed)
     settings: dict[str, Settings] = {}
-    for name in config.families if config.trials else ():
-        family = FAMILIES[name]
-        size = config.sizes.get(name, family.size)
-        settings[name] = _search(context, config, family, size, folds, hashed_features, studies).found
-    some = some_homes(crossed_features, encoder, config.max_rows, config.seed)
+    if config.trials:
+        searched = older_homes(some, encoder.market, config.share)
+        folds = list(_grouped(config, searched, hashed_features))
+        for name in config.families:
+            family = FAMILIES[name]
+            size = config.sizes.get(name, family.size)
+            settings[name] = _search(context, config, family, size, searched, folds, hashed_features, studies).found
     published = read_published(external_index.path) if external_index.path else None
     try:
         compared = compare_families(
             entrants_of(config.families, settings, config.sizes, config.n_jobs),
-            folds,
+            _grouped(config, some, hashed_features),
             newest(some, labels, encoder, config.balancing(), config.share, published),
+            tuned=bool(config.trials),
             report=context.log.info,
         )
     except ValueError as fault:
@@ -181,6 +189,7 @@ def model_comparison(
             "finding": compared.finding,
             "families": table(found),
             "differences": picture(drawn, "macro-F1 against the random forest"),
+            "tuned": compared.tuned,
             "rows": compared.rows,
             "out_of_time_rows": compared.newest_rows,
             "out_of_time_not_judged": compared.reason,
@@ -203,11 +212,10 @@ def _kept(context: dg.AssetExecutionContext, io_manager: AssetStorage) -> BestPa
         ) from fault
 
 
-def _grouped(config: FoldsConfig, crossed: DataFrame, features: EncodedListings) -> "Iterator[JudgedFold]":
+def _grouped(config: FoldsConfig, some: DataFrame, features: EncodedListings) -> "Iterator[JudgedFold]":
     """Return the grouped folds of some listings, or fail with what they lack."""
-    from housing_assets.selection.judged_folds import grouped, some_homes
+    from housing_assets.selection.judged_folds import grouped
 
-    some = some_homes(crossed, features.encoder, config.max_rows, config.seed)
     try:
         yield from grouped(some, features.labels, features.encoder, config.balancing(), config.folds)
     except ValueError as fault:
@@ -219,11 +227,12 @@ def _search(
     config: "SweepConfig | ComparisonConfig",
     family: "Family",
     size: int,
+    some: DataFrame,
     folds: "list[JudgedFold]",
     features: EncodedListings,
     studies: Studies,
 ) -> BestParams:
-    """Search the settings of a family within the budget of a configuration."""
+    """Search the settings of a family, on folds of some listings, within the budget of a configuration."""
     try:
         import optuna  # noqa: F401
     except ImportError as fault:
@@ -231,7 +240,8 @@ def _search(
     from housing_assets.selection.judged_folds import fingerprint
     from housing_assets.selection.sweep import Budget, Sweep
 
-    sweep = Sweep(family, studies.path_of(family.name), fingerprint(folds), size, config.n_jobs, config.seed)
+    data = fingerprint(some, features.labels, features.encoder, config.balancing(), config.folds)
+    sweep = Sweep(family, studies.path_of(family.name), data, size, config.n_jobs, config.seed)
     return sweep.run(folds, Budget(config.trials, config.seconds), report=context.log.info)
 
 

@@ -108,12 +108,15 @@ class ModelComparison:
         Listings in the out-of-time fold; 0 where it was not judged.
     reason : str
         Why it was not; empty if it was.
+    tuned : bool
+        Whether settings were searched for on older ones of the listings in the grouped folds.
     """
 
     figures: tuple[Figures, ...]
     rows: int
     newest_rows: int
     reason: str = ""
+    tuned: bool = False
 
     @property
     def winner(self) -> Figures:
@@ -128,7 +131,18 @@ class ModelComparison:
 
     @property
     def finding(self) -> str:
-        """What follows, in a sentence or two."""
+        """What follows, in a few sentences."""
+        return f"{self._caveat}{self._verdict}"
+
+    @property
+    def _caveat(self) -> str:
+        if not self.tuned:
+            return ""
+        late = "the newest listings have chosen none" if self.newest_rows else "no other listings judge them"
+        return f"Settings were chosen on listings of these folds, which intervals do not count; {late}. "
+
+    @property
+    def _verdict(self) -> str:
         chosen, winner = self.choice, self.winner
         told = f"{winner.family} wins: macro-F1 {winner.mean:.4f}"
         if chosen is not None:
@@ -210,6 +224,7 @@ def compare_families(
     folds: Iterable[JudgedFold],
     newest: JudgedFold | str,
     *,
+    tuned: bool = False,
     report: Callable[[str], None] = lambda line: None,
 ) -> ModelComparison:
     """Fit and judge each entrant on each fold.
@@ -222,6 +237,8 @@ def compare_families(
         Grouped folds, read one after the other.
     newest : JudgedFold or str
         The out-of-time fold, or why there is none.
+    tuned : bool
+        Whether the entrants' settings were searched for on listings of the grouped folds.
     report : callable
         Called with a line after each fit.
 
@@ -253,6 +270,7 @@ def compare_families(
         rows=len(y),
         newest_rows=0 if isinstance(newest, str) else len(newest.y),
         reason=newest if isinstance(newest, str) else "",
+        tuned=tuned,
     )
 
 

@@ -1,7 +1,8 @@
 """Folds that classifiers are fitted and judged on: encoded once, balanced once, and shared by all of them."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from housing_assets.features.price_index_learning import PublishedIndex
 from housing_assets.features.split import group_keys
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.inference.labels import LabelScheme
+from housing_assets.inference.market import Market
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.out_of_time import cut_by_time, encode_past
 from housing_assets.training.parameters import Strategy
@@ -74,11 +76,42 @@ def some_homes(crossed: "pd.DataFrame", encoder: FittedEncoder, max_rows: int, s
     return crossed[kept[position]]
 
 
-def fingerprint(folds: Sequence[JudgedFold]) -> str:
-    """Return a SHA-256 of all that folds consist of."""
-    digest = hashlib.sha256()
-    for fold in folds:
-        digest.update(fold.training.fingerprint().encode() + fold.training.columns.tobytes())
-        for array in (fold.X.indptr, fold.X.indices, fold.X.data, fold.y):
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+def fingerprint(
+    crossed: "pd.DataFrame", labels: LabelScheme, encoder: FittedEncoder, balancing: Balancing, n_folds: int
+) -> str:
+    """Return a SHA-256 of all that ``grouped`` makes its folds of, and of the libraries' versions.
+
+    The folds themselves are no measure: solvers add up in another order with other threads, and encoded values differ
+    in their last bits. The index of prices comes of such a solver, too: its levels count to a millionth.
+    """
+    import pandas as pd
+    import sklearn
+
+    index = encoder.index
+    said = {
+        "columns": [f"{name}: {kind}" for name, kind in crossed.dtypes.items()],
+        "labels": labels.terms(),
+        "market": encoder.market.fingerprint,
+        "encoder": dict(encoder.parameters),
+        "index": [
+            index.clock,
+            index.source,
+            index.first_month,
+            index.n_known,
+            (np.round(index.logs, 6) + 0.0).tolist(),
+        ],
+        "balancing": balancing,
+        "folds": n_folds,
+        "versions": [sklearn.__version__, np.__version__],
+    }
+    rows: np.ndarray = pd.util.hash_pandas_object(crossed, index=False).to_numpy()
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode() + rows.tobytes()).hexdigest()
+
+
+def older_homes(crossed: "pd.DataFrame", market: Market, share: float) -> "pd.DataFrame":
+    """Return the listings that ``newest`` lets classifiers learn from; all where it judges none."""
+    folds = cut_by_time(market, crossed, share, 1).folds
+    if not folds:
+        return crossed
+    homes = group_keys(market, crossed)
+    return crossed[folds[0].learn & ~np.isin(homes, homes[folds[0].judge])]

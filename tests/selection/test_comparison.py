@@ -67,10 +67,20 @@ def test_it_is_said_whether_something_beats_the_forest_and_whether_it_can_be_cho
     assert ForestParameters.model_validate(said).growth()["column_share"] == 0.1
 
 
+def test_it_is_said_that_settings_were_chosen_on_the_listings_that_judge_them() -> None:
+    found = ModelComparison((FLOOR, FOREST), 100, 0)
+    assert found.finding.startswith("random_forest wins")
+    tuned = replace(found, tuned=True)
+    assert tuned.finding.startswith(
+        "Settings were chosen on listings of these folds, which intervals do not count; no "
+    )
+    assert "; the newest listings have chosen none. random_forest wins" in replace(tuned, newest_rows=300).finding
+
+
 def test_families_are_compared_on_the_same_rows(folds: list[JudgedFold], tmp_path: Path) -> None:
     lines: list[str] = []
     entrants = entrants_of(["random_forest", "logistic_regression"], {}, {"random_forest": 10}, n_jobs=1)
-    compared = compare_families(entrants, folds, folds[0], report=lines.append)
+    compared = compare_families(entrants, folds, folds[0], tuned=True, report=lines.append)
     floor, forest = compared.figures
     assert [floor.family, forest.family] == ["logistic_regression", "random_forest"]
     assert len(lines) == 2 * len(folds) + 2
