@@ -98,6 +98,17 @@ FRAME = pd.DataFrame(
 )
 
 
+@pytest.mark.parametrize("stored", ['{"low": 1.0}', '{"low": 1.0, "high": 2.0, "middle": 1.5}', "{"])
+def test_a_value_that_another_version_stored_is_refused_with_the_command_that_stores_it_anew(
+    tmp_path: Path, stored: str
+) -> None:
+    store_edges(tmp_path, Edges(1.0, 2.0))
+    for file in tmp_path.glob("**/edges.json"):
+        file.write_text(stored)
+    with pytest.raises(dg.Failure, match=r"cannot be read .* \(dg launch --assets edges\)"):
+        read_edges(tmp_path)
+
+
 def test_a_frame_arrives_downstream_as_it_was(tmp_path: Path) -> None:
     kept = [name for name in FRAME if name != "empty_category"]
 
