@@ -224,10 +224,10 @@ def test_a_retraining_after_drift_can_search_for_settings_first(name: str, tmp_p
     assert definitions._sweeping(0) is None
 
 
-<<<<<<< HEAD
 def test_answers_are_drawn_for_review_as_the_settings_say_that_were_given(tmp_path: Path) -> None:
     assert (of_market("istanbul", tmp_path, review_sample=3).resources or {})["predictions"].review_sample == 3
-=======
+
+
 def test_a_search_at_each_retraining_is_refused_where_optuna_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,7 +235,6 @@ def test_a_search_at_each_retraining_is_refused_where_optuna_is_not_installed(
     with pytest.raises(ValueError, match=r"RETRAIN_SWEEP_TRIALS is 7, .* housing-price-platform\[selection\]"):
         of_market("istanbul", tmp_path, retrain_sweep_trials=7)
     assert of_market("istanbul", tmp_path)
->>>>>>> 4337f2d (A search at each retraining is refused where Optuna is not installed)
 
 
 def test_a_resource_can_be_replaced(market: Market, tmp_path: Path) -> None:

@@ -493,7 +493,7 @@ def test_a_forest_is_fine_tuned_on_newer_listings_and_its_version_names_the_one_
 @pytest.mark.acceptance
 def test_a_forest_is_not_fine_tuned_on_labels_of_other_price_bands(platform: Platform, registered: Version) -> None:
     run = run_later(
-        platform.with_rows(ROWS + 60), {"price_bands": {"reband": True}, "price_forest": {"fine_tune": True}}
+        platform.with_rows(ROWS + 200), {"price_bands": {"reband": True}, "price_forest": {"fine_tune": True}}
     )
 
     assert "the last forest cannot be fine-tuned: trained for other price bands" in failures(run.result)

@@ -15,7 +15,7 @@ from bento_service.errors import Kind
 from bento_service.protocols.grpc_methods import PROBLEM, RETRY
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import PredictBatchRequest, Problem
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
-from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.inference.market import Market
 from tests.bento_service.ads import sample_ads
 from tests.bento_service.protocols.grpc_client import listing
 from tests.bento_service.serving import AUTHORIZED, Service, serving
@@ -26,8 +26,8 @@ BATCHES, ROWS = 120, 500
 
 
 @pytest.fixture(scope="module")
-def batch(artifact: ModelArtifact) -> list[dict[str, Any]]:
-    return sample_ads(artifact.market, ROWS)
+def batch(market: Market) -> list[dict[str, Any]]:
+    return sample_ads(market, ROWS)
 
 
 async def storm(service: Service, batch: list[dict[str, Any]]) -> tuple[list[httpx.Response], list[float]]:

@@ -19,6 +19,7 @@ import pytest
 from bento_service.models.availability import Model
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.prediction import UnusableListing
+from housing_assets.market_loading import load_market
 from resources.settings import MODEL_NAME
 from tests.bento_service.ads import sample_ads
 from tests.bento_service.breaking import (
@@ -129,7 +130,7 @@ def probabilities(model: Model, cells: Mapping[str, Any]) -> dict[str, float]:
 
 def usable_examples(artifact: ModelArtifact) -> list[dict[str, Any]]:
     found = []
-    for cells in sample_ads(artifact.market, N_LISTINGS):
+    for cells in sample_ads(load_market(artifact.market.name), N_LISTINGS):
         try:
             artifact.predict_one(cells)
         except UnusableListing:

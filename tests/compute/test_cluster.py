@@ -108,7 +108,7 @@ def test_a_strangers_client_is_refused(cluster, tmp_path, monkeypatch):
 # -- what it computes --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shard_rows", [130, 1_000])
+@pytest.mark.parametrize("shard_rows", [pytest.param(130, marks=pytest.mark.trial), 1_000])
 def test_every_mapped_step_is_the_same_on_workers(cluster, artifact, ads, shard_rows):
     with engine_of(cluster, shard_rows) as engine:
         assert mapped_digests(engine, artifact, ads) == mapped_digests(LOCAL, artifact, ads)

@@ -13,7 +13,7 @@ from tests.browser import NARROW, Browser, browsing, needs_browser
 from tests.console.history import DRIFTED, Past, make_past
 from tests.housing_servers import housing_server
 
-pytestmark = pytest.mark.acceptance
+pytestmark = pytest.mark.trial  # a year of days takes a minute to make
 
 OPENS_WITHIN = 0.3
 """Seconds within which each page opens, with a year of days."""

@@ -458,7 +458,7 @@ def test_a_table_that_was_taken_away_is_a_fault_of_the_store_and_not_of_the_reco
         wait_until(lambda: shipper.state().shipped == 1)
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_backlog_takes_no_memory(folder: Path, url: str) -> None:
     journal = Journal(folder, max_bytes=1 << 30)
     padding = {"Description": "x" * 1_000}
