@@ -37,7 +37,8 @@ def require_answers_as_described(service: Service, folder: Path) -> None:
     assert generated > 3 * int(EXAMPLES)
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
+@pytest.mark.acceptance  # make fuzz runs both
 def test_generated_requests_are_answered_as_described(service: Service, tmp_path: Path) -> None:
     require_answers_as_described(service, tmp_path)
 
