@@ -19,8 +19,10 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from housing_assets import definitions
 from housing_assets.definitions import build_defs
+from housing_assets.features.price_index_learning import read_published
 from housing_assets.inference.declaration import DeclarationError
 from housing_assets.inference.market import Market
+from housing_assets.inference.price_index import month_name
 from housing_assets.market_loading import RESERVED_NAMES, load_market
 from resources.settings import Settings
 
@@ -226,6 +228,19 @@ def test_a_retraining_after_drift_can_search_for_settings_first(name: str, tmp_p
 
 def test_answers_are_drawn_for_review_as_the_settings_say_that_were_given(tmp_path: Path) -> None:
     assert (of_market("istanbul", tmp_path, review_sample=3).resources or {})["predictions"].review_sample == 3
+
+
+def test_a_markets_published_index_is_read_unless_a_setting_names_another(tmp_path: Path) -> None:
+    def path_of(name: str, **settings: Any) -> Path | None:
+        found: Path | None = (of_market(name, tmp_path, **settings).resources or {})["external_index"].path
+        return found
+
+    shipped, other = path_of("king_county"), tmp_path / "index.csv"
+    assert shipped is not None
+    assert month_name(int(read_published(shipped).months[-1])) == "2014-10"  # what was published when 2014 ended
+    assert path_of("istanbul") is None
+    other.touch()
+    assert path_of("king_county", price_index=other) == other
 
 
 def test_a_search_at_each_retraining_is_refused_where_optuna_is_not_installed(

@@ -219,8 +219,8 @@ def encode_frame(encoder: FittedEncoder, crossed: "pd.DataFrame", engine: Engine
 
 def expect_log_prices(encoder: FittedEncoder, crossed: "pd.DataFrame") -> np.ndarray | None:
     """Return ``EncodedListing.log_price`` of crossed listings: float64 of shape (n_rows,), None where it is None."""
-    local = _local_scores(encoder, crossed)
-    return levels_of(encoder.index, crossed) if local is None or not encoder.learned_amounts else local[:, -1]
+    local = _local_scores(encoder, crossed) if encoder.learned_amounts else None
+    return levels_of(encoder.index, crossed) if local is None else local[:, -1]
 
 
 def levels_of(index: PriceIndex, crossed: "pd.DataFrame") -> np.ndarray | None:

@@ -21,6 +21,7 @@ from housing_assets.features.index_trend import extrapolate
 from housing_assets.features.price_index_learning import (
     LearnedIndex,
     PublishedIndex,
+    learn_again,
     learn_price_index,
     read_published,
 )
@@ -348,6 +349,14 @@ def test_bands_that_the_market_has_outgrown_are_told_and_new_ones_mend_it(sales:
     assert "% by new bands)" in str(outgrown.description)
     assert str(outgrown.description).endswith("by materializing price_bands with reband: true in its config")
     assert judged(new).passed
+
+
+def test_other_listings_teach_an_index_of_their_own_but_for_one_that_was_published(sales: pd.DataFrame) -> None:
+    half = sales[np.arange(len(sales)) % 2 == 0]
+    assert learn_again(learn(sales), PARCELS, half).to_dict() == learn(half).to_dict()
+    external = learn_price_index(PARCELS, sales, published=published(), replace=True).index
+    assert learn_again(external, PARCELS, half) is external
+    assert not learn_again(PriceIndex.none(), PARCELS, half).exists
 
 
 def test_of_a_published_index_only_what_was_published_by_then_is_known() -> None:

@@ -14,6 +14,7 @@ from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
 from housing_assets.features.split import group_keys
 from housing_assets.inference.encoder import FittedEncoder
+from housing_assets.inference.price_index import month_name
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.training import out_of_time
 from housing_assets.training.assets import _time_check
@@ -84,6 +85,9 @@ def test_nothing_is_learned_from_the_judged_days_or_their_homes(
         assert not {home_of[row] for row in encoder.learned} & {home_of[row] for row in encoder.encoded}
         assert (fold.learned_rows, fold.judged_rows) == (len(encoder.learned), len(encoder.encoded))
         assert np.sum(fold.confusion) == fold.judged_rows
+        assert encoder.fitted_.index.exists
+        assert month_name(encoder.fitted_.index.base_month) <= fold.first_day[:7]
+        assert encoder.fitted_.index.rows.sum() <= len(encoder.learned)
         assert fold.metrics["macro_f1"] > 0.5
     assert judged.folds[1].last_day < judged.folds[0].first_day
     assert folds_table(judged)["macro_f1"].tolist() == [fold.metrics["macro_f1"] for fold in judged.folds]
