@@ -155,18 +155,22 @@ def test_a_store_that_cannot_be_read_is_not_passed_over(platform: Watched) -> No
     assert without.success
 
 
-LISTINGS = ads(8_900, seed=80)
-DAYS = np.datetime64("2026-03-01") + (np.arange(len(LISTINGS)) > len(LISTINGS) - 600)
+ROWS = 8_900
+DAYS = np.datetime64("2026-03-01") + (np.arange(ROWS) > ROWS - 600)
+
+
+def listings() -> pd.DataFrame:
+    return ads(ROWS, seed=80)
 
 
 def holdout_of(model: ModelArtifact) -> np.ndarray:
-    return held_out(MARKET, model.labels, LISTINGS)
+    return held_out(MARKET, model.labels, listings())
 
 
 @cache
 def encode(labels: LabelScheme) -> tuple[pd.DataFrame, EncodedListings]:
     """Return the listings, crossed and split, and encoded: once, as every decision is made of the same ones."""
-    crossed = cross_frame(MARKET, LISTINGS).assign(**{HELD_OUT: held_out(MARKET, labels, LISTINGS)})
+    crossed = cross_frame(MARKET, listings()).assign(**{HELD_OUT: held_out(MARKET, labels, listings())})
     return crossed, EncodedListings.encode(crossed, labels, ListingEncoder(MARKET, n_buckets=2**12))
 
 
@@ -187,7 +191,7 @@ def decide(
     answers = np.eye(3)[np.where(right_on[holdout_of(model)], truth, (truth + 1) % 3)]
     if as_before is not None:
         kept = as_before[holdout_of(model)]
-        answers[kept] = batch.probabilities(model, LISTINGS[holdout_of(model)])[kept]
+        answers[kept] = batch.probabilities(model, listings()[holdout_of(model)])[kept]
     return decide_promotion(
         platform.registry, market, crossed, encoded, answers, PromotionRule(), fresh=fresh, asked_on=DAYS
     )
@@ -200,7 +204,7 @@ def champion(platform: Watched, artifact: ModelArtifact) -> ModelArtifact:
 
 
 def newest(rows: int) -> np.ndarray:
-    return np.arange(len(LISTINGS)) >= len(LISTINGS) - rows
+    return np.arange(ROWS) >= ROWS - rows
 
 
 def test_a_challenger_that_is_better_on_fresh_rows_is_promoted_though_the_old_ones_speak_against_it(
@@ -246,15 +250,15 @@ def test_decisions_in_a_row_on_the_same_rows_are_counted(platform: Watched, cham
 
 def test_losses_count_from_the_best_version_until_one_is_better(platform: Watched, champion: ModelArtifact) -> None:
     fresh = newest(1_200)
-    as_good = decide(platform, champion, newest(0), right_on=fresh, as_before=newest(len(LISTINGS)))
-    better = decide(platform, champion, newest(0), right_on=newest(len(LISTINGS)))
+    as_good = decide(platform, champion, newest(0), right_on=fresh, as_before=newest(ROWS))
+    better = decide(platform, champion, newest(0), right_on=newest(ROWS))
 
     assert as_good.tags[BEST] == "1"
     assert BEST not in better.tags
 
     second = platform.promote(champion)
     platform.registry.tag(second, {BEST: "1"})
-    assert decide(platform, champion, newest(0), fresh, as_before=newest(len(LISTINGS))).tags[BEST] == "1"
+    assert decide(platform, champion, newest(0), fresh, as_before=newest(ROWS)).tags[BEST] == "1"
 
 
 def test_a_challenger_that_is_worse_on_fresh_rows_is_not_promoted_though_the_old_ones_speak_for_it(
