@@ -358,6 +358,7 @@ def refusal(made: str, of: str, stale: str) -> str:
     )
 
 
+@pytest.mark.trial
 @pytest.mark.acceptance
 def test_a_reference_of_another_forest_is_not_registered(platform: Platform, registered: Version) -> None:
     versions = platform.registry.versions()
@@ -370,6 +371,7 @@ def test_a_reference_of_another_forest_is_not_registered(platform: Platform, reg
     assert run_later(platform, {}, FROM_TRAINING_ON).result.success
 
 
+@pytest.mark.acceptance
 def test_a_second_run_is_compared_on_the_same_listings_and_keeps_the_lineage(
     platform: Platform, registered: Version
 ) -> None:
@@ -411,6 +413,7 @@ def test_a_gate_that_fails_registers_nothing_and_leaves_production_untouched(
     assert platform.registry.versions() == versions
 
 
+@pytest.mark.trial
 @pytest.mark.acceptance
 def test_a_forest_that_was_not_judged_with_these_features_is_not_registered(
     platform: Platform, registered: Version
@@ -490,6 +493,7 @@ def test_a_forest_is_fine_tuned_on_newer_listings_and_its_version_names_the_one_
     assert "fine_tuned_from" not in parent.tags
 
 
+@pytest.mark.trial
 @pytest.mark.acceptance
 def test_a_forest_is_not_fine_tuned_on_labels_of_other_price_bands(platform: Platform, registered: Version) -> None:
     run = run_later(

@@ -190,6 +190,7 @@ def test_the_mlflow_run_of_a_command_line_ends_as_the_dagster_run(
         assert mlflow_statuses(ended.storage) == {run.run_id: expected(failure)}, ended.output
 
 
+@pytest.mark.trial
 @pytest.mark.acceptance
 @pytest.mark.parametrize(
     "command",

@@ -72,6 +72,7 @@ def test_a_storm_of_batches_gets_answers_and_503_with_a_time_to_retry(
             assert client.post("/predict_batch", json={"listings": batch}, headers=AUTHORIZED).status_code == 200
 
 
+@pytest.mark.trial
 def test_over_grpc_it_is_the_same_queue(saved: Path, tmp_path: Path, batch: list[dict[str, Any]]) -> None:
     async def send(service: Service) -> list[str]:
         request = PredictBatchRequest(listings=[listing(cells) for cells in batch])

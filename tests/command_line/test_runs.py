@@ -69,6 +69,7 @@ def test_a_training_is_left_to_the_daemon_where_it_is_to_wait_in_the_queue(
     assert command == ["dagster", "job", "launch", "--workspace", str(workspace), "--job", "retraining"]
 
 
+@pytest.mark.trial
 @pytest.mark.acceptance
 def test_a_training_that_is_put_into_the_queue_waits_there_for_the_daemon(
     housing: Housing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -190,6 +190,7 @@ def test_the_net_area_is_below_the_gross_area(ordinary: pd.DataFrame) -> None:
     assert (net < gross)[gross > 0].all()
 
 
+@pytest.mark.trial
 def test_neighbourhoods_number_15_to_45_in_each_of_39_districts() -> None:
     place = synthetic_listings(100_000)[["district", "address"]].dropna().astype(object)
     place["neighbourhood"] = place["address"].str.extract(r"'([^']*) Mahallesi Satılık [^']*'\]$")[0]
@@ -292,6 +293,7 @@ def test_missing_blanks_its_share_of_the_values(ordinary: pd.DataFrame) -> None:
     assert texts(shifted).duplicated().mean() == pytest.approx(0.03, abs=0.005)
 
 
+@pytest.mark.trial
 def test_the_mix_makes_a_kind_common(ordinary: pd.DataFrame) -> None:
     shifted = synthetic_listings(ROWS, shift=Shift(mix={"Villa": 20, "Bina": 0}))
     assert (kinds(ordinary) == "Villa").mean() == pytest.approx(0.036, abs=0.005)

@@ -242,6 +242,7 @@ def test_no_address_is_shown_of_a_day(watched: Watched) -> None:
     assert "Anasayfa" not in str(report.metadata["findings"].value)
 
 
+@pytest.mark.acceptance
 def test_prices_that_no_longer_follow_from_listings_are_found_by_the_labels_of_one_day(
     fresh: Watched, artifact: ModelArtifact
 ) -> None:
@@ -365,6 +366,7 @@ def test_a_version_that_is_better_than_the_one_it_replaced_is_kept(fresh: Watche
     assert shown.metadata["against_replaced_baseline_accuracy"].value < shown.metadata["accuracy"].value  # type: ignore[operator]
 
 
+@pytest.mark.trial
 @pytest.mark.acceptance
 def test_what_was_found_of_a_replaced_version_is_history_and_calls_for_nothing(
     fresh: Watched, artifact: ModelArtifact

@@ -79,6 +79,7 @@ def test_labelled_requests_stand_behind_the_newest_listings(platform: Watched, a
     assert (listings["row"] >= 500).sum() == labelled
 
 
+@pytest.mark.acceptance
 def test_rows_of_a_broken_day_teach_only_when_a_person_has_released_it(
     platform: Watched, artifact: ModelArtifact
 ) -> None:
@@ -101,6 +102,7 @@ def test_rows_of_a_broken_day_teach_only_when_a_person_has_released_it(
     assert store.days().newest[YESTERDAY].state is State.RELEASED
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize(("days", "wanted"), [(0, False), (30, False), (90, True)])
 def test_only_requests_of_late_are_learned_from(
     platform: Watched, artifact: ModelArtifact, days: int, wanted: bool

@@ -191,6 +191,7 @@ def test_a_served_bento_answers_as_the_evaluated_model_predicts(
     assert known == shared  # as old as this checkout's: none was compiled anew
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 def test_a_model_that_was_changed_after_its_evaluation_is_found(
     saved: Path, home: Path, artifact: ModelArtifact, held_out: pd.DataFrame, tmp_path: Path
@@ -206,6 +207,7 @@ def test_a_model_that_was_changed_after_its_evaluation_is_found(
     assert skew.largest_difference > 0.1
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 def test_a_bento_serves_its_own_model_whatever_was_baked_since(
     saved: Path, tag: str, home: Path, artifact: ModelArtifact, held_out: pd.DataFrame, tmp_path: Path
@@ -217,6 +219,7 @@ def test_a_bento_serves_its_own_model_whatever_was_baked_since(
     assert find_skew(tag, home, artifact, held_out.head(5)).fault is None
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 def test_a_bento_that_does_not_start_is_a_finding_with_the_end_of_its_log(
     saved: Path, home: Path, artifact: ModelArtifact, held_out: pd.DataFrame, tmp_path: Path
@@ -240,6 +243,7 @@ def test_a_refused_listing_is_a_finding_that_says_why(tag: str, home: Path, arti
     assert "GrossSquareMeters" in skew.fault
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 def test_trying_a_bento_out_leaves_the_metrics_of_a_running_server_alone(tag: str, home: Path) -> None:
     metrics = home / "prometheus_multiproc_dir" / "counter_1.db"

@@ -64,6 +64,7 @@ def test_a_retraining_runs_with_the_configuration_that_it_is_given(loop: Loop) -
     assert run.run_config == quiet
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize("said", [{PSI: ALERT_ONLY}, {PSI: FEW_ROWS}, {}], ids=["alert only", "few rows", "passed"])
 def test_what_does_not_count_leads_to_nothing(loop: Loop, said: dict[str, object]) -> None:
     for day in range(1, 8):
@@ -208,6 +209,7 @@ def test_a_run_of_some_of_the_assets_resolves_nothing(loop: Loop) -> None:
     assert len(loop.launched()) == 1
 
 
+@pytest.mark.acceptance
 def test_a_training_that_is_under_way_for_a_day_calls_a_person(loop: Loop) -> None:
     loop.only(RETRAIN, "alert_on_failures")
     drift(loop, 1, 2)

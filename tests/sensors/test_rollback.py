@@ -50,6 +50,7 @@ def judge(loop: Loop, day: int, said: dict[str, Any]) -> None:
     loop.judge(f"2026-03-{day:02}", asset="performance_report", **said)
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize("cursor", [None, "", "{"])
 def test_a_worse_version_is_rolled_back_once_and_told_of(
     loop: Loop, registry: ModelRegistry, cursor: str | None

@@ -178,6 +178,7 @@ def test_strategies_are_compared_on_grouped_folds_that_nothing_was_learned_from(
         assert not learned_keys & {key_of_row[row] for row in encoder.encoded.tolist()}
 
 
+@pytest.mark.trial
 def test_all_strategies_can_be_compared_and_again_with_the_same_scores(
     crossed: pd.DataFrame, encoded: EncodedListings
 ) -> None:

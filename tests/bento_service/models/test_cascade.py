@@ -170,6 +170,7 @@ def test_at_start_the_version_in_production_answers(
     }
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["down", "hang", "trickle", "500", "page"])
 def test_a_registry_that_fails_delays_the_start_by_two_seconds_at_most(
@@ -564,6 +565,7 @@ def test_another_registrys_version_of_the_same_number_is_not_taken_for_ours(
     assert cascade.snapshot.champion.model.provenance["kind"] == "second"
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 def test_workers_that_start_together_share_the_cache(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
@@ -695,6 +697,7 @@ def test_a_process_that_is_killed_once_while_it_loads_a_version_does_not_put_it_
     assert not list(cache.glob(".loading-*"))
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 def test_a_process_that_starts_anew_serves_the_last_good_version_where_the_newest_is_refused(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path

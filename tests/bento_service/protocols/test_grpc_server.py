@@ -253,6 +253,7 @@ def test_a_failure_of_our_own_is_internal_and_tells_nothing(worker: LoopedWorker
     assert "NoneType" not in str(found)
 
 
+@pytest.mark.acceptance
 def test_an_old_and_a_new_key_are_valid_during_a_rotation_and_the_old_one_no_longer_after_it(
     saved: Path, tmp_path: Path
 ) -> None:
@@ -274,6 +275,7 @@ def test_an_old_and_a_new_key_are_valid_during_a_rotation_and_the_old_one_no_lon
         assert [is_valid(worker.port, key) for key in ("old", "new")] == [False, True]
 
 
+@pytest.mark.acceptance
 def test_a_port_that_another_process_has_is_named(saved: Path, tmp_path: Path) -> None:
     with socket.socket() as foreign:
         foreign.bind(("0.0.0.0", 0))

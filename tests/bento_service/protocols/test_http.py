@@ -417,6 +417,7 @@ def test_requests_that_wait_too_long_are_turned_away(saved: Path, tmp_path: Path
             assert client.post("/predict", json=HOME).status_code == 200
 
 
+@pytest.mark.acceptance
 def test_a_service_without_any_model_is_not_ready_and_says_so(tmp_path: Path) -> None:
     with serving(tmp_path, {}, wait=False) as service, service.client() as client:
         deadline = time.monotonic() + 60

@@ -135,6 +135,7 @@ def test_a_changed_world_has_no_sign_of_a_broken_feed(platform: Platform, shift:
     assert causes(platform, ads(2_000, seed=300 + seed, **shift)) == ()
 
 
+@pytest.mark.trial
 def test_of_clustered_ordinary_days_at_most_one_of_twenty_shows_a_sign(platform: Platform) -> None:
     pool, generator = ads(8_000, seed=6), np.random.default_rng(0)
     places = [rows.index.to_numpy() for _, rows in pool.groupby("neighbourhood", observed=True) if len(rows) > 20]

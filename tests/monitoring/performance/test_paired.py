@@ -64,6 +64,7 @@ def ever_below(generator: np.random.Generator, level: float, *, days: int = 60, 
     return False
 
 
+@pytest.mark.trial
 @pytest.mark.parametrize("shared", [0.0, 0.3])
 def test_of_two_equal_versions_one_is_told_worse_within_60_days_in_less_than_the_level(shared: float) -> None:
     """The daily McNemar test at 5 % that this replaces does so in 4 to 17 % of the runs, and in more among clusters."""

@@ -38,6 +38,7 @@ def test_frames_arrive_as_they_were_written(day: list[pd.DataFrame], tmp_path: P
         )
 
 
+@pytest.mark.acceptance
 def test_frames_are_written_and_read_one_at_a_time(day: list[pd.DataFrame], tmp_path: Path) -> None:
     alive: list[weakref.ref[pd.DataFrame]] = []
 
