@@ -166,8 +166,10 @@ def price_forest(
     from housing_assets.training.checkpoint import CheckpointRefused
     from housing_assets.training.forest import grow_forest
 
-    searched = io_manager.last(dg.AssetKey([*context.asset_key.path[:-1], "best_params"]))
-    best = searched.completing(_said(context)) if searched and config.use_best else {}
+    # They were found together, and none is used beside a setting of the configuration: then they are not even read.
+    uses_best = config.use_best and not set(TUNED) & set(_said(context))
+    searched = io_manager.last(dg.AssetKey([*context.asset_key.path[:-1], "best_params"])) if uses_best else None
+    best = dict(searched.parameters) if searched else {}
     chosen = config.model_copy(update=best)
     checkpoints.fetch(FOREST)
     try:
@@ -196,7 +198,7 @@ def price_forest(
     parent = grown.ancestors[-1] if grown.ancestors else ""
     parameters = {
         **chosen.model_dump(),
-        "settings_from": f"sweep {searched.study}: {', '.join(best)}" if best else "config",
+        "settings_from": f"sweep {searched.study}: {', '.join(best)}" if searched and best else "config",
         "balancing": balanced_training_set.strategy,
         "balancing_seed": balanced_training_set.seed,
         "min_rows": balanced_training_set.min_rows,

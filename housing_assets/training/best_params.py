@@ -1,12 +1,10 @@
 """The settings of the forest that a sweep has found, as training reads them."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
-
-from housing_assets.training.parameters import TUNED
 
 FILE = "best_params.json"
 
@@ -46,18 +44,6 @@ class BestParams:
     pruned: int = 0
     failed: int = 0
     seconds: float = 0.0
-
-    def completing(self, said: Collection[str]) -> dict[str, str | int | float]:
-        """Return the settings that take the place of defaults: all, or none.
-
-        They were found together: with another kind or depth, say, they are no better than the defaults.
-
-        Parameters
-        ----------
-        said : collection of str
-            Settings that a configuration names, by whatever value: none take their place if one is of ``TUNED``.
-        """
-        return {} if set(TUNED) & set(said) else dict(self.parameters)
 
     def save(self, folder: Path) -> None:
         """Write ``best_params.json`` to a folder."""

@@ -91,6 +91,11 @@ def test_what_a_sweep_has_found_is_kept_read_by_training_and_forgotten_on_demand
         file.write_text('{"of_a_later_release": 1}')
     with pytest.raises(dg.Failure, match=r"of_a_later_release.*forget: true goes back to the default settings"):
         trainer.run(["best_params"])
+    with pytest.raises(dg.Failure, match=r"best_params in .* cannot be read"):
+        trainer.run(["price_forest"], price_forest={"n_trees": 2, "n_jobs": 1})
+    for said in ({"use_best": False}, {"max_depth": 3}):
+        unread = trainer.run(["price_forest"], price_forest={"n_trees": 2, "n_jobs": 1, **said})
+        assert metadata_of(unread, "price_forest")["settings_from"] == "config"
     study = (trainer.defs.resources or {})["studies"].path_of("price_forest")
     assert study.exists()
     trainer.run(["best_params"], best_params={"forget": True})

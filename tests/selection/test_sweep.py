@@ -82,14 +82,6 @@ def test_a_sweep_of_other_data_begins_anew_and_leaves_nothing_of_the_one_before(
     assert [folder.name for folder in tmp_path.iterdir()] == [other.name]
 
 
-def test_what_was_found_is_used_together_or_not_at_all() -> None:
-    best = BestParams(parameters={"kind": "extra_trees", "column_share": 0.2, "max_depth": 20})
-    assert best.completing([]) == best.completing(["n_trees", "seed"]) == best.parameters
-    for said in ("kind", "max_depth", "max_features"):
-        assert best.completing([said, "n_trees"]) == {}
-    assert BestParams().completing([]) == {}
-
-
 def test_best_params_are_read_as_they_were_stored(tmp_path: Path) -> None:
     best = BestParams(parameters={"column_share": 0.2}, found={"column_share": 0.2}, study="abc", seconds=1.5)
     best.save(tmp_path)
