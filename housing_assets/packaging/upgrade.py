@@ -13,7 +13,7 @@ from housing_assets.inference.artifact import FORMAT, MANIFEST, ArtifactRefused,
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.packaging.former_release import read_former
-from resources.model_registry import PRODUCTION, REPLACED, STAGING, ModelRegistry, Version
+from resources.model_registry import CARD, PRODUCTION, REPLACED, STAGING, ModelRegistry, Version
 
 UPGRADED_FROM = "upgraded_from"
 """Tag of a version: the version of the former release whose model it is."""
@@ -86,6 +86,9 @@ def upgrade_versions(registry: ModelRegistry, market: Market, report: Callable[[
         replaced = version.tags.get(REPLACED, "")
         if version.number in anew and replaced.isdecimal() and int(replaced) in anew:
             registry.tag(anew[version.number], {REPLACED: str(anew[int(replaced)].number)})
+    for version in registry.versions():
+        if UPGRADED_FROM in version.tags and CARD not in version.tags:
+            _attach_card(registry, version)
     upgraded = [
         Upgraded(version.number, anew[version.number].number, _move_aliases(registry, version, anew[version.number]))
         for version in wanted
@@ -152,6 +155,18 @@ def _register_anew(registry: ModelRegistry, version: Version, market: Market) ->
             answer=answer_columns(market),
             required=market.required,
         )
+
+
+def _attach_card(registry: ModelRegistry, version: Version) -> None:
+    from housing_assets.packaging.card.document import ModelCard
+    from housing_assets.packaging.card.upgraded import write_upgraded_card
+
+    parameters = registry.client().get_run(version.run_id).data.params
+    with TemporaryDirectory() as temporary:
+        artifact = ModelArtifact.load(registry.download(version, Path(temporary)))
+        card = ModelCard.of(write_upgraded_card(version, version.tags[UPGRADED_FROM], artifact, parameters))
+        card.save(Path(temporary))
+        registry.attach_card(version, Path(temporary), card.summary)
 
 
 def _move_aliases(registry: ModelRegistry, old: Version, new: Version) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The sections of a model card, each written of the facts alone: the same facts give the same card."""
 
 import re
+from collections.abc import Mapping
 
 from housing_assets.inference.market import Market
 from housing_assets.packaging.card.document import Document, Section, Table
@@ -46,14 +47,14 @@ def write_card(facts: CardFacts) -> Document:
         title=f"Model card: {market.title}, version {number}",
         summary=_summary(facts),
         sections=(
-            _purpose(facts),
+            purpose(facts.market, estimates=facts.market.has_price),
             Section("Limits", points=find_limits(facts)),
             _data(facts),
             _categories(facts),
             *([_prices(facts)] if len(facts.evaluation.valued_segments) else []),
             _newer_listings(facts),
             _reasons(facts),
-            _fairness(facts),
+            fairness(facts.market, by_segment=True),
             _reviews(facts),
             _decision(facts),
             Section(
@@ -61,7 +62,7 @@ def write_card(facts: CardFacts) -> Document:
                 (NO_ADVICE,),
                 tables=(asked_by_us(facts), asked_by_eba(facts)),
             ),
-            _lineage(facts),
+            lineage(facts.registration.version, facts.run, facts.tags, facts.market, facts.parameters),
         ),
     )
 
@@ -81,27 +82,37 @@ def _summary(facts: CardFacts) -> str:
     return f"{told}."
 
 
-def _purpose(facts: CardFacts) -> Section:
-    market, kind = facts.market, _price_kind(facts.market)
-    if market.has_price:
+def purpose(market: Market, *, estimates: bool) -> Section:
+    """Return what a version answers, what it is fit for and what not.
+
+    Parameters
+    ----------
+    market : Market
+    estimates : bool
+        Whether it estimates prices.
+    """
+    kind = _price_kind(market)
+    if estimates:
         answers = (
             f"For one listing it tells the category of its price ({', '.join(market.categories)}) with probabilities, "
             f"and, where enough listings are like it, an estimate of {kind} in {market.currency} with a 50 % and an "
             "80 % interval and a forecast standard deviation."
         )
     else:
-        answers = f"For one listing it tells its class ({', '.join(market.categories)}) with probabilities."
+        told = "the category of its price" if market.has_price else "its class"
+        answers = f"For one listing it tells {told} ({', '.join(market.categories)}) with probabilities."
     required = ", ".join(market.required) or "none is"
     return Section(
         "What it is for",
         (
             answers,
-            "Fit for: screening and ranking listings, a first estimate of a price with its uncertainty, finding "
-            "listings whose price a person should look at, monitoring of a market.",
+            "Fit for: screening and ranking listings, "
+            f"{'a first estimate of a price with its uncertainty, ' if estimates else ''}"
+            "finding listings whose price a person should look at, monitoring of a market.",
         ),
         (
             f"Not fit for homes of another market than this one ({market.title}), nor for times long before or after "
-            "those below: the monitoring says when listings or prices have moved on.",
+            "those that it learned from: the monitoring says when listings or prices have moved on.",
             *(
                 [f"Not fit for another kind of price: it learned {kind}."]
                 if market.has_price
@@ -273,8 +284,15 @@ def _reasons(facts: CardFacts) -> Section:
     )
 
 
-def _fairness(facts: CardFacts) -> Section:
-    market = facts.market
+def fairness(market: Market, *, by_segment: bool) -> Section:
+    """Return what is known, by the declaration of the market, of how a version may treat groups differently.
+
+    Parameters
+    ----------
+    market : Market
+    by_segment : bool
+        Whether the card has figures by segment.
+    """
     columns = [column.raw for column in market.inputs]
     personal = [column.raw for column in market.inputs if any(value.personal for value in column.values)]
     points = [
@@ -282,10 +300,13 @@ def _fairness(facts: CardFacts) -> Section:
         _traits(columns),
         "Location may stand in for a protected trait, and so may what goes with it, such as age or kind of a building. "
         "Leaving a trait out does not keep a model from treating groups differently.",
-        "Error, bias and coverage of the intervals stand above by segment: a segment that is valued lower, or less "
-        "surely, than others is seen there. Whether a group of persons is, needs data on persons, which the platform "
-        "has none of.",
     ]
+    if by_segment:
+        points.append(
+            "Error, bias and coverage of the intervals stand above by segment: a segment that is valued lower, or less "
+            "surely, than others is seen there. Whether a group of persons is, needs data on persons, which the "
+            "platform has none of."
+        )
     if personal:
         points.append(f"Can lead to a person, and are never shown or stored with the model: {', '.join(personal)}.")
     return Section("Non-discrimination", points=tuple(points))
@@ -351,16 +372,28 @@ def _decision(facts: CardFacts) -> Section:
     )
 
 
-def _lineage(facts: CardFacts) -> Section:
-    tags = facts.tags
+def lineage(version: int, run: str, tags: Mapping[str, str], market: Market, parameters: Mapping[str, str]) -> Section:
+    """Return what a version was made of.
+
+    Parameters
+    ----------
+    version : int
+    run : str
+        The MLflow run that it was trained in.
+    tags : mapping of str to str
+        Of the version.
+    market : Market
+    parameters : mapping of str to str
+        Of the run.
+    """
     named = (
-        ("version", str(facts.registration.version)),
-        ("MLflow run", facts.run),
+        ("version", str(version)),
+        ("MLflow run", run),
         ("Dagster run", tags.get("dagster_run_id", "")),
         ("lineage of price bands and holdout", tags.get("lineage", "")),
         ("code", tags.get("git_commit", "")),
         ("scikit-learn", tags.get("scikit_learn", "")),
-        ("declaration of the market", facts.market.fingerprint),
+        ("declaration of the market", market.fingerprint),
         ("listings", tags.get("data_fingerprint", "")),
         ("columns that were offered", tags.get("columns_fingerprint", "")),
         ("forest", tags.get("forest_digest", "")),
@@ -373,6 +406,6 @@ def _lineage(facts: CardFacts) -> Section:
         ("What it was made of, as digests (SHA-256) and identifiers: equal ones are equal things.",),
         tables=(
             Table("Made of", ("what", "which"), tuple((name, value) for name, value in named if value), 2),
-            Table("Parameters of the training", ("parameter", "value"), tuple(sorted(facts.parameters.items())), 2),
+            Table("Parameters of the training", ("parameter", "value"), tuple(sorted(parameters.items())), 2),
         ),
     )

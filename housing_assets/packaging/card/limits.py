@@ -1,7 +1,9 @@
 """What a version is bad at, said plainly of its figures."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from housing_assets.inference.market import Market
 from housing_assets.listings.outliers import FACTOR
 from housing_assets.packaging.card.facts import CardFacts
 from housing_assets.packaging.card.figures import share, show
@@ -27,15 +29,22 @@ NOTABLE_LOSS = 0.02
 """Macro-F1 below the holdout's from which on it is said that newer listings are classified less well."""
 
 
+COLUMNS_ALONE = (
+    "It tells what listings like these cost, not what a home is worth to somebody: nothing that the columns do not "
+    "say, such as damage, a view or a lease, is in an answer."
+)
+"""The limit of every version."""
+
+
 def find_limits(facts: CardFacts) -> tuple[str, ...]:
     """Return a sentence or two on each limit; those that always hold come last."""
     return (
         *_of_rows(facts),
-        *_of_categories(facts),
+        weakest_category(facts.market, facts.metrics),
+        *_of_segments(facts),
         *_of_prices(facts),
         *_of_time(facts),
-        "It tells what listings like these cost, not what a home is worth to somebody: nothing that the columns do not "
-        "say, such as damage, a view or a lease, is in an answer.",
+        COLUMNS_ALONE,
     )
 
 
@@ -59,17 +68,20 @@ def _of_rows(facts: CardFacts) -> list[str]:
     return told
 
 
-def _of_categories(facts: CardFacts) -> list[str]:
-    metrics, names = facts.metrics, as_metric_names(facts.market.categories)
-    recalls = {
-        category: metrics[f"recall_{name}"] for category, name in zip(facts.market.categories, names, strict=True)
-    }
+def weakest_category(market: Market, metrics: Mapping[str, float]) -> str:
+    """Return which category is found least often."""
+    names = as_metric_names(market.categories)
+    recalls = {category: metrics[f"recall_{name}"] for category, name in zip(market.categories, names, strict=True)}
     weakest = min(recalls, key=recalls.__getitem__)
-    told = [
+    return (
         f"It finds {weakest!r} least often: {share(recalls[weakest])} of such listings, so that "
         f"{share(1 - recalls[weakest])} are put into another category."
-    ]
-    segments = facts.evaluation.segments
+    )
+
+
+def _of_segments(facts: CardFacts) -> list[str]:
+    metrics, segments = facts.metrics, facts.evaluation.segments
+    told = []
     for segment, rows in segments[~segments["segment"].isin(facts.market.personal_names)].groupby("segment", sort=True):
         worst = ", ".join(
             f"{row['value']} ({share(row['accuracy'])} of {row['rows']:,})"
