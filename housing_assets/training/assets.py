@@ -48,7 +48,8 @@ class BalancingConfig(dg.Config):
     min_rows: int = Field(default=100, ge=1, description="Training rows that must fill a column for it to be offered.")
     seed: int = Field(default=0, ge=0, description="Of the synthetic rows.")
     compare: bool = Field(
-        default=False, description="Cross-validate every strategy with the default forest; takes minutes."
+        default=False,
+        description="Cross-validate every strategy on the training rows, with the default forest; takes minutes.",
     )
 
 
@@ -109,11 +110,12 @@ def balanced_training_set(
     from housing_assets.training.strategies import balance, compare_strategies
 
     encoder, labels = hashed_features.encoder, hashed_features.labels
+    learned_from = crossed_features[~crossed_features[HELD_OUT]]
     try:
         training = balance(
             hashed_features.X_train,
             hashed_features.y_train,
-            crossed_features[~crossed_features[HELD_OUT]],
+            learned_from,
             encoder,
             strategy=config.strategy,
             min_rows=config.min_rows,
@@ -123,8 +125,9 @@ def balanced_training_set(
         raise dg.Failure(str(fault)) from fault
     compared: dict[str, list[float]] = {}
     if config.compare:
+        # The holdout judges the forest whose strategy a person may choose by this comparison: it is no part of it.
         compared = compare_strategies(
-            crossed_features,
+            learned_from,
             labels,
             encoder,
             STRATEGIES,

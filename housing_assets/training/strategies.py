@@ -185,7 +185,7 @@ def compare_strategies(
     seed: int,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, list[float]]:
-    """Return the macro-F1 of each strategy on each of ``N_FOLDS`` grouped, stratified folds of all listings.
+    """Return the macro-F1 of each strategy on each of ``N_FOLDS`` grouped, stratified folds of listings.
 
     Everything that is learned is learned from the other folds: the scores, the offered columns, the forest.
     """

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from housing_assets.inference.declaration import Role
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.training import strategies
+from housing_assets.training.assets import BalancingConfig, balanced_training_set
 from housing_assets.training.balancing import TrainingSet, target_counts
 from housing_assets.training.forest import new_forest
 from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
@@ -189,3 +191,20 @@ def test_all_strategies_can_be_compared_and_again_with_the_same_scores(
     )
     assert first == again
     assert set(first) == set(STRATEGIES)
+
+
+def test_held_out_listings_do_not_choose_a_strategy(
+    crossed: pd.DataFrame, encoded: EncodedListings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[pd.DataFrame] = []
+
+    def recording(listings: pd.DataFrame, *_: object, **__: object) -> dict[str, list[float]]:
+        judged.append(listings)
+        return {"none": [0.5]}
+
+    monkeypatch.setattr(strategies, "compare_strategies", recording)  # as it is, it takes minutes
+    config = BalancingConfig(strategy="none", min_rows=10, compare=True)
+    made = balanced_training_set(dg.build_asset_context(), config, encoded, crossed)
+    assert made.metadata["macro_f1_none"] == 0.5
+    assert len(judged[0]) == len(encoded.y_train)
+    assert not judged[0][HELD_OUT].any()
