@@ -232,7 +232,7 @@ def _resources(market: Market, settings: Settings, assets: Sequence[dg.AssetsDef
         "registry": ModelRegistry(tracking_uri=tracking_uri, model_name=settings.model_name),
         "predictions": PredictionStore(
             url=_unshown(settings.prediction_store_url, *settings.variables("prediction_store", settings.market_name)),
-            review_sample=settings.review_sample,
+            review_share=settings.review_share,
         ),
         "retention": Retention(
             data_days=settings.retention_days,

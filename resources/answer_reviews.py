@@ -1,15 +1,14 @@
 """Reviews of answers: which are drawn to be looked at by a person, and what the person found.
 
-Each day's answers are drawn by a hash of their id and the day alone. The service makes the ids when it answers, so that
-neither who asks nor what is asked has a say in what is drawn, and everybody draws the same. A review is added and never
-changed; the newest of an answer counts.
+An answer is drawn by a hash of its id alone. The service makes the ids when it answers, so that neither who asks nor
+what is asked has a say in what is drawn, and everybody draws the same; an answer that is shipped late takes no other's
+place. A review is added and never changed; the newest of an answer counts.
 """
 
 import hashlib
-import heapq
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -47,22 +46,17 @@ class ReviewCounts(NamedTuple):
     unreasonable: int
 
 
-def draw(prediction_ids: Iterable[str], day: date, size: int) -> list[str]:
-    """Return a random sample of a day's answers: the same whenever, and of whatever order, it is drawn.
+def is_drawn(prediction_id: str, share: float) -> bool:
+    """Return whether an answer is of the random sample: by its id alone, whenever it is asked.
 
     Parameters
     ----------
-    prediction_ids : iterable of str
-        Of all answers of the day.
-    day : date
-    size : int
-        Of the sample, at most.
+    prediction_id : str
+    share : float
+        Of all answers, that the sample has on average; a larger sample has the smaller one in it.
     """
-
-    def drawn(prediction_id: str) -> bytes:
-        return hashlib.blake2b(f"{day} {prediction_id}".encode(), digest_size=16).digest()
-
-    return heapq.nsmallest(size, prediction_ids, key=drawn)
+    drawn = int.from_bytes(hashlib.blake2b(prediction_id.encode(), digest_size=8).digest(), "big")
+    return drawn < share * 2**64
 
 
 def count(reviews: Iterable[Review]) -> dict[str, ReviewCounts]:

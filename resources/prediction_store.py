@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import dagster as dg
 from pydantic import Field
 
-from resources.answer_reviews import Review, draw, read_reviews, write_review
+from resources.answer_reviews import Review, is_drawn, read_reviews, write_review
 from resources.day_decisions import DayDecision, Days, read_days, write_decision
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class PredictionStore(dg.ConfigurableResource):
 
     url: str = Field(description="SQLAlchemy URL of the prediction store: SQLite or PostgreSQL.")
     rows_at_once: int = Field(default=20_000, ge=1, description="Rows of a frame, at most.")
-    review_sample: int = Field(
-        default=10, ge=0, le=1_000, description="Answers a day that are drawn at random for persons to review."
+    review_share: float = Field(
+        default=0.01, ge=0, le=1, description="Share of the answers that are drawn at random for persons to review."
     )
 
     def predictions(
@@ -126,9 +126,7 @@ class PredictionStore(dg.ConfigurableResource):
                 write_decision(connection, decision)
 
     def drawn_for_review(self, day: date) -> list[str]:
-        """Return the ids of the answers of a day that persons should look at; see ``answer_reviews.draw``.
-
-        They are final once the day has ended: each answer of it may take the place of another.
+        """Return the ids of the answers of a day that persons should look at, the oldest first; see ``is_drawn``.
 
         Parameters
         ----------
@@ -144,12 +142,13 @@ class PredictionStore(dg.ConfigurableResource):
         query = select(columns.prediction_id).where(
             _within(columns.predicted_at, start, start + timedelta(days=1)), columns.role == "answer"
         )
+        query = query.order_by(columns.predicted_at, columns.prediction_id)
         with self._connect() as connection:
-            if not self.review_sample or not _is_migrated(connection, PREDICTIONS):
+            if not self.review_share or not _is_migrated(connection, PREDICTIONS):
                 return []
             with connection.begin():
                 ids = connection.execution_options(yield_per=self.rows_at_once).scalars(query)
-                return draw(ids, day, self.review_sample)
+                return [one for one in ids if is_drawn(one, self.review_share)]
 
     def answers(self, prediction_ids: Collection[str]) -> "dict[str, RowMapping]":
         """Return what was answered, as the rows of its table, by id; of unknown ids there is none."""

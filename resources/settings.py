@@ -103,8 +103,8 @@ class Settings(BaseSettings):
     sample_rows: int = Field(
         default=6_000, ge=500, le=5_000_000, description="Rows of the synthetic sample, where no source is set."
     )
-    review_sample: int = Field(
-        default=10, ge=0, le=1_000, description="Answers a day that are drawn at random for persons to review."
+    review_share: float = Field(
+        default=0.01, ge=0, le=1, description="Share of the answers that are drawn at random for persons to review."
     )
     price_index: Path | None = Field(
         default=None,

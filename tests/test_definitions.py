@@ -227,7 +227,7 @@ def test_a_retraining_after_drift_can_search_for_settings_first(name: str, tmp_p
 
 
 def test_answers_are_drawn_for_review_as_the_settings_say_that_were_given(tmp_path: Path) -> None:
-    assert (of_market("istanbul", tmp_path, review_sample=3).resources or {})["predictions"].review_sample == 3
+    assert (of_market("istanbul", tmp_path, review_share=0.3).resources or {})["predictions"].review_share == 0.3
 
 
 def test_a_markets_published_index_is_read_unless_a_setting_names_another(tmp_path: Path) -> None:

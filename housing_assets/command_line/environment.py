@@ -66,7 +66,7 @@ def prediction_store_of(settings: "Settings") -> "PredictionStore":
     """Return the market's prediction store."""
     from resources.prediction_store import PredictionStore
 
-    return PredictionStore(url=settings.prediction_store_url, review_sample=settings.review_sample)
+    return PredictionStore(url=settings.prediction_store_url, review_share=settings.review_share)
 
 
 def environment_of(settings: "Settings") -> dict[str, str]:

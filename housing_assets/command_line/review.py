@@ -1,6 +1,5 @@
 """Answers that are drawn at random, for a person to say whether they are reasonable."""
 
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
 
 review_app = typer.Typer(no_args_is_help=True)
 
+SHOWN_AT_ONCE = 1_000
+"""Answers that are read together: of a busy day a small share is many, and a query takes only so many ids."""
+
 Id = Annotated[str, typer.Argument(help="Of the answer, as housing review list shows it.", metavar="ID")]
 
 
@@ -24,8 +26,7 @@ Id = Annotated[str, typer.Argument(help="Of the answer, as housing review list s
 def review() -> None:
     """Review answers of production that are drawn at random.
 
-    Of each day that has ended (UTC) HOUSING_REVIEW_SAMPLE are drawn by their ids alone, so that nobody chooses what is
-    looked at.
+    A share of them (HOUSING_REVIEW_SHARE) is drawn by their ids alone, so that nobody chooses what is looked at.
     """
 
 
@@ -35,10 +36,15 @@ def list_drawn(
 ) -> None:
     """List the answers of a day that were drawn, each with what was found of it."""
     store, of = prediction_store_of(read_settings()), read_day(day)
-    drawn = _drawn(store, of)
-    answers, reviews = store.answers(drawn), store.reviews(drawn)
-    told = [f"{one}  {_told(answers[one])}  {_found(reviews.get(one))}" for one in drawn if one in answers]
-    print("\n".join(told) or f"no answer of {of} was drawn")
+    drawn = store.drawn_for_review(of)
+    if not drawn:
+        print(f"no answer of {of} was drawn")
+    for first in range(0, len(drawn), SHOWN_AT_ONCE):
+        some = drawn[first : first + SHOWN_AT_ONCE]
+        answers, reviews = store.answers(some), store.reviews(some)
+        for one in some:
+            if one in answers:  # not erased meanwhile
+                print(f"{one}  {_told(answers[one])}  {_found(reviews.get(one))}")
 
 
 @review_app.command()
@@ -67,12 +73,12 @@ def judge(
     """
     from getpass import getuser
 
-    from resources.answer_reviews import Review
+    from resources.answer_reviews import Review, is_drawn
 
     store = prediction_store_of(read_settings())
     answer = _answer(store, prediction_id)
     of = answer["predicted_at"].date()
-    if prediction_id not in _drawn(store, of):
+    if not is_drawn(prediction_id, store.review_share):
         raise CommandError(
             f"{prediction_id} was not drawn: only a random sample is reviewed, housing review list {of} shows it"
         )
@@ -81,14 +87,6 @@ def judge(
     found = Review(prediction_id, answer["model_version"] or "", reasonable, note.strip(), by or getuser())
     store.review(found)
     print(f"{prediction_id}  {_told(answer)}  {_found(found)}")
-
-
-def _drawn(store: "PredictionStore", day: date) -> list[str]:
-    if day >= datetime.now(UTC).date():
-        raise CommandError(
-            f"{day} has not ended (UTC): its sample is drawn from all of its answers, review it when the day is over"
-        )
-    return store.drawn_for_review(day)
 
 
 def _answer(store: "PredictionStore", prediction_id: str) -> "RowMapping":

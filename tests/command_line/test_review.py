@@ -1,6 +1,6 @@
 """Reviewing answers from the command line."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -19,13 +19,16 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Give the ids of three of twenty answers, those that are drawn."""
     url = f"sqlite:///{tmp_path / 'predictions.db'}"
     monkeypatch.setenv("HOUSING_PREDICTION_STORE", url)
-    monkeypatch.setenv("HOUSING_REVIEW_SAMPLE", "3")
+    monkeypatch.setenv("HOUSING_REVIEW_SHARE", "0.2")
     engine = open_store(url)
     migrate(engine)
     with engine.begin() as connection:
-        insert(connection, [prediction(number) for number in range(20)])
+        ids = [f"0199aee2-6e1c-7e53-9c2d-{number:012x}" for number in range(20)]
+        insert(connection, [prediction(number, prediction_id=one) for number, one in enumerate(ids)])
     engine.dispose()
-    return PredictionStore(url=url, review_sample=3).drawn_for_review(date.fromisoformat(DAY))
+    drawn = PredictionStore(url=url, review_share=0.2).drawn_for_review(date.fromisoformat(DAY))
+    assert len(drawn) == 3
+    return drawn
 
 
 def test_what_was_drawn_is_listed_shown_and_judged(housing: Housing, drawn: list[str]) -> None:
@@ -48,7 +51,7 @@ def test_what_was_drawn_is_listed_shown_and_judged(housing: Housing, drawn: list
 def test_only_what_was_drawn_is_judged_and_an_unreasonable_answer_needs_a_note(
     housing: Housing, drawn: list[str], tmp_path: Path
 ) -> None:
-    store = PredictionStore(url=f"sqlite:///{tmp_path / 'predictions.db'}", review_sample=20)
+    store = PredictionStore(url=f"sqlite:///{tmp_path / 'predictions.db'}", review_share=1)
     others = set(store.drawn_for_review(date.fromisoformat(DAY))) - set(drawn)
     for arguments, why in (
         ((min(others), "--reasonable"), "was not drawn: only a random sample is reviewed"),
@@ -61,17 +64,3 @@ def test_only_what_was_drawn_is_judged_and_an_unreasonable_answer_needs_a_note(
         assert why in shown.stderr
     assert store.reviews() == {}
     assert housing("review", "list", "2026-01-01").stdout == "no answer of 2026-01-01 was drawn\n"
-
-
-def test_a_day_that_has_not_ended_has_no_sample_yet(housing: Housing, drawn: list[str], tmp_path: Path) -> None:
-    now = datetime.now(UTC)
-    of_today = prediction(0, predicted_at=f"{now:%Y-%m-%dT%H:%M:%SZ}")
-    engine = open_store(f"sqlite:///{tmp_path / 'predictions.db'}")
-    with engine.begin() as connection:
-        insert(connection, [of_today])
-    engine.dispose()
-    for command in (("list", str(now.date())), ("judge", str(of_today["prediction_id"]), "--reasonable")):
-        shown = housing("review", *command)
-        assert shown.exit_code == 1
-        assert f"{now.date()} has not ended (UTC)" in shown.stderr
-    assert PredictionStore(url=f"sqlite:///{tmp_path / 'predictions.db'}").reviews() == {}

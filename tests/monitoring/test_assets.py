@@ -355,14 +355,16 @@ def test_a_version_that_is_better_than_the_one_it_replaced_is_kept(fresh: Watche
 
     assert held.passed
     assert not told(held, "worse_than_replaced")
-    store = PredictionStore(url=fresh.settings.prediction_store_url)
-    looked_at = store.drawn_for_review(date(2026, 6, 1))[:2]
-    for number, prediction_id in enumerate(looked_at):
+    store = PredictionStore(url=fresh.settings.prediction_store_url, review_share=1)
+    drawn = store.drawn_for_review(date(2026, 6, 1))
+    for number, prediction_id in enumerate(drawn[:2]):
         store.review(Review(prediction_id, str(second.number), reasonable=bool(number), note="why", by="ayse"))
-    result = fresh.materialize(date(2026, 6, 1), ["performance_report"])
+    every = replace(fresh, settings=fresh.settings.model_copy(update={"review_share": 1.0}))
+    result = every.materialize(date(2026, 6, 1), ["performance_report"])
     (shown,) = result.asset_materializations_for_node("performance_report")
     counted = ("drawn_for_review", "left_to_review", "reviewed_of_version", "unreasonable_of_version")
-    assert [shown.metadata[name].value for name in counted] == [10, 8, 2, 1]
+    assert [shown.metadata[name].value for name in counted] == [len(drawn), len(drawn) - 2, 2, 1]
+    assert len(drawn) > 400
     assert shown.metadata["against_replaced_baseline_accuracy"].value < shown.metadata["accuracy"].value  # type: ignore[operator]
 
 

@@ -1,11 +1,12 @@
 """Answers that are drawn to be reviewed, and what was found of them: in both kinds of databases."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from resources.answer_reviews import Review, ReviewCounts, count, draw
+from resources.answer_reviews import Review, ReviewCounts, count, is_drawn
 from resources.prediction_records import erase, insert, prune
 from resources.prediction_store import PredictionStore
 from resources.prediction_tables import migrate, open_store
@@ -17,6 +18,11 @@ DAY = date(2026, 11, 21)
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 
 
+def numbered(number: int) -> str:
+    """Return an id that is the same in each run."""
+    return f"0199aee2-6e1c-7e53-9c2d-{number:012x}"
+
+
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return new_store(request, tmp_path)
@@ -25,7 +31,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def ids(url: str) -> list[str]:
     """Give the ids of 40 answers of a day, beside which there are shadows, and answers of the next day."""
-    answers = [prediction(number) for number in range(40)]
+    answers = [prediction(number, prediction_id=numbered(number)) for number in range(40)]
     shadows = [
         prediction(number, prediction_id=one["prediction_id"], role="shadow") for number, one in enumerate(answers)
     ]
@@ -38,28 +44,36 @@ def ids(url: str) -> list[str]:
     return [str(one["prediction_id"]) for one in answers]
 
 
-def test_a_sample_is_of_the_day_and_the_same_in_whatever_order_it_is_drawn(url: str, ids: list[str]) -> None:
+def test_a_sample_is_of_the_day_and_a_larger_one_has_the_smaller_in_it(url: str, ids: list[str]) -> None:
 
-    def sample(day: date, size: int) -> list[str]:
-        return PredictionStore(url=url, rows_at_once=7, review_sample=size).drawn_for_review(day)
+    def sample(day: date, share: float) -> list[str]:
+        return PredictionStore(url=url, rows_at_once=7, review_share=share).drawn_for_review(day)
 
-    drawn = sample(DAY, 10)
-    assert drawn == draw(reversed(ids), DAY, 10)
-    assert len(set(drawn)) == 10
-    assert set(drawn) < set(ids)
-    assert sample(DAY, 12)[:10] == drawn  # a larger sample has the smaller one in it
-    assert set(sample(DAY, 100)) == set(ids)
-    assert sample(DAY, 0) == sample(DAY - timedelta(days=1), 10) == []
-    assert draw(ids, DAY + timedelta(days=1), 10) != drawn
+    drawn = sample(DAY, 0.25)
+    assert drawn == [one for one in sample(DAY, 0.5) if is_drawn(one, 0.25)]
+    assert set(drawn) < set(sample(DAY, 0.5)) < set(ids)
+    assert set(sample(DAY, 1)) == set(ids)
+    assert sample(DAY, 0) == sample(DAY - timedelta(days=1), 1) == []
+
+
+def test_an_answer_that_is_shipped_late_takes_no_others_place(url: str, ids: list[str]) -> None:
+    store = PredictionStore(url=url, review_share=0.25)
+    drawn = store.drawn_for_review(DAY)
+    late = [prediction(number, prediction_id=numbered(number)) for number in range(40, 120)]
+    engine = open_store(url)
+    with engine.begin() as connection:
+        insert(connection, late)
+    engine.dispose()
+    of_late = {str(one["prediction_id"]) for one in late}
+    after = store.drawn_for_review(DAY)
+    assert [one for one in after if one not in of_late] == drawn
+    assert set(after) - set(drawn) == {one for one in of_late if is_drawn(one, 0.25)} != set()
 
 
 def test_every_answer_is_as_likely_to_be_drawn_as_any_other() -> None:
-    ids = [f"0199aee2-6e1c-7e53-9c2d-{number:012x}" for number in range(50)]
-    times = dict.fromkeys(ids, 0)
-    for number in range(1_000):
-        for one in draw(ids, DAY + timedelta(days=number), 5):
-            times[one] += 1
-    assert 60 < min(times.values()) < 100 < max(times.values()) < 140  # 100 each, with a standard deviation of 9.5
+    drawn = [is_drawn(numbered(number), 0.1) for number in range(20_000)]
+    assert 1_800 < sum(drawn) < 2_200  # 2,000, with a standard deviation of 42
+    assert 150 < sum(first and second for first, second in pairwise(drawn)) < 250  # of 200, whatever the one before
 
 
 def test_the_newest_review_of_an_answer_counts(url: str, ids: list[str]) -> None:
