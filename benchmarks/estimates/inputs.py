@@ -30,7 +30,7 @@ def write_inputs(folder: Path, source: str, n_trees: int) -> dict[str, float]:
 
     from housing_assets.features.crossing import cross_frame
     from housing_assets.features.encoded import EncodedListings
-    from housing_assets.features.encoder import ListingEncoder, encode_frame, expect_log_prices
+    from housing_assets.features.encoder import ListingEncoder, encode_with_prices
     from housing_assets.features.price_index_learning import learn_price_index
     from housing_assets.features.split import HELD_OUT, held_out, learn_labels
     from housing_assets.listings.cleaning import clean
@@ -64,7 +64,8 @@ def write_inputs(folder: Path, source: str, n_trees: int) -> dict[str, float]:
     taught = Priced.of(market, encoded.X_train, frame[~frame[HELD_OUT]], encoded.known_log_prices_train)
     holdout = Priced.of(market, encoded.X_holdout, frame[frame[HELD_OUT]], encoded.known_log_prices_holdout)
     new = crossed[~old]
-    judged = Priced.of(market, encode_frame(encoded.encoder, new), new, expect_log_prices(encoded.encoder, new))
+    X_new, known_new = encode_with_prices(encoded.encoder, new)
+    judged = Priced.of(market, X_new, new, known_new)
     leaves_alone = replace(taught, known=np.zeros(len(taught)))
     for place, seed in ((folder, 0), (folder / OTHER_SEED, 1)):
         grown = new_forest(ForestParameters(n_trees=n_trees, seed=seed)).fit(

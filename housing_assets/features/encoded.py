@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from housing_assets.features.encoder import ListingEncoder, expect_log_prices
+from housing_assets.features.encoder import ListingEncoder
 from housing_assets.features.split import HELD_OUT, amounts, group_keys, label_rows, log_prices
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.inference.labels import LabelScheme
@@ -93,16 +93,17 @@ class EncodedListings:
             groups,
             None if logs is None else logs[train],
         )
+        X_holdout, known_holdout = encoder.transform_with_prices(crossed[holdout])
         return cls(
             X_train=X_train,
             y_train=indices[train],
             groups_train=groups,
-            X_holdout=encoder.transform(crossed[holdout]),
+            X_holdout=X_holdout,
             y_holdout=indices[holdout],
             encoder=encoder.fitted_,
             labels=labels,
             known_log_prices_train=encoder.log_prices_left_out_,
-            known_log_prices_holdout=expect_log_prices(encoder.fitted_, crossed[holdout]),
+            known_log_prices_holdout=known_holdout,
         )
 
     def columns_fingerprint(self) -> str:

@@ -156,6 +156,10 @@ class ListingEncoder:
         """Return the encoded rows; see ``encode_frame``."""
         return encode_frame(self.fitted_, crossed, self.engine)
 
+    def transform_with_prices(self, crossed: "pd.DataFrame") -> "tuple[csr_matrix, np.ndarray | None]":
+        """Return the encoded rows, and what is known of their prices; see ``encode_with_prices``."""
+        return encode_with_prices(self.fitted_, crossed, self.engine)
+
     def _fit(
         self,
         crossed: "pd.DataFrame",
@@ -213,14 +217,31 @@ class ListingEncoder:
 
 def encode_frame(encoder: FittedEncoder, crossed: "pd.DataFrame", engine: Engine = LOCAL) -> "csr_matrix":
     """Return crossed listings encoded: csr_matrix of shape (n_rows, n_columns), float32, sorted indices."""
+    return encode_with_prices(encoder, crossed, engine)[0]
+
+
+def encode_with_prices(
+    encoder: FittedEncoder, crossed: "pd.DataFrame", engine: Engine = LOCAL
+) -> "tuple[csr_matrix, np.ndarray | None]":
+    """Return crossed listings encoded, and what is known of their prices.
+
+    Parameters
+    ----------
+    encoder : FittedEncoder
+    crossed : DataFrame of shape (n_rows, n_values)
+    engine : Engine
+
+    Returns
+    -------
+    encoded : csr_matrix of shape (n_rows, n_columns), float32
+        See ``encode_frame``.
+    log_prices : ndarray of shape (n_rows,), float64, or None
+        ``EncodedListing.log_price`` of each; None where it is None.
+    """
     read = crossed[list(_names_read(encoder))]
-    return _join(list(engine.map_shards(partial(_encode_shard, encoder), split_frame(read, engine))))
-
-
-def expect_log_prices(encoder: FittedEncoder, crossed: "pd.DataFrame") -> np.ndarray | None:
-    """Return ``EncodedListing.log_price`` of crossed listings: float64 of shape (n_rows,), None where it is None."""
-    local = _local_scores(encoder, crossed) if encoder.learned_amounts else None
-    return levels_of(encoder.index, crossed) if local is None else local[:, -1]
+    shards = list(engine.map_shards(partial(_encode_shard, encoder), split_frame(read, engine)))
+    known = [log_prices for _, log_prices in shards if log_prices is not None]
+    return _join([encoded for encoded, _ in shards]), np.concatenate(known) if known else None
 
 
 def levels_of(index: PriceIndex, crossed: "pd.DataFrame") -> np.ndarray | None:
@@ -242,10 +263,13 @@ def _names_read(encoder: FittedEncoder) -> dict[str, None]:
     return dict.fromkeys(names)
 
 
-def _encode_shard(encoder: FittedEncoder, crossed: "pd.DataFrame") -> "csr_matrix":
+def _encode_shard(encoder: FittedEncoder, crossed: "pd.DataFrame") -> "tuple[csr_matrix, np.ndarray | None]":
     hashed = _hash_shard(encoder.market, encoder.n_buckets, crossed)
     scores = encoder.scores.score(hashed, linear_numbers(encoder.market, crossed))
-    return _stack(encoder.market, crossed, scores, _local_scores(encoder, crossed), hashed)
+    local = _local_scores(encoder, crossed)
+    # A copy of the column alone, not a view that keeps all of them.
+    known = local[:, -1].copy() if local is not None and encoder.learned_amounts else levels_of(encoder.index, crossed)
+    return _stack(encoder.market, crossed, scores, local, hashed), known
 
 
 def _local_scores(encoder: FittedEncoder, crossed: "pd.DataFrame") -> np.ndarray | None:

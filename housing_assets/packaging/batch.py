@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from housing_assets.features.crossing import cross_frame, texts_of
-from housing_assets.features.encoder import encode_frame, expect_log_prices
+from housing_assets.features.encoder import encode_frame, encode_with_prices
 from housing_assets.inference.artifact import NO_ESTIMATES, ModelArtifact
 from housing_assets.inference.estimate import forecast_deviation
 from housing_assets.inference.market import Market
@@ -76,7 +76,7 @@ def _predict_shard(artifact: ModelArtifact, raw: "pd.DataFrame") -> "pd.DataFram
     names = artifact.labels.categories
     listings, faults = parse_frame(artifact.market, raw, with_target=False)
     crossed = cross_frame(artifact.market, listings)
-    encoded = encode_frame(artifact.encoder, crossed)
+    encoded, known = encode_with_prices(artifact.encoder, crossed)
     shares, leaves = artifact.forest.walk(encoded)
     reasons = np.full(len(raw), None, dtype=object)
     for fault in reversed(faults):  # so that the first declared column is the one that stays
@@ -84,7 +84,7 @@ def _predict_shard(artifact: ModelArtifact, raw: "pd.DataFrame") -> "pd.DataFram
     answers = {
         PRICE_CATEGORY: np.array(names, dtype=object)[shares.argmax(axis=1)],
         **{name: shares[:, index] for index, name in enumerate(probability_names(names))},
-        **(_estimates(artifact, crossed, leaves) if artifact.market.has_price else {}),
+        **(_estimates(artifact, crossed, leaves, known) if artifact.market.has_price else {}),
     }
     unusable = np.array([reason is not None for reason in reasons], dtype=bool)
     for answer in answers.values():
@@ -92,12 +92,13 @@ def _predict_shard(artifact: ModelArtifact, raw: "pd.DataFrame") -> "pd.DataFram
     return pd.DataFrame({**answers, REASON: reasons}, index=raw.index)
 
 
-def _estimates(artifact: ModelArtifact, crossed: "pd.DataFrame", leaves: np.ndarray) -> dict[str, np.ndarray]:
+def _estimates(
+    artifact: ModelArtifact, crossed: "pd.DataFrame", leaves: np.ndarray, known: np.ndarray | None
+) -> dict[str, np.ndarray]:
     estimator = artifact.estimator
     if estimator is None:
         nothing = {name: np.full(len(crossed), np.nan) for name in ESTIMATED}
         return {**nothing, NO_ESTIMATE: np.full(len(crossed), NO_ESTIMATES.reason, dtype=object)}
-    known = expect_log_prices(artifact.encoder, crossed)
     known = np.zeros(len(crossed)) if known is None else known
     found = estimator.estimate(leaves, known, texts_of(crossed, estimator.calibration.key))
     unlike = estimator.is_unlike(found)

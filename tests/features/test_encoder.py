@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction import FeatureHasher
 
 from housing_assets.features.crossing import cross_frame
-from housing_assets.features.encoder import ListingEncoder, common_tokens, encode_frame, expect_log_prices, levels_of
+from housing_assets.features.encoder import ListingEncoder, common_tokens, encode_frame, encode_with_prices, levels_of
 from housing_assets.features.split import group_keys, label_rows, learn_labels, log_prices
 from housing_assets.inference.crossing import cross_listing
 from housing_assets.inference.declaration import Column, PriceBands, Role, Value
@@ -198,7 +198,7 @@ def test_amounts_are_expected_alone_as_in_a_batch_and_without_bounds(
     prices = np.log(crossed["price"].to_numpy())
     encoder = ListingEncoder(MARKET, n_buckets=64)
     encoded = encoder.fit_transform(crossed, labels, amounts, group_keys(MARKET, crossed), prices)
-    left_out, expected = encoder.log_prices_left_out_, expect_log_prices(encoder.fitted_, crossed)
+    left_out, expected = encoder.log_prices_left_out_, encode_with_prices(encoder.fitted_, crossed)[1]
     assert left_out is not None
     assert expected is not None
     column = encoder.fitted_.column_names.index("local_score_amount")
@@ -213,7 +213,7 @@ def test_amounts_are_expected_alone_as_in_a_batch_and_without_bounds(
     assert np.std(prices - expected) < np.std(prices - left_out) < np.std(prices)
     unlearned = encoders["istanbul"]
     assert unlearned.encode(listings[0]).log_price is None
-    assert expect_log_prices(unlearned, crossed) is None
+    assert encode_with_prices(unlearned, crossed)[1] is None
 
 
 def sales_of(market: Market) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
@@ -246,7 +246,7 @@ def test_what_prices_are_learned_from_is_brought_to_one_month_and_answers_to_the
         assert after == pytest.approx(before + rise * levels, abs=1e-5)
     assert still.log_prices_left_out_ is not None
     assert moved.log_prices_left_out_ == pytest.approx(still.log_prices_left_out_ + levels)
-    expected, before_then = (expect_log_prices(each.fitted_, crossed) for each in (moved, still))
+    expected, before_then = (encode_with_prices(each.fitted_, crossed)[1] for each in (moved, still))
     assert expected == pytest.approx(before_then + levels)
 
 
@@ -256,7 +256,7 @@ def test_without_a_kernel_what_is_known_of_a_price_is_the_level_of_its_month() -
     encoder.fit_transform(crossed, labels, clipped, group_keys(PARCELS, crossed), prices)
     levels = levels_of(INDEX, crossed)
     assert np.array_equal(encoder.log_prices_left_out_, levels)
-    assert np.array_equal(expect_log_prices(encoder.fitted_, crossed), levels)
+    assert np.array_equal(encode_with_prices(encoder.fitted_, crossed)[1], levels)
     listing = {"zip_code": "98001", "sold_on": date(2014, 5, 20)}
     assert encoder.fitted_.encode(cross_listing(PARCELS, listing)).log_price == np.log(0.8)
     assert encoder.fitted_.encode(cross_listing(PARCELS, {"zip_code": "98001"})).log_price == 0.0

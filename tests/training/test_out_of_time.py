@@ -47,9 +47,9 @@ class RecordingEncoder(ListingEncoder):
         self.learned = crossed["row"].to_numpy()
         return super().fit_transform(crossed, *rest)
 
-    def transform(self, crossed: pd.DataFrame) -> csr_matrix:
+    def transform_with_prices(self, crossed: pd.DataFrame) -> tuple[csr_matrix, np.ndarray | None]:
         self.encoded = crossed["row"].to_numpy()
-        return super().transform(crossed)
+        return super().transform_with_prices(crossed)
 
 
 @pytest.fixture
