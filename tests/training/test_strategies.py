@@ -15,9 +15,10 @@ from housing_assets.inference.declaration import Role
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.training import strategies
-from housing_assets.training.assets import BalancingConfig, balanced_training_set
+from housing_assets.training.assets import balanced_training_set
 from housing_assets.training.balancing import TrainingSet, target_counts
 from housing_assets.training.forest import new_forest
+from housing_assets.training.options import BalancingConfig
 from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
 from housing_assets.training.strategies import N_FOLDS, balance, compare_strategies, synthesize_listings
 
