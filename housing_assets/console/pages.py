@@ -229,12 +229,12 @@ def _performance(days: Sequence[Day]) -> Chart | None:
     return draw(
         "performance",
         "Accuracy on labelled predictions",
-        "By day, beside what the holdout makes expect and what is estimated without labels. A triangle marks a "
+        "By day, beside what the holdout makes expect and probabilities promise without labels. A triangle marks a "
         "performance that does not hold up.",
         [
             Series("accuracy", "main", found),
             Series("expected", "second", expected),
-            Series("estimated without labels", "third", estimated),
+            Series("promised without labels", "third", estimated),
         ],
         lowest=lowest,
         as_percent=True,

@@ -84,7 +84,7 @@ class Performance:
         On them, and what the holdout makes expect; None where they are too few.
     failed : bool
     estimate : tuple of float or None
-        Accuracy as it is estimated without labels, with its lowest and highest.
+        Accuracy that probabilities promise without labels, with its lowest and highest.
     """
 
     rows: int

@@ -17,9 +17,9 @@ from housing_assets.inference.market import Market
 from housing_assets.monitoring.drift.report import Status, judge_drift
 from housing_assets.monitoring.drift.validation import validate_features
 from housing_assets.monitoring.options import PerformanceConfig
-from housing_assets.monitoring.performance.estimate import estimate_accuracy
 from housing_assets.monitoring.performance.judging import judge_performance
 from housing_assets.monitoring.performance.report import PerformanceJudge
+from housing_assets.monitoring.performance.without_labels import accuracy_without_labels
 from housing_assets.monitoring.production.days import DayProfiles, profile_day
 from housing_assets.monitoring.production.frames import Frames
 from housing_assets.monitoring.production.labelled import merge_outcomes, summarize_labels
@@ -110,7 +110,7 @@ def test_labels_are_judged_by_the_markets_own_categories(market: Market) -> None
     assert judged(0.2) == (False, pytest.approx(0.8, abs=0.03))
     assert judged(0.5) == (True, pytest.approx(0.5, abs=0.04))
     predictions = profile_of(market, reference, answered(market, listings)).predictions
-    estimate = estimate_accuracy(reference.holdout, predictions)
+    estimate = accuracy_without_labels(reference.holdout, predictions)
     assert estimate.low <= 0.8 <= estimate.high
 
 

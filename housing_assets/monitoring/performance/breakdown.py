@@ -12,8 +12,8 @@ import numpy as np
 
 from housing_assets.confusion import f1_scores, precisions, recalls
 from housing_assets.monitoring.drift.findings import Consequence, Finding, Measurement, judge
-from housing_assets.monitoring.performance.estimate import MIDDLES, expect_accuracy
 from housing_assets.monitoring.performance.judging import MIN_CATEGORY_ROWS, Compared, compare_measure, compare_recall
+from housing_assets.monitoring.performance.without_labels import MIDDLES, expect_accuracy
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 from housing_assets.monitoring.profiles.predictions import N_CONFIDENCES
 from housing_assets.monitoring.profiles.reference import Segments

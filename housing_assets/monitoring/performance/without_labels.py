@@ -1,4 +1,4 @@
-"""Performance without labels, as estimated from calibrated probabilities."""
+"""Accuracy without labels, as expected from calibrated probabilities."""
 
 import math
 from typing import NamedTuple
@@ -13,7 +13,7 @@ MIDDLES = (np.arange(N_CONFIDENCES) + 0.5) / N_CONFIDENCES
 """Of the bins of probability."""
 
 
-class Estimate(NamedTuple):
+class ExpectedAccuracy(NamedTuple):
     """Accuracy that the probabilities promise, and the bounds of two standard errors."""
 
     accuracy: float
@@ -38,8 +38,8 @@ class Expected(NamedTuple):
     uncertainty: float
 
 
-def estimate_accuracy(holdout: Outcomes, predictions: PredictionProfile) -> Estimate:
-    """Estimate the accuracy of predictions without labels (CBPE, NannyML) from what such confidence was worth.
+def accuracy_without_labels(holdout: Outcomes, predictions: PredictionProfile) -> ExpectedAccuracy:
+    """Return the accuracy to expect of predictions without labels (CBPE, NannyML), by what such confidence was worth.
 
     It sees a harder mix of listings, and is blind to prices that no longer follow from them: it never clears an alert.
 
@@ -58,7 +58,7 @@ def estimate_accuracy(holdout: Outcomes, predictions: PredictionProfile) -> Esti
     require_same_categories(holdout.categories, predictions.categories)
     accuracy, sampling, uncertainty = expect_accuracy(holdout, predictions.confidences)
     margin = 2 * math.sqrt(sampling + uncertainty)
-    return Estimate(accuracy, max(accuracy - margin, 0.0), min(accuracy + margin, 1.0))
+    return ExpectedAccuracy(accuracy, max(accuracy - margin, 0.0), min(accuracy + margin, 1.0))
 
 
 def expect_accuracy(holdout: Outcomes, confidences: np.ndarray) -> Expected:
