@@ -1,9 +1,9 @@
-"""The compiled loop that fills one listing's row: its numbers, its scores, and the buckets of its tokens."""
+"""The compiled loops that fill one listing's row: its numbers, its scores, and the buckets of its tokens."""
 
 import numpy as np
 from numba import njit
 
-from housing_assets.inference.scores import UNITS
+from housing_assets.inference.scores import FURTHEST, STEPS, UNITS
 
 
 @njit(cache=True, nogil=True, boundscheck=False)
@@ -70,3 +70,27 @@ def fill_row(
         columns[first_score + score] = len(numbers) + score
         cells[first_score + score] = scores[score] / UNITS
     return columns[:filled], cells[:filled]
+
+
+@njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+def weigh_numbers(
+    numbers: np.ndarray, means: np.ndarray, deviations: np.ndarray, coefficients: np.ndarray, intercepts: np.ndarray
+) -> np.ndarray:
+    """Return what ``LinearScores.offsets`` says of rows: float64 of shape (n_rows, n_scores).
+
+    Numbers count as ``NumberScores.standardize`` has them; their steps times coefficients are whole numbers, of which
+    sums are exact in any order.
+    """
+    n_rows, n_scores = len(numbers), len(intercepts)
+    offsets = np.empty((n_rows, n_scores))
+    for row in range(n_rows):
+        summed = np.zeros(n_scores)
+        for number in range(len(means)):
+            deviate = (numbers[row, number] - means[number]) / deviations[number]
+            if not np.isnan(deviate):
+                steps = np.rint(min(max(deviate, -FURTHEST), FURTHEST) * STEPS)
+                for score in range(n_scores):
+                    summed[score] += steps * coefficients[number, score]
+        for score in range(n_scores):
+            offsets[row, score] = summed[score] / STEPS + intercepts[score]
+    return offsets

@@ -103,8 +103,12 @@ class LinearScores:
         """
         if self.numbers is None or numbers is None:
             return self._intercepts
-        weighed = self.numbers.standardize(numbers) @ self.numbers.coefficients.astype(np.float64) / STEPS
-        return np.asarray(weighed + self._intercepts)
+        from housing_assets.inference.row_filling import weigh_numbers
+
+        told = self.numbers
+        rows = numbers.reshape(-1, numbers.shape[-1])
+        weighed = weigh_numbers(rows, told.means, told.deviations, told.coefficients, self._intercepts)
+        return np.asarray(weighed.reshape(*numbers.shape[:-1], -1))
 
     @cached_property
     def _intercepts(self) -> np.ndarray:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from housing_assets.inference.row_filling import fill_row
-from housing_assets.inference.scores import FURTHEST, UNITS, LinearScores, NumberScores, score_names
+from housing_assets.inference.scores import FURTHEST, STEPS, UNITS, LinearScores, NumberScores, score_names
 from housing_assets.markets.istanbul import MARKET
 from tests.other_markets import PARCELS, THREE_GRADES, TWO_GRADES
 
@@ -127,3 +127,15 @@ def test_a_number_of_buckets_that_no_model_has_is_refused(n_buckets: int) -> Non
     stored = {"n_buckets": n_buckets, "buckets": [], "coefficients": [], "intercepts": [0, 0]}
     with pytest.raises(ValueError, match="buckets, expected 1 to"):
         LinearScores.from_dict(stored)
+
+
+def test_numbers_weigh_what_their_standardized_steps_say() -> None:
+    rng = np.random.default_rng(0)
+    told = NumberScores(rng.normal(size=5), rng.random(5) + 0.1, rng.integers(-(2**24), 2**24, (5, N_SCORES)))
+    scores = LinearScores(np.zeros((4, N_SCORES), np.int64), rng.integers(-(2**24), 2**24, N_SCORES), told)
+    numbers = rng.normal(size=(40, 5)) * 2 * FURTHEST
+    numbers[rng.random(numbers.shape) < 0.2] = np.nan
+    numbers[0, 0] = np.inf
+    expected = told.standardize(numbers) @ told.coefficients.astype(np.float64) / STEPS + scores.intercepts
+    assert scores.offsets(numbers).tolist() == expected.tolist()
+    assert [scores.offsets(row).tolist() for row in numbers] == expected.tolist()
