@@ -537,6 +537,7 @@ def test_new_bands_start_a_new_lineage_and_say_so(platform: Platform, registered
     assert "from which production was taken back" in later.newest.tags["reason"]
 
 
+@pytest.mark.acceptance
 def test_a_training_goes_on_though_bands_of_the_same_terms_were_learned_again(
     platform: Platform, registered: Version
 ) -> None:

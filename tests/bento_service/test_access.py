@@ -111,6 +111,7 @@ def test_what_is_open_to_others_names_no_host(saved: Path, tmp_path: Path) -> No
         assert str(tmp_path) not in body
 
 
+@pytest.mark.acceptance
 def test_a_service_without_keys_that_others_reach_says_what_it_waits_for(saved: Path, tmp_path: Path) -> None:
     environment = {"HOUSING_MODEL_FOLDER": str(saved), "HOUSING_API_KEYS": ""}
     with serving(tmp_path, environment, host=EVERYWHERE) as service:

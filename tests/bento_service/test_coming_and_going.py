@@ -43,6 +43,7 @@ ANSWER_AND_SHIP = """if True:
 """
 
 
+@pytest.mark.acceptance
 def test_once_a_worker_is_ready_nothing_is_imported_any_more(saved: Path, tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", ANSWER_AND_SHIP.format(home=HOME), str(tmp_path), str(saved)],

@@ -84,6 +84,7 @@ def test_every_refusal_is_in_the_store_with_its_field_and_reason_and_nothing_tha
     assert SECRET not in service.log.read_text()
 
 
+@pytest.mark.acceptance
 def test_a_flood_of_refusals_takes_two_records_a_second_and_loses_no_count(service: Service) -> None:
     started = time.monotonic()
     with service.client() as http:

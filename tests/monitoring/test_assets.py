@@ -207,6 +207,7 @@ def test_a_day_that_is_materialized_again_is_the_same(watched: Watched) -> None:
     assert [(watched.value(asset, ORDINARY) / name).read_bytes() for asset, name in files] == before
 
 
+@pytest.mark.acceptance
 def test_thresholds_are_those_of_the_run(watched: Watched) -> None:
     day = DAYS["a unit error"]
 
@@ -332,6 +333,7 @@ def wrong(model: ModelArtifact) -> ModelArtifact:
     return replace(model, forest=replace(model.forest, distributions=swapped), golden=())
 
 
+@pytest.mark.acceptance
 def test_a_version_that_is_worse_than_the_one_it_replaced_says_so(fresh: Watched, artifact: ModelArtifact) -> None:
     fresh.promote(artifact)
     worse = wrong(artifact)
@@ -346,6 +348,7 @@ def test_a_version_that_is_worse_than_the_one_it_replaced_says_so(fresh: Watched
     assert "worse than version 1" in told(held, "verdict")
 
 
+@pytest.mark.acceptance
 def test_a_version_that_is_better_than_the_one_it_replaced_is_kept(fresh: Watched, artifact: ModelArtifact) -> None:
     fresh.promote(wrong(artifact))
     second = fresh.promote(artifact)

@@ -153,6 +153,7 @@ def test_resolved_windows_do_not_count_again_even_when_they_are_judged_anew(loop
     assert loop.decisions()[-1].evidence["windows_resolved"] == ["2026-03-01", "2026-03-02"]
 
 
+@pytest.mark.acceptance
 def test_a_failure_inside_the_cooldown_leads_to_a_retraining_when_it_is_over(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.tick()
@@ -250,6 +251,7 @@ def test_a_failed_retraining_is_tried_again_after_a_pause_that_doubles_and_not_f
     assert len({run.tags["dagster/run_key"] for run in loop.launched()}) == 4
 
 
+@pytest.mark.acceptance
 def test_a_retraining_that_a_person_cancelled_is_not_launched_again_within_the_cooldown(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.tick()
@@ -330,6 +332,7 @@ def test_an_evaluation_that_cannot_be_read_is_told_of(loop: Loop) -> None:
     assert unreadable.endswith(" has no verdict in its metadata")
 
 
+@pytest.mark.acceptance
 def test_a_run_whose_announcements_a_crash_swallowed_is_seen_all_the_same(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.tick()

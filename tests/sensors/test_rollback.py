@@ -71,6 +71,7 @@ def test_a_worse_version_is_rolled_back_once_and_told_of(
     assert (loop.folder / "alerts.log").read_text().count("rolled back") == 1
 
 
+@pytest.mark.acceptance
 def test_a_version_that_people_promote_again_is_left_alone(loop: Loop, registry: ModelRegistry) -> None:
     judge(loop, 1, verdict(3, 2, worse=True))
     loop.tick()

@@ -290,6 +290,7 @@ def test_a_store_without_space_keeps_the_journal_until_there_is_some(folder: Pat
     assert stored(url) == ids(records)
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 def test_a_server_that_stops_and_comes_back_gets_everything(
     folder: Path, server_folder: Path, caplog: pytest.LogCaptureFixture
