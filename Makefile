@@ -31,8 +31,9 @@ setup: .venv/installed $(DAGSTER_HOME)/dagster.yaml  ## make the environment fro
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, %s is %s: make PYTHON=python3.12 ..." % (sys.executable, sys.version.split()[0])) if not (3, 11) <= sys.version_info[:2] <= (3, 13) else None'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null # on all processors, as pip does not; files that are of no use for this Python are no fault
 	@touch $@
 
 $(DAGSTER_HOME)/dagster.yaml:  # only where there is none: a DAGSTER_HOME of your own keeps its configuration
@@ -56,7 +57,7 @@ acceptance: setup  ## test the whole platform with its processes: the demonstrat
 fuzz: setup  ## send thousands of generated requests to the service
 	HOUSING_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -m acceptance -s
 
-trials: setup  ## what takes minutes: faults under load with every answer counted, 200 undrifted windows, a month of days, and real ads where HOUSING_REAL_DATA has them
+trials: setup  ## what takes minutes: faults under load with every answer counted, 200 undrifted windows, a month of days, variants of other tests, and real ads where HOUSING_REAL_DATA has them
 	$(BIN)/python -m pytest -m trial -s
 
 CODE := bento_service demo deploy housing_assets resources sensors

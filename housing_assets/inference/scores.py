@@ -106,9 +106,10 @@ class LinearScores:
         from housing_assets.inference.row_filling import weigh_numbers
 
         told = self.numbers
-        rows = numbers.reshape(-1, numbers.shape[-1])
-        weighed = weigh_numbers(rows, told.means, told.deviations, told.coefficients, self._intercepts)
-        return np.asarray(weighed.reshape(*numbers.shape[:-1], -1))
+        weighed = weigh_numbers(
+            np.atleast_2d(numbers), told.means, told.deviations, told.coefficients, self._intercepts
+        )
+        return np.asarray(weighed[0] if numbers.ndim == 1 else weighed)
 
     @cached_property
     def _intercepts(self) -> np.ndarray:
@@ -134,7 +135,7 @@ class LinearScores:
         Raises
         ------
         ValueError
-            If it says that there are more buckets than any model has.
+            If it says that there are more buckets than any model has, or its numbers' shapes do not agree.
         """
         intercepts = np.array(stored["intercepts"], dtype=np.int64)
         n_buckets = int(stored["n_buckets"])
@@ -150,4 +151,11 @@ class LinearScores:
                 np.array(found["deviations"], dtype=np.float64),
                 np.array(found["coefficients"], dtype=np.int64),
             )
+            expected = (len(numbers.means), len(intercepts))
+            if numbers.deviations.shape != numbers.means.shape or numbers.coefficients.shape != expected:
+                raise ValueError(
+                    f"it has means of {numbers.means.shape}, deviations of {numbers.deviations.shape} and "
+                    f"coefficients of {numbers.coefficients.shape}: expected coefficients of {expected}, and as many "
+                    "deviations as means"
+                )
         return cls(coefficients, intercepts, numbers)

@@ -55,8 +55,9 @@ def upgrade_artifact(folder: Path, market: Market, into: Path) -> None:
 def upgrade_versions(registry: ModelRegistry, market: Market, report: Callable[[str], object]) -> list[Upgraded]:
     """Register anew what production and staging name, and the version that production would go back to.
 
-    The aliases are moved last, each at once: until then, and whatever fails, the registry serves what it served. It
-    can be run again, and does nothing where nothing is left to do.
+    The aliases are moved when all else is done, each at once: until then, and whatever fails, the registry serves what
+    it served. Then what was registered anew, now or before, gets a model card where it has none; a card that cannot be
+    written is told of. It can be run again, and does nothing where nothing is left to do.
 
     Parameters
     ----------
@@ -86,9 +87,6 @@ def upgrade_versions(registry: ModelRegistry, market: Market, report: Callable[[
         replaced = version.tags.get(REPLACED, "")
         if version.number in anew and replaced.isdecimal() and int(replaced) in anew:
             registry.tag(anew[version.number], {REPLACED: str(anew[int(replaced)].number)})
-    for version in registry.versions():
-        if UPGRADED_FROM in version.tags and CARD not in version.tags:
-            _attach_card(registry, version)
     upgraded = [
         Upgraded(version.number, anew[version.number].number, _move_aliases(registry, version, anew[version.number]))
         for version in wanted
@@ -96,7 +94,8 @@ def upgrade_versions(registry: ModelRegistry, market: Market, report: Callable[[
     ]
     for one in upgraded:
         report(f"version {one.old} -> version {one.new}" + (f", now {', '.join(one.aliases)}" if one.aliases else ""))
-    if not upgraded:
+    carded = _attach_cards(registry, report)
+    if not upgraded and not carded:
         report(f"nothing to upgrade: the versions of {registry.model_name} in use have the form of this release")
     return upgraded
 
@@ -157,16 +156,33 @@ def _register_anew(registry: ModelRegistry, version: Version, market: Market) ->
         )
 
 
+def _attach_cards(registry: ModelRegistry, report: Callable[[str], object]) -> int:
+    """Give what was registered anew the model card that it lacks; return how many that are."""
+    attached = 0
+    for version in registry.versions():
+        if UPGRADED_FROM in version.tags and CARD not in version.tags:
+            try:
+                _attach_card(registry, version)
+            except ArtifactRefused as refusal:
+                report(f"version {version.number} gets no model card: {refusal}")
+            else:
+                report(f"version {version.number} has a model card")
+                attached += 1
+    return attached
+
+
 def _attach_card(registry: ModelRegistry, version: Version) -> None:
     from housing_assets.packaging.card.document import ModelCard
     from housing_assets.packaging.card.upgraded import write_upgraded_card
 
     parameters = registry.client().get_run(version.run_id).data.params
     with TemporaryDirectory() as temporary:
-        artifact = ModelArtifact.load(registry.download(version, Path(temporary)))
+        artifact = ModelArtifact.load(registry.download(version, Path(temporary) / "artifact"))
         card = ModelCard.of(write_upgraded_card(version, version.tags[UPGRADED_FROM], artifact, parameters))
-        card.save(Path(temporary))
-        registry.attach_card(version, Path(temporary), card.summary)
+        folder = Path(temporary) / "card"
+        folder.mkdir()
+        card.save(folder)
+        registry.attach_card(version, folder, card.summary)
 
 
 def _move_aliases(registry: ModelRegistry, old: Version, new: Version) -> tuple[str, ...]:

@@ -139,3 +139,16 @@ def test_numbers_weigh_what_their_standardized_steps_say() -> None:
     expected = told.standardize(numbers) @ told.coefficients.astype(np.float64) / STEPS + scores.intercepts
     assert scores.offsets(numbers).tolist() == expected.tolist()
     assert [scores.offsets(row).tolist() for row in numbers] == expected.tolist()
+    assert scores.offsets(numbers[:0]).shape == (0, N_SCORES)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [("means", [0.0]), ("deviations", [1.0]), ("coefficients", [[1] * N_SCORES]), ("coefficients", [[1], [1]])],
+)
+def test_numbers_whose_shapes_do_not_agree_are_refused(name: str, cells: list[object]) -> None:
+    told = NumberScores(np.zeros(2), np.ones(2), np.ones((2, N_SCORES), np.int64))
+    stored = LinearScores(np.zeros((4, N_SCORES), np.int64), np.zeros(N_SCORES, np.int64), told).to_dict()
+    LinearScores.from_dict(stored)
+    with pytest.raises(ValueError, match="as many deviations as means"):
+        LinearScores.from_dict({**stored, "numbers": {**stored["numbers"], name: cells}})

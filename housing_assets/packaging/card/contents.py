@@ -120,8 +120,8 @@ def purpose(market: Market, *, estimates: bool) -> Section:
             ),
             "Not fit as the only ground of a decision on a person or a loan: it has seen no home, and knows nothing "
             "that is not in the columns below.",
-            "Not fit where an answer says that there is no estimate, or that a listing could not be used: those are "
-            "for a person.",
+            f"Not fit where an answer says that {'there is no estimate, or that ' if estimates else ''}a listing could "
+            "not be used: those are for a person.",
             f"A listing must have these columns: {required}. Without others it is answered, and less surely.",
         ),
     )
@@ -329,7 +329,7 @@ def _traits(columns: list[str]) -> str:
 def _reviews(facts: CardFacts) -> Section:
     title = "Reviews of answers drawn at random"
     drawn = (
-        "Each day some answers of production are drawn by their ids alone, and a person says whether each is "
+        "A share of the answers of production is drawn, by their ids alone, and a person says whether each is "
         "reasonable (housing review)."
     )
     if facts.reviews is None:
