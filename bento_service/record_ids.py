@@ -21,7 +21,9 @@ def new_id() -> str:
 def repeatable_id(idempotency_key: str, *content: Any) -> str:
     """Return a UUID of version 8 that is the same whenever, and wherever, the same is sent again with the same key.
 
-    Another content under the same key is another record: a client that uses a key twice loses nothing.
+    Another content under the same key is another record: a client that uses a key twice loses nothing. The hash has no
+    secret, so that a client that tries keys can choose among ids: what is drawn by its id, such as the answers to be
+    reviewed, says nothing against a client that wants to hide.
 
     Parameters
     ----------

@@ -1,8 +1,10 @@
 """Reviews of answers: which are drawn to be looked at by a person, and what the person found.
 
-An answer is drawn by a hash of its id alone. The service makes the ids when it answers, so that neither who asks nor
-what is asked has a say in what is drawn, and everybody draws the same; an answer that is shipped late takes no other's
-place. A review is added and never changed; the newest of an answer counts.
+An answer is drawn by a hash of its id alone, so that everybody draws the same, and an answer that is shipped late takes
+no other's place. The service makes the ids when it answers, of the time and at random. Of a request with an idempotency
+key it makes them of this key and the listing, by a hash without a secret (see ``bento_service.record_ids``): who sends
+such keys can choose them so that none of the answers is drawn. The sample is random only among clients that do not.
+A review is added and never changed; the newest of an answer counts.
 """
 
 import hashlib

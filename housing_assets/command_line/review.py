@@ -26,7 +26,7 @@ Id = Annotated[str, typer.Argument(help="Of the answer, as housing review list s
 def review() -> None:
     """Review answers of production that are drawn at random.
 
-    A share of them (HOUSING_REVIEW_SHARE) is drawn by their ids alone, so that nobody chooses what is looked at.
+    A share of them (HOUSING_REVIEW_SHARE) is drawn by their ids alone, so that no reviewer chooses what is looked at.
     """
 
 
