@@ -104,7 +104,11 @@ class Settings(BaseSettings):
         default=6_000, ge=500, le=5_000_000, description="Rows of the synthetic sample, where no source is set."
     )
     review_share: float = Field(
-        default=0.01, ge=0, le=1, description="Share of the answers that are drawn at random for persons to review."
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of the answers that are drawn at random for persons to "
+        "review: the answers that they want to review in a day, divided by the answers of a day.",
     )
     price_index: Path | None = Field(
         default=None,
