@@ -69,7 +69,8 @@ def judge(
 ) -> None:
     """Say whether an answer that was drawn is reasonable.
 
-    An answer may be judged again: the newest verdict counts, and all are kept.
+    An answer may be judged again, also where the share drawn is smaller by now: the newest verdict counts, and all are
+    kept.
     """
     from getpass import getuser
 
@@ -78,7 +79,7 @@ def judge(
     store = prediction_store_of(read_settings())
     answer = _answer(store, prediction_id)
     of = answer["predicted_at"].date()
-    if not is_drawn(prediction_id, store.review_share):
+    if not is_drawn(prediction_id, store.review_share) and not store.reviews([prediction_id]):
         raise CommandError(
             f"{prediction_id} was not drawn: only a random sample is reviewed, housing review list {of} shows it"
         )

@@ -48,6 +48,20 @@ def test_what_was_drawn_is_listed_shown_and_judged(housing: Housing, drawn: list
     assert "unreasonable: twice the street's (ayse" in shown
 
 
+def test_what_was_judged_is_judged_again_though_a_smaller_share_does_not_draw_it(
+    housing: Housing, drawn: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert housing("review", "judge", drawn[0], "--reasonable", "--by", "ayse").exit_code == 0
+    monkeypatch.setenv("HOUSING_REVIEW_SHARE", "0")
+    again = housing("review", "judge", drawn[0], "--unreasonable", "--note", "a garage", "--by", "can")
+    assert "unreasonable: a garage (can, 20" in again.stdout
+    assert "unreasonable: a garage (can, 20" in housing("review", "show", drawn[0]).stdout
+
+    refused = housing("review", "judge", drawn[1], "--reasonable")
+    assert refused.exit_code == 1
+    assert "was not drawn" in refused.stderr
+
+
 def test_only_what_was_drawn_is_judged_and_an_unreasonable_answer_needs_a_note(
     housing: Housing, drawn: list[str], tmp_path: Path
 ) -> None:
