@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -12,7 +12,7 @@ from bento_service.protocols import try_form
 from bento_service.protocols.http_messages import INFERENCE_PROTOCOL, Reply, Request
 
 if TYPE_CHECKING:
-    from bento_service.answers import BatchAnswer
+    from bento_service.answers import Answer, BatchAnswer, Refusal
     from bento_service.protocols.surface import Service
 
 ANSWER_SECONDS = 4.5
@@ -50,16 +50,7 @@ async def _predict_batch(service: "Service", request: Request) -> Reply:
         raise ServiceError(Kind.INVALID, 'a batch is an object of the form {"listings": [...]}')
     if isinstance(body["listings"], list):
         service.access.owe(request.client, len(body["listings"]) - 1)
-    try:
-        answers = await service.classifier.predict_batch(
-            body["listings"], request.key, "http", request.deadline, request.at, request.idempotency_key
-        )
-    except ServiceError as fault:
-        if fault.kind is not Kind.DEADLINE_EXCEEDED:
-            raise
-        # The deadline is ours, not the client's, who has time to come back.
-        raise ServiceError(Kind.OVERLOADED, f"within {ANSWER_SECONDS:g} s, {fault.detail}", retry_after=1) from None
-    batch: BatchAnswer = {"answers": answers}
+    batch: BatchAnswer = {"answers": await _answer_all(service, request, body["listings"])}
     return Reply(HTTPStatus.OK, orjson.dumps(batch))
 
 
@@ -125,10 +116,23 @@ async def _infer(service: "Service", request: Request) -> Reply:
 
     asked = read_request(request.json(), service.models.snapshot)
     service.access.owe(request.client, len(asked.listings) - 1)
-    answers = await service.classifier.predict_batch(
-        asked.listings, request.key, "http", request.deadline, request.at, request.idempotency_key, whole=True
-    )
+    answers = await _answer_all(service, request, asked.listings, whole=True)
     return Reply(HTTPStatus.OK, orjson.dumps(write_response(service.model_name, asked, answers)))
+
+
+async def _answer_all(
+    service: "Service", request: Request, listings: Any, *, whole: bool = False
+) -> "list[Answer | Refusal]":
+    """Return the answers for a batch, or tell the client to come back where they take too long."""
+    try:
+        return await service.classifier.predict_batch(
+            listings, request.key, "http", request.deadline, request.at, request.idempotency_key, whole=whole
+        )
+    except ServiceError as fault:
+        if fault.kind is not Kind.DEADLINE_EXCEEDED:
+            raise
+        # The deadline is ours, not the client's, who has time to come back.
+        raise ServiceError(Kind.OVERLOADED, f"within {ANSWER_SECONDS:g} s, {fault.detail}", retry_after=1) from None
 
 
 ROUTES: Mapping[str, Route] = {

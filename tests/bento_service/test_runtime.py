@@ -70,12 +70,30 @@ def test_whoever_asks_for_health_again_and_again_does_not_make_the_model_work(
     assert len(replays) == 1
 
 
+HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
+
+
+@pytest.mark.parametrize(
+    ("path", "batch"),
+    [
+        ("/predict_batch", {"listings": [HOME] * 300}),
+        (
+            "/v2/models/HousingPriceClassifier/infer",
+            {
+                "inputs": [
+                    {"name": name, "shape": [300], "datatype": "BYTES", "data": [cell] * 300}
+                    for name, cell in HOME.items()
+                ]
+            },
+        ),
+    ],
+    ids=["predict_batch", "infer"],
+)
 def test_a_batch_that_takes_too_long_is_told_to_come_back(
-    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: str, batch: dict[str, Any], saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """BentoML would give it an answer of another shape, and the client has set no deadline."""
     monkeypatch.setattr(http, "ANSWER_SECONDS", 0.001)
-    batch = {"listings": [{"district": "kadikoy", "GrossSquareMeters": "120 m2"}] * 300}
 
     async def reply() -> httpx.Response:
         api = HttpApi()
@@ -83,11 +101,11 @@ def test_a_batch_that_takes_too_long_is_told_to_come_back(
             running(tmp_path, model_folder=saved, open_endpoints=["predict_batch"]) as api.service,
             httpx.AsyncClient(transport=httpx.ASGITransport(HttpAdapter(None, api)), base_url="http://x") as client,
         ):
-            return await client.post("/predict_batch", json=batch)
+            return await client.post(path, json=batch)
 
     found = asyncio.run(reply())
     assert (found.status_code, found.headers["retry-after"]) == (503, "1")
-    assert found.json()["type"] == Kind.OVERLOADED.urn
+    assert (found.json()["type"], "listings were done" in found.text) == (Kind.OVERLOADED.urn, True)
 
 
 def test_probes_and_metrics_are_answered_while_requests_are_turned_away(saved: Path, tmp_path: Path) -> None:
