@@ -229,12 +229,12 @@ def _performance(days: Sequence[Day]) -> Chart | None:
     return draw(
         "performance",
         "Accuracy on labelled predictions",
-        "By day, beside what the holdout makes expect and probabilities promise without labels. A triangle marks a "
-        "performance that does not hold up.",
+        "By day, beside the accuracy expected from the holdout and the one estimated without labels (CBPE). A triangle "
+        "marks a performance that does not hold up.",
         [
             Series("accuracy", "main", found),
             Series("expected", "second", expected),
-            Series("promised without labels", "third", estimated),
+            Series("estimated without labels", "third", estimated),
         ],
         lowest=lowest,
         as_percent=True,

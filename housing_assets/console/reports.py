@@ -81,10 +81,10 @@ class Performance:
     rows : int
         Labelled ones.
     accuracy, expected : float or None
-        On them, and what the holdout makes expect; None where they are too few.
+        On them, and as expected from the holdout; None where they are too few.
     failed : bool
     estimate : tuple of float or None
-        Accuracy that probabilities promise without labels, with its lowest and highest.
+        Accuracy as estimated without labels (CBPE), with its lowest and highest.
     """
 
     rows: int

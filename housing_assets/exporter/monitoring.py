@@ -59,7 +59,9 @@ def read_performance(reports: Reports) -> Iterator[Metric]:
     judged = [one for _, one in found if one.accuracy is not None and one.expected is not None]
     if judged and judged[-1].accuracy is not None and judged[-1].expected is not None:
         yield gauge("housing_labelled_accuracy", "Accuracy on the newest labelled predictions.", judged[-1].accuracy)
-        yield gauge("housing_expected_accuracy", "What the holdout makes expect of them.", judged[-1].expected)
+        yield gauge(
+            "housing_expected_accuracy", "Accuracy that is expected of them from the holdout.", judged[-1].expected
+        )
         yield gauge("housing_labelled_rows", "How many they were.", judged[-1].rows)
     answered = sorted((day, one.answered) for day, one in reports.read().items() if one.answered is not None)
     if answered:

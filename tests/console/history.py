@@ -33,7 +33,7 @@ from housing_assets.monitoring.drift.validation import ValidationReport
 from housing_assets.monitoring.performance.judging import PerformanceReport
 from housing_assets.monitoring.performance.presentation import documents
 from housing_assets.monitoring.performance.report import Performance
-from housing_assets.monitoring.performance.without_labels import ExpectedAccuracy
+from housing_assets.monitoring.performance.without_labels import EstimatedAccuracy
 from housing_assets.monitoring.production.traffic import Traffic, TrafficReport
 from housing_assets.monitoring.report_context import ReportContext
 from housing_assets.monitoring.thresholds import Thresholds
@@ -142,7 +142,7 @@ def _performance(kind: str) -> Performance:
     accuracy = 0.70 if kind == DRIFTED else 0.84
     failed = kind == DRIFTED
     report = PerformanceReport("As it is.", False, failed, 500, accuracy, accuracy, 0.82 - accuracy, 0.0)
-    return Performance(1, 0, report, estimate=ExpectedAccuracy(0.83, 0.80, 0.86))
+    return Performance(1, 0, report, estimate=EstimatedAccuracy(0.83, 0.80, 0.86))
 
 
 def _traffic(kind: str) -> TrafficReport:

@@ -13,7 +13,7 @@ from housing_assets.monitoring.performance.challenger import ANSWERED, Challenge
 from housing_assets.monitoring.performance.judging import PerformanceReport, judge_performance
 from housing_assets.monitoring.performance.paired import PairedComparison
 from housing_assets.monitoring.performance.replaced import answer_again, compare_with_replaced, describe_loss
-from housing_assets.monitoring.performance.without_labels import ExpectedAccuracy, accuracy_without_labels
+from housing_assets.monitoring.performance.without_labels import EstimatedAccuracy, accuracy_without_labels
 from housing_assets.monitoring.production.days import DayProfiles
 from housing_assets.monitoring.production.frames import Frames
 from housing_assets.monitoring.production.labelled import (
@@ -51,7 +51,7 @@ class Performance:
     by_day : mapping
         Outcomes by version, and by the day on which the label came in.
     holdout : Outcomes or None
-    estimate : ExpectedAccuracy or None
+    estimate : EstimatedAccuracy or None
         Without labels, of the window's predictions.
     against_replaced : PairedComparison or None
     worse_than_replaced : bool
@@ -71,7 +71,7 @@ class Performance:
     report: PerformanceReport
     by_day: Mapping[int, Mapping[date, Outcomes]] = field(default_factory=dict)
     holdout: Outcomes | None = None
-    estimate: ExpectedAccuracy | None = None
+    estimate: EstimatedAccuracy | None = None
     against_replaced: PairedComparison | None = None
     worse_than_replaced: bool = False
     challenge: Challenge | None = None
@@ -122,7 +122,7 @@ class PerformanceJudge:
         labelled : Frames
             Labelled predictions, with the columns of ``KEPT``.
         window : DayProfiles
-            Whose predictions the accuracy without labels is expected of.
+            Of whose predictions the accuracy is estimated without labels.
         day : date
             Whose report it is.
         """

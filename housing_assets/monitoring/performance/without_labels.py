@@ -1,4 +1,4 @@
-"""Accuracy without labels, as expected from calibrated probabilities."""
+"""Accuracy without labels, as estimated from calibrated probabilities (CBPE)."""
 
 import math
 from typing import NamedTuple
@@ -13,8 +13,8 @@ MIDDLES = (np.arange(N_CONFIDENCES) + 0.5) / N_CONFIDENCES
 """Of the bins of probability."""
 
 
-class ExpectedAccuracy(NamedTuple):
-    """Accuracy that the probabilities promise, and the bounds of two standard errors."""
+class EstimatedAccuracy(NamedTuple):
+    """Accuracy as estimated without labels, and the bounds of two standard errors."""
 
     accuracy: float
     low: float
@@ -38,8 +38,10 @@ class Expected(NamedTuple):
     uncertainty: float
 
 
-def accuracy_without_labels(holdout: Outcomes, predictions: PredictionProfile) -> ExpectedAccuracy:
-    """Return the accuracy to expect of predictions without labels (CBPE, NannyML), by what such confidence was worth.
+def accuracy_without_labels(holdout: Outcomes, predictions: PredictionProfile) -> EstimatedAccuracy:
+    """Estimate the accuracy of predictions without labels, by what such confidence was worth on the holdout.
+
+    It is the confidence-based performance estimation (CBPE) of NannyML.
 
     It sees a harder mix of listings, and is blind to prices that no longer follow from them: it never clears an alert.
 
@@ -58,7 +60,7 @@ def accuracy_without_labels(holdout: Outcomes, predictions: PredictionProfile) -
     require_same_categories(holdout.categories, predictions.categories)
     accuracy, sampling, uncertainty = expect_accuracy(holdout, predictions.confidences)
     margin = 2 * math.sqrt(sampling + uncertainty)
-    return ExpectedAccuracy(accuracy, max(accuracy - margin, 0.0), min(accuracy + margin, 1.0))
+    return EstimatedAccuracy(accuracy, max(accuracy - margin, 0.0), min(accuracy + margin, 1.0))
 
 
 def expect_accuracy(holdout: Outcomes, confidences: np.ndarray) -> Expected:
