@@ -40,7 +40,7 @@ def estimate_rows(
         total, n_members = 0.0, 0
         filled[:] = 0
         sums[:] = 0.0
-        for tree in range(n_trees):  # the first members alone: the processor waits for all of them at once
+        for tree in range(n_trees):  # the first members alone, so that their cache misses overlap
             first, end = starts[leaves[row, tree]], starts[leaves[row, tree] + 1]
             firsts[tree], ends[tree] = first, end
             if first < end:

@@ -76,7 +76,7 @@ def fill_row(
 def weigh_numbers(
     numbers: np.ndarray, means: np.ndarray, deviations: np.ndarray, coefficients: np.ndarray, intercepts: np.ndarray
 ) -> np.ndarray:
-    """Return what ``LinearScores.offsets`` says of rows: float64 of shape (n_rows, n_scores).
+    """Return the offsets of rows, as ``LinearScores.offsets`` defines them: float64 of shape (n_rows, n_scores).
 
     Numbers count as ``NumberScores.standardize`` has them; their steps times coefficients are whole numbers, of which
     sums are exact in any order.

@@ -114,7 +114,7 @@ def price_forest(
     from housing_assets.training.checkpoint import CheckpointRefused
     from housing_assets.training.forest import grow_forest
 
-    # They were found together, and none is used beside a setting of the configuration: then they are not even read.
+    # A sweep's settings that cannot be read must not stop a training that does without them.
     uses_best = config.use_best and not set(TUNED) & set(_said(context))
     searched = io_manager.last(dg.AssetKey([*context.asset_key.path[:-1], "best_params"])) if uses_best else None
     best = dict(searched.parameters) if searched else {}
