@@ -9,7 +9,7 @@ import dagster as dg
 
 from housing_assets.lineage_page import picture, table
 from housing_assets.training.options import BalancingConfig, EvaluationConfig, ForestConfig, OutOfTimeConfig
-from housing_assets.training.parameters import STRATEGIES, TUNED, ForestParameters
+from housing_assets.training.parameters import STRATEGIES, ForestParameters, takes_best
 from resources.asset_storage import AssetStorage
 from resources.checkpoints import FOREST, Checkpoints
 from resources.compute import Compute
@@ -115,8 +115,8 @@ def price_forest(
     from housing_assets.training.forest import grow_forest
 
     # A sweep's settings that cannot be read must not stop a training that does without them.
-    uses_best = config.use_best and not set(TUNED) & set(_said(context))
-    searched = io_manager.last(dg.AssetKey([*context.asset_key.path[:-1], "best_params"])) if uses_best else None
+    with_best = takes_best(_said(context), config.use_best)
+    searched = io_manager.last(dg.AssetKey([*context.asset_key.path[:-1], "best_params"])) if with_best else None
     best = dict(searched.parameters) if searched else {}
     chosen = config.model_copy(update=best)
     checkpoints.fetch(FOREST)

@@ -1,6 +1,6 @@
 """What a training run may be told: parameters with their bounds. Quick to import, for the code location reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field
@@ -46,3 +46,18 @@ class ForestParameters(BaseModel):
     def of_run(cls, logged: Mapping[str, str]) -> "ForestParameters":
         """Return those that an MLflow run was logged with, but for its size; what it does not name is as by default."""
         return cls.model_validate({name: logged[name] for name in (*TUNED, "seed") if name in logged})
+
+
+def takes_best(named: Collection[str], use_best: bool) -> bool:
+    """Return whether a forest is grown with the settings that a sweep has found: with all of them, or with none.
+
+    They were found together: beside one that a configuration names, whatever its value, the others have not been tried.
+
+    Parameters
+    ----------
+    named : collection of str
+        Settings that the configuration of the run names, defaults that it spells out among them.
+    use_best : bool
+        Whether it wants those of the sweep.
+    """
+    return use_best and not set(TUNED) & set(named)
