@@ -107,8 +107,8 @@ class Settings(BaseSettings):
         default=0.01,
         ge=0,
         le=1,
-        description="Share of the answers that are drawn at random for persons to "
-        "review: the answers that they want to review in a day, divided by the answers of a day.",
+        description="Share of the answers that are drawn at random for persons to review: the answers that they want "
+        "to review in a day, divided by the answers of a day.",
     )
     price_index: Path | None = Field(
         default=None,
@@ -419,7 +419,7 @@ class ServingSettings(Settings):
 
     api_keys: Annotated[list[str], NoDecode] = Field(
         default=[],
-        description="Valid keys as name:sha256 or name:sha256:scopes, separated by commas.",
+        description="Valid keys as name:sha256, name:sha256:scopes or name:sha256:scopes:rate, separated by commas.",
     )
     keys_file: Path | None = Field(
         default=None,
@@ -428,8 +428,8 @@ class ServingSettings(Settings):
     )
     open_endpoints: Annotated[list[Endpoint] | None, NoDecode] = Field(
         default=None,
-        description="What is answered without a key, separated by commas, or `none`. Unset: predict, model, health and "
-        "metrics where the service listens on its own machine alone, nothing elsewhere.",
+        description="What is answered without a key, separated by commas, or `none`. Unset: predict, explain, model, "
+        "health and metrics where the service listens on its own machine alone, nothing elsewhere.",
     )
     rate_limit: float = Field(
         default=0,

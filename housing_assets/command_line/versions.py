@@ -32,7 +32,7 @@ versions_app = typer.Typer(invoke_without_command=True)
 
 @versions_app.callback()
 def versions(context: typer.Context) -> None:
-    """List, describe, export or upgrade registered versions.
+    """List, describe, export or upgrade registered versions, or build a bento of the one in production.
 
     Without a command: each version, the newest first, with aliases, provenance and promotion decision.
     """

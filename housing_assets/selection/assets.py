@@ -60,7 +60,7 @@ class ComparisonConfig(FoldsConfig):
         description="Families to compare, random_forest among them.",
     )
     sizes: dict[str, int] = Field(
-        default={}, description="Trees or rounds of a family that is to have others than 200."
+        default={}, description="Trees, rounds or iterations of a family that is to have others than its own."
     )
     share: float = Field(
         default=0.15, ge=0, le=0.5, description="Newest share of the out-of-time fold; 0 does without."

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from bento_service.auth import OPEN_TO_NEIGHBOURS
 from resources.settings import ServingSettings, Settings
 
 VARIABLES = (
@@ -179,6 +180,9 @@ def test_every_setting_is_documented() -> None:
     for name in ServingSettings.model_fields:
         if name != "tracking_uri":
             assert f"`HOUSING_{name.upper()}`" in documented, name
+    assert f"`HOUSING_OPEN_ENDPOINTS` | `{','.join(OPEN_TO_NEIGHBOURS)}`" in documented
+    description = ServingSettings.model_fields["open_endpoints"].description or ""
+    assert f"{', '.join(OPEN_TO_NEIGHBOURS[:-1])} and {OPEN_TO_NEIGHBOURS[-1]}" in description
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
