@@ -60,7 +60,7 @@ def test_the_day_after_the_retraining_calls_for_nothing(story: Story) -> None:
     after = story.days[2]
     assert set(story.traffic[after].versions) == {"production 2"}
     # The new version has learned a day of the new prices beside months of the old ones: a part that is still worse than
-    # the holdout makes expect is told of, and calls for nothing.
+    # is expected from the holdout is told of, and calls for nothing.
     assert {one.check for one in story.judgements[after] if not one.passed} <= {PARTS_CHECK, ESTIMATES_CHECK}
     assert story.decisions[-1].decision.outcome == "nothing found"
 

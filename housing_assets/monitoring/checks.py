@@ -67,8 +67,8 @@ _DESCRIPTIONS = {
     },
     "performance_report": {
         PERFORMANCE_CHECK: "Accuracy of the production version on labelled predictions holds up against its holdout.",
-        PARTS_CHECK: "No category, segment or confidence does worse on labelled predictions than the holdout makes "
-        "expect.",
+        PARTS_CHECK: "No category, segment or confidence does worse on labelled predictions than expected "
+        "from the holdout.",
         ESTIMATES_CHECK: "Prices that came back were estimated neither too low nor too high in the middle, and lie "
         "within the 80 % interval about as often as it says.",
     },

@@ -29,7 +29,7 @@ CONFIDENCE = "confidence"
 
 @dataclass(frozen=True)
 class CategoryQuality:
-    """How a category was predicted, and what the holdout makes expect at the window's mix of categories.
+    """How a category was predicted, and what is expected from the holdout at the window's mix of categories.
 
     Attributes
     ----------
@@ -287,5 +287,5 @@ def _summarize(rows: int, findings: tuple[Finding, ...], limits: Thresholds) -> 
         return f"Not judged: {rows:,} labelled rows that no window has judged, at least {limits.min_rows:,} are needed."
     worse = "; ".join(f"{one.column}: {one.detail}" for one in findings if one.material)
     if worse:
-        return f"Worse than the holdout makes expect, and not by chance: {worse}."
-    return f"No category, segment or confidence does worse than the holdout makes expect, on {rows:,} labelled rows."
+        return f"Worse than expected from the holdout, and not by chance: {worse}."
+    return f"No category, segment or confidence does worse than expected from the holdout, on {rows:,} labelled rows."

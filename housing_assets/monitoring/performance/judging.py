@@ -36,7 +36,7 @@ class PerformanceReport:
     accuracy, macro_f1 : float
         Of production; macro-F1 of the categories that have ``MIN_CATEGORY_ROWS``.
     accuracy_drop, macro_f1_drop : float
-        What the holdout, weighed to the same mix, makes expect, less production's.
+        What is expected from the holdout, weighed to the same mix, less production's.
     accuracy_p, macro_f1_p : float
         Two-sided p of there being no difference.
     """

@@ -82,7 +82,7 @@ def test_a_district_that_got_worse_is_named_and_one_that_always_was_hard_is_not(
 
     assert [one.column for one in found.material if one.column.startswith("district: ")] == [f"district: {LARGEST}"]
     assert found.material[0].statistic == "accuracy"
-    assert found.summary.startswith(f"Worse than the holdout makes expect, and not by chance: district: {LARGEST}: ")
+    assert found.summary.startswith(f"Worse than expected from the holdout, and not by chance: district: {LARGEST}: ")
     of_it = next(one for one in found.segments if one.value == str(LARGEST))
     assert of_it.expected - of_it.accuracy == pytest.approx(0.25, abs=0.1)
 
