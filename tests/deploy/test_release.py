@@ -111,14 +111,14 @@ def test_a_release_that_fails_while_it_is_watched_is_taken_back(machine: Machine
             running.name = "never ready"
         elif release == "fails":
             url = f"http://127.0.0.1:{machine.addresses[Side.BLUE].port}/predict"
-            with httpx.Client(verify=False) as client:  # with certificates, making one takes longer than the watch
-                for _ in range(3):
-                    client.post(url, json={})
+            for _ in range(3):
+                client.post(url, json={})
 
-    disturbing = threading.Thread(target=disturb)
-    disturbing.start()
-    entry = machine.swap(release)
-    disturbing.join()
+    with httpx.Client(verify=False) as client:  # made before, and without certificates: it takes longer than the watch
+        disturbing = threading.Thread(target=disturb)
+        disturbing.start()
+        entry = machine.swap(release)
+        disturbing.join()
 
     assert (entry.outcome, machine.switch.live, machine.switch.is_watched) == ("rolled back", Side.GREEN, False)
     assert reason in entry.reason
