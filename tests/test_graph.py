@@ -520,6 +520,7 @@ def test_a_worse_challenger_is_registered_but_not_promoted_and_says_why(
     assert run.newest.tags["reason"].startswith("may be worse than the champion: macro-F1 differs by -")
 
 
+@pytest.mark.trial
 @pytest.mark.acceptance
 def test_new_bands_start_a_new_lineage_and_say_so(platform: Platform, registered: Version) -> None:
     run = run_later(platform, {"price_bands": {"reband": True}})

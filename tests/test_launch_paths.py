@@ -355,6 +355,7 @@ def webserver_command(port: int) -> list[str]:
     return ["dagster-webserver", "-m", MODULE, "-h", "127.0.0.1", "-p", str(port)]
 
 
+@pytest.mark.trial
 @pytest.mark.acceptance
 def test_runs_that_the_webserver_launches_end_in_mlflow_as_in_dagster(tmp_path: Path) -> None:
     storage, port = new_storage(tmp_path, LAUNCHED_AT_ONCE), free_port()

@@ -55,6 +55,7 @@ def test_once_a_worker_is_ready_nothing_is_imported_any_more(saved: Path, tmp_pa
     assert (ended.returncode, ended.stdout.split()) == (0, []), ended.stderr
 
 
+@pytest.mark.trial
 @pytest.mark.acceptance
 def test_once_a_service_is_ready_its_store_is_migrated(saved: Path, tmp_path: Path) -> None:
     with (

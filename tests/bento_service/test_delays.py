@@ -24,6 +24,7 @@ from tests.bento_service.serving import serving
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2", "HeatingType": "Kombi Doğalgaz"}
 
 
+@pytest.mark.trial
 @pytest.mark.acceptance
 def test_a_log_that_nobody_reads_delays_no_answer_and_has_what_was_predicted(saved: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "service.log"

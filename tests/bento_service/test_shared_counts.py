@@ -70,6 +70,7 @@ def gauge(service: Service, name: str) -> float:
     return float(found[1])
 
 
+@pytest.mark.trial
 @pytest.mark.acceptance
 def test_the_worst_gauge_of_several_workers_counts_and_those_of_a_killed_one_go_away(
     saved: Path, tmp_path: Path

@@ -234,6 +234,7 @@ def test_a_bento_that_does_not_start_is_a_finding_with_the_end_of_its_log(
     assert "broken on purpose" in skew.log
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 def test_a_refused_listing_is_a_finding_that_says_why(tag: str, home: Path, artifact: ModelArtifact) -> None:
     skew = find_skew(tag, home, artifact, pd.DataFrame({"district": ["şile"], "GrossSquareMeters": ["large"]}))
