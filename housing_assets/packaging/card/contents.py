@@ -330,7 +330,8 @@ def _reviews(facts: CardFacts) -> Section:
     title = "Reviews of answers drawn at random"
     drawn = (
         "A share of the answers of production is drawn, by their ids alone, and a person says whether each is "
-        "reasonable (housing review)."
+        "reasonable (housing review). A client that sends idempotency keys can choose its ids, and so what is drawn of "
+        "its answers."
     )
     if facts.reviews is None:
         return Section(title, (drawn, "The reviews were not read when this card was written."))

@@ -47,7 +47,8 @@ def asked_by_us(facts: CardFacts) -> Table:
                 "(d) require random sample testing and reviews",
                 f"{share(facts.data.held_out / facts.data.listings)} of the listings are held out, by a hash. A share "
                 f"of the answers, drawn by their ids, is queued for review (housing review): {_reviewed(facts)}.",
-                "Reviewers; whether that is enough for what you do; independent tests; what follows from them.",
+                "Reviewers; whether that is enough for what you do, as clients that send idempotency keys can choose "
+                "their ids; independent tests; what follows from them.",
             ),
             (
                 "(e) comply with applicable nondiscrimination laws",
