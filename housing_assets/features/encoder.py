@@ -16,8 +16,8 @@ from housing_assets.features.score_learning import learn_scores
 from housing_assets.features.split import group_keys
 from housing_assets.inference.declaration import Role
 from housing_assets.inference.encoder import EPOCH_YEAR, MAX_ENCODED, FittedEncoder
-from housing_assets.inference.hashing import N_BUCKETS, bucket, bucket_keys, hash_texts, hash_token, token
-from housing_assets.inference.local_scores import NO_TEXT, LocalInputs, rise_with_prices
+from housing_assets.inference.hashing import N_BUCKETS, NO_TEXT, bucket, bucket_keys, hash_texts, hash_token, token
+from housing_assets.inference.local_scores import LocalInputs, rise_with_prices
 from housing_assets.inference.market import Market
 from housing_assets.inference.price_index import PriceIndex
 from housing_assets.inference.scores import LOG_PRICE_SCALE, LinearScores, score_names

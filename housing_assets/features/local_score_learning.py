@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from housing_assets.inference.hashing import NO_TEXT
 from housing_assets.inference.local_scores import (
     MAX_BLOCK_ROWS,
     MAX_TAUGHT,
     MAX_WEIGHT,
-    NO_TEXT,
     Kernel,
     LocalInputs,
     LocalScores,

@@ -19,7 +19,7 @@ import numpy as np
 
 from housing_assets.inference import comparables, estimate, fallback, labels, token_sources
 from housing_assets.inference.comparables import N_COMPARABLES, Comparable
-from housing_assets.inference.crossing import cross_listing
+from housing_assets.inference.crossing import cross_listing, derive_listing
 from housing_assets.inference.encoder import EncodedListing, FittedEncoder
 from housing_assets.inference.estimate import Estimate, NoEstimate, PriceEstimator
 from housing_assets.inference.explanation import BUDGET_MS, Contributions, Explainer
@@ -141,8 +141,8 @@ class ModelArtifact:
         UnusableListing
             If a cell cannot be used; its ``reasons`` tell why, by column.
         """
-        crossed = cross_listing(self.market, parse_usable(self.market, cells))
-        return self._answer(crossed, self.encoder.encode(crossed))[0]
+        derived = derive_listing(self.market, parse_usable(self.market, cells))
+        return self._answer(derived, self.encoder.encode(derived))[0]
 
     def explain_one(self, cells: Mapping[str, Any], budget_ms: float = BUDGET_MS) -> Explanation:
         """Answer one raw listing as ``predict_one`` does, with the reasons.
@@ -180,13 +180,13 @@ class ModelArtifact:
             return None
         return Explainer(self.forest, self.encoder, self.sources, self.estimator)
 
-    def _answer(self, crossed: Mapping[str, Any], encoded: EncodedListing) -> tuple[Prediction, np.ndarray]:
-        """Return the answer for a crossed and encoded listing, and its leaves."""
+    def _answer(self, derived: Mapping[str, Any], encoded: EncodedListing) -> tuple[Prediction, np.ndarray]:
+        """Return the answer for a listing that is encoded, and its leaves."""
         probabilities, leaves = self.forest.walk_one(encoded.columns, encoded.cells)
         found: Estimate | NoEstimate = NO_ESTIMATES
         if self.estimator is not None:
             known = encoded.log_price or 0.0
-            found = self.estimator.estimate_one(leaves, known, crossed.get(self.estimator.calibration.key))
+            found = self.estimator.estimate_one(leaves, known, derived.get(self.estimator.calibration.key))
         return Prediction(int(probabilities.argmax()), tuple(probabilities.tolist()), encoded.unseen, found), leaves
 
     def replay_golden(self) -> None:

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from housing_assets.inference.declaration import LocalKernel, Role
-from housing_assets.inference.hashing import hash_token, token
+from housing_assets.inference.hashing import NO_TEXT, TokenHasher
 from housing_assets.inference.local_scores import (
-    NO_TEXT,
     LocalInputs,
     LocalScores,
     local_score_names,
@@ -88,33 +87,36 @@ class FittedEncoder:
     local: LocalScores | None = None
     index: PriceIndex = field(default_factory=PriceIndex.none)
 
-    def encode(self, crossed: Mapping[str, Any]) -> EncodedListing:
-        """Encode one crossed listing: equal to its row of ``features.encoder.encode_frame``."""
+    def encode(self, derived: Mapping[str, Any]) -> EncodedListing:
+        """Encode one listing: equal to its row of ``features.encoder.encode_frame``.
+
+        Parameters
+        ----------
+        derived : mapping
+            Its values, bins, grids and quotients by name, as ``derive_listing`` returns them. Crosses are not read, but
+            made of their parts.
+        """
         from housing_assets.inference.row_filling import fill_row
 
         names, minimums, scales = self._numbers
-        numbers = np.array([_as_number(crossed.get(name)) for name in names], dtype=np.float64)
-        hashes: list[int] = []
-        unseen: list[str] = []
-        for name, prefix, is_declared in self._prefixes:
-            text = crossed.get(name)
-            if text is not None:
-                hashed = hash_token(prefix + text)
-                hashes.append(hashed)
-                if is_declared and hashed not in self.known:
-                    unseen.append(name)
-        offsets = self.scores.offsets(self._linear_numbers(crossed))
-        hashed_tokens = np.array(hashes, dtype=np.int64)
+        numbers = np.array([_as_number(derived.get(name)) for name in names], dtype=np.float64)
+        hashes = self._tokens.hash(derived)
+        unseen = [
+            name
+            for name, hashed in zip(self.market.declared_texts, hashes.tolist(), strict=False)
+            if hashed != NO_TEXT and hashed not in self.known
+        ]
+        offsets = self.scores.offsets(self._linear_numbers(derived))
         local = _NO_LOCAL_SCORES
-        log_price = level = self.index.level_on(crossed.get(self.index.clock))
+        log_price = level = self.index.level_on(derived.get(self.index.clock))
         if self.local is not None and self.market.local is not None:
-            targets = self.local.predict(_local_inputs(self.market.local, crossed))[0]
+            targets = self.local.predict(self._local_inputs(self.market.local, derived, hashes))[0]
             if level is not None:
                 targets += level * self.rises
             local = targets.astype(np.float32)
             log_price = float(targets[-1]) if self.learned_amounts else level
         columns, cells = fill_row(
-            numbers, minimums, scales, MAX_ENCODED, hashed_tokens, self.scores.coefficients, offsets, local
+            numbers, minimums, scales, MAX_ENCODED, hashes, self.scores.coefficients, offsets, local
         )
         return EncodedListing(columns, cells, tuple(unseen), log_price)
 
@@ -203,12 +205,8 @@ class FittedEncoder:
         return cls(market, stored["parameters"], scores, frozenset(map(int, stored["known_tokens"])), local, index)
 
     @cached_property
-    def _prefixes(self) -> tuple[tuple[str, str, bool], ...]:
-        """Name, prefix of the tokens, and whether ads hold it, of each text."""
-        n_declared = len(self.market.declared_texts)
-        return tuple(
-            (name, token(name, ""), position < n_declared) for position, name in enumerate(self.market.encoded_texts)
-        )
+    def _tokens(self) -> TokenHasher:
+        return TokenHasher(self.market)
 
     @cached_property
     def _numbers(self) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
@@ -217,32 +215,33 @@ class FittedEncoder:
         lowest, scales = ([each[at] for each in declared] for at in (1, 2))
         return tuple(each[0] for each in declared), np.array(lowest, np.float64), np.array(scales, np.float64)
 
-    def _linear_numbers(self, crossed: Mapping[str, Any]) -> np.ndarray | None:
+    def _linear_numbers(self, derived: Mapping[str, Any]) -> np.ndarray | None:
         if not self.market.linear:
             return None
-        found = ((number, crossed.get(number.of)) for number in self.market.linear)
+        found = ((number, derived.get(number.of)) for number in self.market.linear)
         return np.array([np.nan if value is None else number.value(value) for number, value in found])
+
+    def _local_inputs(self, kernel: LocalKernel, derived: Mapping[str, Any], hashes: np.ndarray) -> LocalInputs:
+        """Return what the kernel reads of one listing; equal to its row of ``features.encoder.local_inputs``."""
+        numbers = np.empty((1, len(kernel.numbers)))
+        for position, number in enumerate(kernel.numbers):
+            value = derived.get(number.of)
+            if isinstance(value, date):
+                value = float(value.toordinal() - _EPOCH)
+            numbers[0, position] = np.nan if value is None else number.value(value)
+        texts = hashes[self._kernel_tokens]
+        return LocalInputs(texts[:1], numbers, texts[None, 1:])
+
+    @cached_property
+    def _kernel_tokens(self) -> np.ndarray:
+        """Positions of the kernel's block and texts among the hashed texts."""
+        kernel = self.market.local
+        names = () if kernel is None else (kernel.block, *kernel.texts)
+        return np.array([self.market.encoded_texts.index(name) for name in names], dtype=np.int64)
 
 
 _NO_LOCAL_SCORES = np.zeros(0, dtype=np.float32)
 _EPOCH = date(EPOCH_YEAR, 1, 1).toordinal()
-
-
-def _local_inputs(kernel: LocalKernel, crossed: Mapping[str, Any]) -> LocalInputs:
-    """Return what the kernel reads of one listing; equal to its row of ``features.encoder.local_inputs``."""
-    numbers = np.empty((1, len(kernel.numbers)))
-    for position, number in enumerate(kernel.numbers):
-        value = crossed.get(number.of)
-        if isinstance(value, date):
-            value = float(value.toordinal() - _EPOCH)
-        numbers[0, position] = np.nan if value is None else number.value(value)
-    texts = [_hash_or_none(name, crossed.get(name)) for name in (kernel.block, *kernel.texts)]
-    hashes = np.array(texts, dtype=np.int64)
-    return LocalInputs(hashes[:1], numbers, hashes[None, 1:])
-
-
-def _hash_or_none(name: str, text: str | None) -> int:
-    return NO_TEXT if text is None else hash_token(token(name, text))
 
 
 def _as_number(value: float | date | None) -> float:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from housing_assets.inference.hashing import MAX_HASH
+from housing_assets.inference.hashing import MAX_HASH, NO_TEXT
 from housing_assets.inference.market import Market
 from housing_assets.inference.scores import FURTHEST, LOG_PRICE_SCALE, STEPS, UNITS, score_names
 
@@ -28,9 +28,6 @@ MAX_WEIGHT = 1e6
 
 MAX_TAUGHT = 2**31
 """More than any row is weighed by, in units: so many that their sums over a million rows stay exact."""
-
-NO_TEXT = MAX_HASH + 1
-"""Stands for a text that is missing: no hash is as large."""
 
 
 class LocalInputs(NamedTuple):

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from housing_assets.inference.hashing import NO_TEXT
 from housing_assets.inference.scores import FURTHEST, STEPS, UNITS
 
 
@@ -28,6 +29,7 @@ def fill_row(
     greatest : float
         Where encoded numbers are cut off.
     hashes : ndarray of shape (n_tokens,), int64
+        ``NO_TEXT`` for a token that the listing does not have.
     coefficients : ndarray of shape (n_buckets, n_scores), int64
         In units of 1 / UNITS.
     offsets : ndarray of shape (n_scores,), float64
@@ -54,6 +56,8 @@ def fill_row(
     first_token = filled + n_scores + len(local)
     filled = first_token
     for hashed in hashes:
+        if hashed == NO_TEXT:
+            continue
         bucket = abs(hashed) % n_buckets
         sign = 1 if hashed >= 0 else -1
         for score in range(n_scores):

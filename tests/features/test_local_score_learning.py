@@ -5,7 +5,8 @@ import pytest
 
 from housing_assets.features import local_score_learning
 from housing_assets.features.local_score_learning import Learned, learn_local_scores
-from housing_assets.inference.local_scores import NO_TEXT, LocalInputs
+from housing_assets.inference.hashing import NO_TEXT
+from housing_assets.inference.local_scores import LocalInputs
 
 SLOPED = np.array([1, 1, 0])
 N = 120

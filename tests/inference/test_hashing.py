@@ -7,14 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction import FeatureHasher
 
+from housing_assets.inference.crossing import cross_texts
 from housing_assets.inference.hashing import (
     N_BUCKETS,
+    NO_TEXT,
+    TokenHasher,
     bucket,
     bucket_keys,
     hash_texts,
     hash_token,
     token,
 )
+from housing_assets.inference.market import Market
+from housing_assets.markets.istanbul import MARKET as ISTANBUL
+from tests.other_markets import PARCELS, THREE_GRADES
 
 LOWEST_HASH_TOKENS = ("bea=LqJX", "cbk=CXCj", "eky=BESQ")
 """Texts whose MurmurHash3 is -2**31, found by running the hash backwards."""
@@ -70,3 +76,30 @@ def test_distinct_texts_are_hashed_as_their_tokens_one_by_one(texts: list[str], 
     keys = bucket_keys(hash_texts("column", texts), n_buckets)
     one_by_one = [bucket(hash_token(token("column", text)), n_buckets) for text in texts]
     assert [(int(key) // 2, -1.0 if key % 2 else 1.0) for key in keys] == one_by_one
+
+
+@pytest.mark.parametrize("market", [ISTANBUL, PARCELS, THREE_GRADES], ids=lambda market: market.name)
+@settings(max_examples=300)
+@given(data=st.data())
+def test_all_tokens_of_a_listing_are_hashed_as_they_are_one_by_one(market: Market, data: st.DataObject) -> None:
+    crosses = dict(market.named_crosses)
+    alone = [name for name in market.encoded_texts if name not in crosses]
+    any_text = st.text(st.characters(), max_size=12)  # halves of surrogate pairs, too
+    listing = {name: data.draw(st.none() | any_text) for name in alone}
+    made = {name: cross_texts([listing[part] for part in parts]) for name, parts in crosses.items()}
+    texts = [(listing | made)[name] for name in market.encoded_texts]
+    assert TokenHasher(market).hash(listing).tolist() == [
+        NO_TEXT if text is None else hash_token(token(name, text))
+        for name, text in zip(market.encoded_texts, texts, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("more", range(5))
+def test_long_texts_are_hashed_alike(more: int) -> None:
+    text = 10_000 * "ş" + more * "x"
+    found = TokenHasher(ISTANBUL).hash({"district": text})
+    assert found[ISTANBUL.encoded_texts.index("district")] == hash_token(token("district", text))
+
+
+def test_a_listing_that_says_nothing_has_no_token() -> None:
+    assert set(TokenHasher(ISTANBUL).hash({}).tolist()) == {NO_TEXT}

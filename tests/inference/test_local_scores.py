@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from housing_assets.features.local_score_learning import learn_local_scores
+from housing_assets.inference.hashing import NO_TEXT
 from housing_assets.inference.local_scores import (
     MAX_BLOCK_ROWS,
-    NO_TEXT,
     LocalInputs,
     LocalScores,
     local_score_names,
