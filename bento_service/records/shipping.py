@@ -21,6 +21,7 @@ import orjson
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
+from bento_service.memory import freeze_loaded_objects
 from bento_service.records.journal import Journal
 from bento_service.records.segments import Chunk, Damaged, Segment
 from bento_service.records.shipping_state import ShippingState, write_state
@@ -29,8 +30,14 @@ from resources.prediction_tables import migrate, open_store
 
 logger = logging.getLogger("housing.shipping")
 
-BATCH = 500
-"""Records in a transaction: more would save little, and keep other writers waiting for longer."""
+BATCH = 100
+"""Records in a transaction: more would save a tenth of the time, and keep other writers waiting for longer."""
+
+PAUSE = 0.02
+"""Seconds between two batches while few records wait: workers may have to share a processor with this process."""
+
+BEHIND_BYTES = 8 * 2**20
+"""Records that wait beyond which there are no pauses."""
 
 ADOPTION_SECONDS = 0.2
 """Seconds between two searches for segments that were handed over or left."""
@@ -140,13 +147,16 @@ class Shipper:
     def _run(self) -> None:
         pause = self._work()
         self._tried.set()
-        while not self._stopping.wait(pause):
+        while not self._stopping.wait(pause or self._rest()):
             pause = self._work()
         self._journal.seal()
         self._adopt_at = 0.0
         while self._has_more() and time.monotonic() < self._deadline:
             time.sleep(min(self._work(), 0.1))
         self._engine.dispose()
+
+    def _rest(self) -> float:
+        return 0.0 if self._pending_bytes() > BEHIND_BYTES else PAUSE
 
     def _work(self) -> float:
         """Ship a chunk, delete old rows; return the seconds to wait before the next call."""
@@ -286,6 +296,8 @@ def main() -> None:
         if ending:
             shipper.stop(given["drain_seconds"])
         if (state := shipper.state()) != told:
+            if not told.tried:
+                freeze_loaded_objects()  # with what migrating has loaded
             told = state
             write_state(given["descriptor"], state)
     journal.close()
