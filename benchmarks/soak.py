@@ -25,8 +25,7 @@ from benchmarks.serving.servers import KEY, Recipe, Server, bentoml_recipe, runn
 from benchmarks.serving.store import require_all_stored, wait_until_stored
 from benchmarks.training import child_environment
 from bento_service.auth import digest
-from resources import mlflow_server
-from resources.mlflow_server import server_command
+from resources.mlflow.server import SERVER_ENVIRONMENT, server_command
 
 DAY = 24 * 60 * 60
 ROWS = 2_000
@@ -198,7 +197,7 @@ def _promote(database: str) -> None:
 
 def _registry_recipe(folder: Path) -> Recipe:
     command = (sys.executable, "-m", *server_command(f"sqlite:///{folder / REGISTRY}", "{port}"))
-    return Recipe("registry", command, mlflow_server.ENVIRONMENT | {"PYTHONUNBUFFERED": "1"}, "", "/health")
+    return Recipe("registry", command, SERVER_ENVIRONMENT | {"PYTHONUNBUFFERED": "1"}, "", "/health")
 
 
 if __name__ == "__main__":

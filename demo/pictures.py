@@ -22,7 +22,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from demo.processes import ProcessError, Processes, answers
 from demo.story import MARKER, environment_of
-from resources.mlflow_server import server_command
+from resources.mlflow.server import server_command
 from resources.ports import free_port
 
 WIDTH = 1280

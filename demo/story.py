@@ -28,10 +28,9 @@ from demo.processes import PROJECT, ProcessError, Processes, answers
 from housing_assets.market_loading import load_market
 from housing_assets.traffic.rows import sample_rows
 from housing_assets.traffic.sending import Plan, Tally, send
-from resources import mlflow_server
 from resources.dagster_internals import SensorInstigatorData
 from resources.decision_log import DecisionLogs, Log, Recorded
-from resources.mlflow_server import server_command
+from resources.mlflow.server import SERVER_ENVIRONMENT, server_command
 from resources.ports import free_port
 from resources.settings import DEFAULT_MARKET
 from sensors.drift_retraining import FAILED_CHECKS
@@ -295,5 +294,5 @@ def environment_of(storage: Path, key: str) -> dict[str, str]:
         "BENTOML_HOME": str(storage / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
         "MLFLOW_TRACKING_URI": f"sqlite:///{storage / 'mlflow.db'}",
-        **mlflow_server.ENVIRONMENT,
+        **SERVER_ENVIRONMENT,
     }

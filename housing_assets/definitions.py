@@ -26,20 +26,20 @@ from housing_assets.retention import assets as retention
 from housing_assets.selection import assets as selection
 from housing_assets.training import assets as training
 from resources.alerts import AlertLog, Webhook
-from resources.asset_storage import AssetStorage
 from resources.bento_store import BentoStore
 from resources.checkpoints import Checkpoints
-from resources.compute import Compute
+from resources.compute.resource import Compute
 from resources.decision_log import DecisionLogs
 from resources.external_index import ExternalIndex
 from resources.listing_source import ListingSource
-from resources.mlflow_tracking import MlflowTracking
-from resources.model_registry import ModelRegistry
+from resources.mlflow.registry import ModelRegistry
+from resources.mlflow.tracking import MlflowTracking
 from resources.object_store import ObjectStore
-from resources.prediction_store import PredictionStore
+from resources.predictions.store import PredictionStore
 from resources.retention import Retention
 from resources.settings import Settings
 from resources.studies import Studies
+from resources.values.asset_storage import AssetStorage
 from sensors.drift_retraining import retraining_sensor
 from sensors.failure_alerts import alert_sensor
 from sensors.mlflow_runs import mlflow_run_sensors

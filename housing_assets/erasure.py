@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from housing_assets.inference.declaration import DeclarationError
 from housing_assets.inference.market import Market
-from resources.ancestry import StoredValue
-from resources.asset_storage import TABLE
-from resources.prediction_records import erase
-from resources.prediction_store import PredictionStore, read_listings
-from resources.prediction_tables import open_store
-from resources.value_store import ValueStore
+from resources.predictions.records import erase
+from resources.predictions.store import PredictionStore, read_listings
+from resources.predictions.tables import open_store
+from resources.values.ancestry import StoredValue
+from resources.values.asset_storage import TABLE
+from resources.values.store import ValueStore
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resources.engines import Engine
+from resources.compute.engines import Engine
 
 if TYPE_CHECKING:
     import pandas as pd

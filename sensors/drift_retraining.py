@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from resources.decision_log import Decision, DecisionLogs, Log
-from resources.prediction_store import PredictionStore
+from resources.predictions.store import PredictionStore
 from sensors.clock import Clock, utc_now
 from sensors.cursor import DecisionCursor
 from sensors.judgements import read_history

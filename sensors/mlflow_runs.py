@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from resources.mlflow_tracking import MlflowTracking
+from resources.mlflow.tracking import MlflowTracking
 
 
 def mlflow_run_sensors(tracking: MlflowTracking) -> list[dg.SensorDefinition]:

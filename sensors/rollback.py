@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from resources.decision_log import Decision, DecisionLogs, Log
-from resources.model_registry import PRODUCTION, ROLLED_BACK, ModelRegistry
+from resources.mlflow.registry import PRODUCTION, ROLLED_BACK, ModelRegistry
 from sensors.cursor import Cursor
 from sensors.judgements import Judgement, as_judgement, recent_records
 

@@ -20,8 +20,8 @@ from housing_assets.markets.istanbul import MARKET
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.packaging.batch import ESTIMATED, probability_names
 from housing_assets.packaging.card.figures import show
-from resources.mlflow_tracking import DAGSTER_RUN_TAG
-from resources.model_registry import PRODUCTION, STAGING, ModelRegistry, Version
+from resources.mlflow.registry import PRODUCTION, STAGING, ModelRegistry, Version
+from resources.mlflow.tracking import DAGSTER_RUN_TAG
 from resources.settings import Settings
 from tests.packaging.tampering import swap_low_and_high
 from tests.resources.mlflow_database import new_database

@@ -18,7 +18,7 @@ import dagster as dg
 import pytest
 from mlflow import MlflowClient
 
-from resources.mlflow_tracking import DAGSTER_RUN_TAG, MlflowTracking
+from resources.mlflow.tracking import DAGSTER_RUN_TAG, MlflowTracking
 from resources.ports import free_port
 from sensors.mlflow_runs import mlflow_run_sensors
 from tests.resources import tiny_platform

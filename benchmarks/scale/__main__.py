@@ -16,8 +16,8 @@ from benchmarks.scale.pipeline import SHARD_ROWS, STEPS, Outcome, run
 from benchmarks.scale.projection import FOLDER, MEASURED, main
 from benchmarks.scale.units import measure_units
 from housing_assets.inference.artifact import ModelArtifact
-from resources.dask_engine import DaskEngine
-from resources.engines import LocalEngine
+from resources.compute.dask_engine import DaskEngine
+from resources.compute.engines import LocalEngine
 
 SIZES = (2_000_000, 10_000_000)
 MODEL_ROWS = 10_000

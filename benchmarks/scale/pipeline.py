@@ -26,7 +26,7 @@ from housing_assets.markets.istanbul_sample import synthetic_listings
 from housing_assets.monitoring.profiles.predictions import PredictionProfile
 from housing_assets.monitoring.profiles.profile import Profile
 from housing_assets.monitoring.profiles.reference import Reference
-from resources.engines import Engine
+from resources.compute.engines import Engine
 
 T = TypeVar("T")
 

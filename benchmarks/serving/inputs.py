@@ -57,7 +57,7 @@ def _register(artifact: "ModelArtifact", folder: Path) -> None:
 
     from housing_assets.packaging.batch import answer_columns
     from housing_assets.packaging.registration import LOADER_MODULE, requirements
-    from resources.model_registry import ModelRegistry
+    from resources.mlflow.registry import ModelRegistry
 
     registry = ModelRegistry(tracking_uri=f"sqlite:///{folder / REGISTRY}")
     client = registry.client()

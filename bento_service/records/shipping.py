@@ -25,8 +25,8 @@ from bento_service.memory import freeze_loaded_objects
 from bento_service.records.journal import Journal
 from bento_service.records.segments import Chunk, Damaged, Segment
 from bento_service.records.shipping_state import ShippingState, write_state
-from resources.prediction_records import RecordRefused, insert, oldest_moment, prune
-from resources.prediction_tables import migrate, open_store
+from resources.predictions.records import RecordRefused, insert, oldest_moment, prune
+from resources.predictions.tables import migrate, open_store
 
 logger = logging.getLogger("housing.shipping")
 
@@ -73,7 +73,7 @@ class Shipper:
     journal : Journal
         Its segments are shipped; no other shipper may use the same object.
     store_url : str
-        See ``resources.prediction_tables.open_store``.
+        See ``resources.predictions.tables.open_store``.
     retention_days : int
         Days after which predictions and feedback are deleted from the store.
     batch : int

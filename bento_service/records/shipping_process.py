@@ -44,7 +44,7 @@ class ShippingProcess:
     file : Path
         The lock, which holds what the process tells.
     store_url : str
-        See ``resources.prediction_tables.open_store``.
+        See ``resources.predictions.tables.open_store``.
     max_bytes : int
         Disk space that the journal may take.
     retention_days : int

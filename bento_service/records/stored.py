@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from bento_service.moments import CLOCK_TOLERANCE
-from resources.prediction_tables import PREDICTIONS, open_store
+from resources.predictions.tables import PREDICTIONS, open_store
 
 LOOKUP_SECONDS = 0.25
 """How long feedback waits for the store to say whether it has the prediction."""
@@ -36,7 +36,7 @@ class StoredPredictions:
     Parameters
     ----------
     store_url : str
-        See ``resources.prediction_tables.open_store``.
+        See ``resources.predictions.tables.open_store``.
     lag : callable
         Returns the seconds that the oldest record of this worker has waited for the store.
     """

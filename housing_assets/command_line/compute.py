@@ -34,7 +34,7 @@ def certificates(
     Each role has a folder, which HOUSING_COMPUTE_CERTIFICATES names there. authority.key belongs on no machine of the
     cluster: whoever has it, or a certificate, may run code on all of them. Run again, it renews the certificates.
     """
-    from resources.certificates import ROLES, make_certificates
+    from resources.compute.certificates import ROLES, make_certificates
 
     with _explained():
         make_certificates(folder, days)
@@ -49,7 +49,7 @@ def scheduler(
 ) -> None:
     """Run the scheduler, which hands shards to workers."""
     folder = _certificates(_settings())
-    from resources.dask_servers import run_scheduler
+    from resources.compute.dask_servers import run_scheduler
 
     with _explained():
         run_scheduler(host, port, folder)
@@ -68,7 +68,7 @@ def worker(
     if settings.compute == "local":
         raise CommandError("HOUSING_COMPUTE is local: it names the scheduler of a worker, tls://host:port")
     folder = _certificates(settings)
-    from resources.dask_servers import run_workers
+    from resources.compute.dask_servers import run_workers
 
     with _explained():
         run_workers(settings.compute, folder, processes, memory)
@@ -83,7 +83,7 @@ def _settings() -> "Settings":
 
 
 def _certificates(settings: "Settings") -> Path:
-    from resources.certificates import require_certificates
+    from resources.compute.certificates import require_certificates
 
     if settings.compute_certificates is None:
         raise CommandError("HOUSING_COMPUTE_CERTIFICATES is not set: `housing compute certificates FOLDER` makes it")

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import dagster as dg
     from pydantic_core import ErrorDetails
 
-    from resources.model_registry import ModelRegistry
-    from resources.prediction_store import PredictionStore
+    from resources.mlflow.registry import ModelRegistry
+    from resources.predictions.store import PredictionStore
     from resources.settings import ServingSettings, Settings
 
 S = TypeVar("S", bound="Settings")
@@ -57,14 +57,14 @@ def registry_of(settings: "Settings") -> "ModelRegistry":
     """Return the registry of the market's models."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", QUIET["MLFLOW_DISABLE_TELEMETRY"])
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by default, who waits would wait for minutes
-    from resources.model_registry import ModelRegistry
+    from resources.mlflow.registry import ModelRegistry
 
     return ModelRegistry(tracking_uri=settings.mlflow_uri, model_name=settings.model_name)
 
 
 def prediction_store_of(settings: "Settings") -> "PredictionStore":
     """Return the market's prediction store."""
-    from resources.prediction_store import PredictionStore
+    from resources.predictions.store import PredictionStore
 
     return PredictionStore(url=settings.prediction_store_url, review_share=settings.review_share)
 

@@ -39,7 +39,7 @@ def erase(
     from housing_assets.definitions import build_defs
     from housing_assets.erasure import Wanted, find, remove
     from housing_assets.market_loading import load_market
-    from resources.prediction_store import PredictionStore
+    from resources.predictions.store import PredictionStore
 
     for each in prediction or ():
         _require_id(each)

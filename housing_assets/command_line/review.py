@@ -11,8 +11,8 @@ from housing_assets.command_line.faults import CommandError
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping
 
-    from resources.answer_reviews import Review
-    from resources.prediction_store import PredictionStore
+    from resources.predictions.answer_reviews import Review
+    from resources.predictions.store import PredictionStore
 
 review_app = typer.Typer(no_args_is_help=True)
 
@@ -74,7 +74,7 @@ def judge(
     """
     from getpass import getuser
 
-    from resources.answer_reviews import Review, is_drawn
+    from resources.predictions.answer_reviews import Review, is_drawn
 
     store = prediction_store_of(read_settings())
     answer = _answer(store, prediction_id)

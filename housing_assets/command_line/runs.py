@@ -15,7 +15,7 @@ from housing_assets.command_line.processes import run
 if TYPE_CHECKING:
     import dagster as dg
 
-    from resources.model_registry import Version
+    from resources.mlflow.registry import Version
     from resources.settings import Settings
 
 

@@ -86,7 +86,7 @@ class _Servers(ExitStack):
 
     def start_mlflow(self, tracking_uri: str, port: int, environment: dict[str, str]) -> str:
         """Start an MLflow server where there is none, and return its address once it answers."""
-        from resources.mlflow_server import server_command
+        from resources.mlflow.server import server_command
 
         if tracking_uri.startswith(("http://", "https://")):
             return tracking_uri

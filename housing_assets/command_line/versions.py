@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import date
 
-    from resources.day_decisions import DayDecision
-    from resources.model_registry import ModelRegistry, Version
+    from resources.mlflow.registry import ModelRegistry, Version
+    from resources.predictions.day_decisions import DayDecision
 
 SHOWN_TAGS = (
     "lineage",
@@ -144,14 +144,14 @@ def rollback(
 
 def learned_held_days(version: "Version", held: "Collection[date]") -> "list[date]":
     """Return the held days that a version learned from, or was judged on."""
-    from resources.day_decisions import read_ranges
-    from resources.model_registry import LABELLED_DAYS
+    from resources.mlflow.registry import LABELLED_DAYS
+    from resources.predictions.day_decisions import read_ranges
 
     return sorted(read_ranges(version.tags.get(LABELLED_DAYS, "")) & set(held))
 
 
 def _in_production(registry: "ModelRegistry") -> "Version":
-    from resources.model_registry import PRODUCTION
+    from resources.mlflow.registry import PRODUCTION
 
     version = registry.with_alias(PRODUCTION)
     if version is None:

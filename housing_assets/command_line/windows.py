@@ -13,7 +13,7 @@ from housing_assets.command_line.versions import learned_held_days
 if TYPE_CHECKING:
     from datetime import date
 
-    from resources.day_decisions import DayDecision, State
+    from resources.predictions.day_decisions import DayDecision, State
     from resources.settings import Settings
 
 windows_app = typer.Typer(invoke_without_command=True)
@@ -46,8 +46,8 @@ def hold(day: Day, reason: Reason, by: Who = "") -> None:
 
     Says which version learned from it already.
     """
-    from resources.day_decisions import State
-    from resources.model_registry import PRODUCTION
+    from resources.mlflow.registry import PRODUCTION
+    from resources.predictions.day_decisions import State
 
     settings, held = read_settings(), read_day(day)
     if held > datetime.now(UTC).date():
@@ -66,7 +66,7 @@ def release(day: Day, reason: Reason, by: Who = "") -> None:
 
     A client that does not send a column is then known: days to come are not held for that column missing.
     """
-    from resources.day_decisions import State
+    from resources.predictions.day_decisions import State
 
     settings, released = read_settings(), read_day(day)
     print(_describe(_decide(settings, released, State.RELEASED, reason, by)))
@@ -76,7 +76,7 @@ def release(day: Day, reason: Reason, by: Who = "") -> None:
 def _decide(settings: "Settings", day: "date", state: "State", reason: str, by: str) -> "DayDecision":
     from getpass import getuser
 
-    from resources.day_decisions import DayDecision, State
+    from resources.predictions.day_decisions import DayDecision, State
 
     if not reason.strip():
         raise CommandError("the reason is empty: say in a few words why, for those who read it later")

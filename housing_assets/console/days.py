@@ -14,7 +14,7 @@ from housing_assets.monitoring.checks import (
     LEARNED_CHECK,
     PERFORMANCE_CHECK,
 )
-from resources.day_decisions import DayDecision, State
+from resources.predictions.day_decisions import DayDecision, State
 from sensors.judgements import Judgement, newest_of_each_window
 
 LONGEST = timedelta(days=400)

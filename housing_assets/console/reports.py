@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from resources.value_store import ValueLost, ValueStore, named_partition
+from resources.values.store import ValueLost, ValueStore, named_partition
 
 PAGE = "drift_report_page.html"
 

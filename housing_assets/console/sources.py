@@ -13,12 +13,12 @@ from housing_assets.console.versions import Registered, Versions
 from housing_assets.console.watch import MOST_ALERTS, MOST_DECISIONS
 from housing_assets.monitoring.checks import REPORTS, specs
 from resources.alerts import AlertLog, Raised
-from resources.day_decisions import Days
 from resources.decision_log import DecisionLogs, Log, Recorded
-from resources.model_registry import ModelRegistry
-from resources.prediction_store import PredictionStore
+from resources.mlflow.registry import ModelRegistry
+from resources.predictions.day_decisions import Days
+from resources.predictions.store import PredictionStore
 from resources.settings import Settings
-from resources.value_stores import open_value_store
+from resources.values.opening import open_value_store
 from sensors.judgements import Judgement
 
 

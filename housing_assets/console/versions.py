@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from housing_assets.packaging.card.document import PAGE
-from resources.model_registry import CARD, DECISION, PRODUCTION, ROLLED_BACK, ModelRegistry, Version
+from resources.mlflow.registry import CARD, DECISION, PRODUCTION, ROLLED_BACK, ModelRegistry, Version
 
 MOST = 50
 """Versions that are shown, the newest: a year of weekly trainings."""

@@ -16,8 +16,8 @@ from housing_assets.console.reports import Figures
 from housing_assets.console.service_health import NOT_ASKED, ServiceHealth
 from housing_assets.console.versions import Registered
 from resources.alerts import Raised
-from resources.day_decisions import Days
 from resources.decision_log import Recorded
+from resources.predictions.day_decisions import Days
 from sensors.judgements import Judgement
 
 SECONDS = 10.0

@@ -9,7 +9,7 @@ from housing_assets.console.check_history import CheckHistory
 from housing_assets.console.reports import Reports
 from housing_assets.exporter.exporter import gauge
 from housing_assets.monitoring.checks import DRIFT_CHECKS, INPUT_CHECK, PERFORMANCE_CHECK
-from resources.model_registry import PRODUCTION, ModelRegistry
+from resources.mlflow.registry import PRODUCTION, ModelRegistry
 from sensors.judgements import Judgement, newest_of_each_window
 
 LONGEST = timedelta(days=60)

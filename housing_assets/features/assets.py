@@ -9,9 +9,9 @@ from pydantic import Field
 
 from housing_assets.inference.market import Market
 from housing_assets.lineage_page import picture, sample_rows, table
-from resources.compute import Compute
+from resources.compute.resource import Compute
 from resources.external_index import ExternalIndex
-from resources.model_registry import ModelRegistry
+from resources.mlflow.registry import ModelRegistry
 from resources.retries import retried
 
 if TYPE_CHECKING:

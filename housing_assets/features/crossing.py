@@ -10,7 +10,7 @@ from housing_assets.inference.crossing import cross_texts
 from housing_assets.inference.declaration import Grid
 from housing_assets.inference.market import Market
 from housing_assets.shards import join_frames, split_frame
-from resources.engines import LOCAL, Engine
+from resources.compute.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd

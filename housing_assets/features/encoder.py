@@ -22,7 +22,7 @@ from housing_assets.inference.market import Market
 from housing_assets.inference.price_index import PriceIndex
 from housing_assets.inference.scores import LOG_PRICE_SCALE, LinearScores, score_names
 from housing_assets.shards import split_frame
-from resources.engines import LOCAL, Engine
+from resources.compute.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd

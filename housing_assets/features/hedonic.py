@@ -16,7 +16,7 @@ from housing_assets.features.encoder import hash_frame, linear_numbers
 from housing_assets.inference.declaration import Role
 from housing_assets.inference.hashing import N_BUCKETS
 from housing_assets.inference.market import Market
-from resources.engines import LOCAL, Engine
+from resources.compute.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,7 +22,7 @@ from housing_assets.inference.price_index import (
     month_number,
 )
 from housing_assets.listings.price_kinds import has_exact_price
-from resources.engines import LOCAL, Engine
+from resources.compute.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,11 +9,11 @@ from pydantic import Field
 from housing_assets.inference.declaration import DeclarationError
 from housing_assets.inference.market import Market
 from housing_assets.lineage_page import MASKED, sample_rows, table_schema
-from resources.compute import Compute
-from resources.day_decisions import Days
+from resources.compute.resource import Compute
 from resources.listing_source import ListingSource
-from resources.model_registry import LINEAGE_CONTRACT, ModelRegistry
-from resources.prediction_store import PredictionStore
+from resources.mlflow.registry import LINEAGE_CONTRACT, ModelRegistry
+from resources.predictions.day_decisions import Days
+from resources.predictions.store import PredictionStore
 from resources.retries import retried
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def labelled_listings(
 
     from housing_assets.listings.labelled import type_labelled
     from housing_assets.listings.origins import ASKED_ON
-    from resources.prediction_store import read_listings
+    from resources.predictions.store import read_listings
 
     now, days = datetime.now(UTC), Days()
     names = [column.raw for column in market.columns]

@@ -19,7 +19,7 @@ from housing_assets.inference.declaration import Column, Value
 from housing_assets.inference.market import Market
 from housing_assets.listings.duplicates import find_duplicates
 from housing_assets.shards import join_frames, split_frame
-from resources.engines import LOCAL, Engine
+from resources.compute.engines import LOCAL, Engine
 
 ROW = "row"
 """Position of a row in ``raw_listings``, from 0; the key that listings and quarantined rows are accounted by."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from housing_assets.shards import split_frame
-from resources.engines import LOCAL, Engine
+from resources.compute.engines import LOCAL, Engine
 
 _MULTIPLIERS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 """Odd, one for each half of a hash: 2**64 over the golden ratio (Knuth), and a prime of xxHash64 (Collet)."""

@@ -25,9 +25,9 @@ from housing_assets.monitoring.runs import (
     store_is_readable,
     window_of,
 )
-from resources.compute import Compute
-from resources.model_registry import ModelRegistry
-from resources.prediction_store import PredictionStore
+from resources.compute.resource import Compute
+from resources.mlflow.registry import ModelRegistry
+from resources.predictions.store import PredictionStore
 from resources.retries import retried
 
 if TYPE_CHECKING:

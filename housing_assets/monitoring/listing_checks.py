@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from housing_assets.inference.market import Market
-from resources.model_registry import ModelRegistry
+from resources.mlflow.registry import ModelRegistry
 
 if TYPE_CHECKING:
     from pandas import DataFrame

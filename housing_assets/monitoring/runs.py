@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.day_decisions import Days, read_ranges
-from resources.model_registry import LABELLED_DAYS, ModelRegistry, Version
-from resources.prediction_store import PredictionStore
+from resources.mlflow.registry import LABELLED_DAYS, ModelRegistry, Version
+from resources.predictions.day_decisions import Days, read_ranges
+from resources.predictions.store import PredictionStore
 
 if TYPE_CHECKING:
     from housing_assets.monitoring.production.days import DayProfiles

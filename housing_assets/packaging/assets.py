@@ -11,9 +11,9 @@ from pydantic import Field
 from housing_assets.inference.market import Market
 from housing_assets.training.assets import FINE_TUNED_FROM, FOREST_LINE, FOREST_TAG
 from resources.bento_store import BentoStore
-from resources.mlflow_tracking import MlflowTracking
-from resources.model_registry import DECISION, LABELLED_DAYS, PRODUCTION, PROMOTED, ModelRegistry
-from resources.prediction_store import PredictionStore
+from resources.mlflow.registry import DECISION, LABELLED_DAYS, PRODUCTION, PROMOTED, ModelRegistry
+from resources.mlflow.tracking import MlflowTracking
+from resources.predictions.store import PredictionStore
 from resources.retries import retried
 from resources.settings import Settings
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from housing_assets.packaging.registration import Registration
     from housing_assets.training.out_of_time import OutOfTime
     from housing_assets.training.report import EvaluationReport
-    from resources.answer_reviews import ReviewCounts
+    from resources.predictions.answer_reviews import ReviewCounts
 else:  # imported when values are read; see AssetStorage
     DataFrame = EncodedListings = Reference = Registration = FlatForest = PriceEstimator = EvaluationReport = Any
     ModelCard = OutOfTime = Any
@@ -110,7 +110,7 @@ def registered_model(
         requirements,
     )
     from housing_assets.training.promotion import PromotionRule
-    from resources.day_decisions import write_ranges
+    from resources.predictions.day_decisions import write_ranges
 
     try:
         model_evaluation.require_passed()
@@ -249,7 +249,7 @@ def read_reviews(predictions: PredictionStore, warn: "Callable[[str], None]") ->
         Is told why nothing was read.
     """
     from housing_assets.monitoring.runs import store_is_readable
-    from resources.answer_reviews import count
+    from resources.predictions.answer_reviews import count
 
     try:
         with store_is_readable():

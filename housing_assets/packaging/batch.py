@@ -12,7 +12,7 @@ from housing_assets.inference.artifact import NO_ESTIMATES, ModelArtifact
 from housing_assets.inference.estimate import forecast_deviation
 from housing_assets.inference.market import Market
 from housing_assets.shards import split_frame
-from resources.engines import LOCAL, Engine
+from resources.compute.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd

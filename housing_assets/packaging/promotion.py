@@ -25,7 +25,7 @@ from housing_assets.training.promotion import (
     decide,
     measure_fall,
 )
-from resources.model_registry import PRODUCTION, ModelRegistry, Version
+from resources.mlflow.registry import PRODUCTION, ModelRegistry, Version
 
 if TYPE_CHECKING:
     import pandas as pd

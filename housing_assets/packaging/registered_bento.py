@@ -6,7 +6,7 @@ from pathlib import Path
 
 from housing_assets.packaging.bento import build_bento
 from housing_assets.packaging.registration import Registration
-from resources.model_registry import Version
+from resources.mlflow.registry import Version
 
 LABELS = ("lineage", "data_fingerprint", "forest_digest", "artifact_sha256", "git_commit")
 """Tags of a version that the bento with it has as labels."""

@@ -13,7 +13,7 @@ from housing_assets.inference.artifact import FORMAT, MANIFEST, ArtifactRefused,
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.packaging.former_release import read_former
-from resources.model_registry import CARD, PRODUCTION, REPLACED, STAGING, ModelRegistry, Version
+from resources.mlflow.registry import CARD, PRODUCTION, REPLACED, STAGING, ModelRegistry, Version
 
 UPGRADED_FROM = "upgraded_from"
 """Tag of a version: the version of the former release whose model it is."""
@@ -135,7 +135,7 @@ def _register_anew(registry: ModelRegistry, version: Version, market: Market) ->
 
     from housing_assets.packaging.batch import answer_columns
     from housing_assets.packaging.registration import LOADER_MODULE, manifest_tags, requirements
-    from resources.model_registry import LINEAGE_CONTRACT
+    from resources.mlflow.registry import LINEAGE_CONTRACT
     from resources.settings import Settings
 
     with TemporaryDirectory() as temporary:

@@ -5,13 +5,13 @@ from datetime import datetime
 
 import dagster as dg
 
-from resources.asset_storage import AssetStorage
 from resources.checkpoints import FOREST, MANIFEST, Checkpoints
-from resources.mlflow_garbage import find_garbage, remove_garbage
-from resources.model_registry import ModelRegistry
+from resources.mlflow.garbage import find_garbage, remove_garbage
+from resources.mlflow.registry import ModelRegistry
 from resources.retention import Retention, days_ago
 from resources.retries import retried
-from resources.value_store import KeptValue, ValueStore
+from resources.values.asset_storage import AssetStorage
+from resources.values.store import KeptValue, ValueStore
 
 GROUP = "retention"
 

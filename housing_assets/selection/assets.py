@@ -12,11 +12,11 @@ from pydantic import Field
 
 from housing_assets.lineage_page import picture, table
 from housing_assets.training.parameters import Strategy
-from resources.asset_storage import AssetStorage
 from resources.external_index import ExternalIndex
-from resources.mlflow_tracking import MlflowTracking
+from resources.mlflow.tracking import MlflowTracking
 from resources.retries import retried
 from resources.studies import Studies
+from resources.values.asset_storage import AssetStorage
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -10,13 +10,13 @@ import dagster as dg
 from housing_assets.lineage_page import picture, table
 from housing_assets.training.options import BalancingConfig, EvaluationConfig, ForestConfig, OutOfTimeConfig
 from housing_assets.training.parameters import STRATEGIES, ForestParameters, takes_best
-from resources.asset_storage import AssetStorage
 from resources.checkpoints import FOREST, Checkpoints
-from resources.compute import Compute
+from resources.compute.resource import Compute
 from resources.external_index import ExternalIndex
-from resources.mlflow_tracking import MlflowTracking
+from resources.mlflow.tracking import MlflowTracking
 from resources.outages import is_outage
 from resources.retries import retried
+from resources.values.asset_storage import AssetStorage
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -17,7 +17,7 @@ from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.checkpoint import CheckpointFolder, TrainingIdentity, offered_columns
 from housing_assets.training.flattening import flatten
 from housing_assets.training.parameters import ForestParameters
-from resources.engines import LOCAL, Engine
+from resources.compute.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -17,7 +17,7 @@ from housing_assets.inference.estimate import PriceEstimator
 from housing_assets.inference.forest import FlatForest
 from housing_assets.shards import split_rows
 from housing_assets.valuation import coverage_gaps, figures_by_segment, filled, value_figures
-from resources.engines import LOCAL, Engine
+from resources.compute.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd

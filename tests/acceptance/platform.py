@@ -24,8 +24,8 @@ from housing_assets.packaging.registration import Registration
 from housing_assets.traffic.rows import Changes, source_rows
 from housing_assets.traffic.sending import Plan, Tally, send
 from resources.decision_log import Decision, DecisionLogs, Log
-from resources.model_registry import PRODUCTION, ModelRegistry, Version
-from resources.prediction_store import PredictionStore
+from resources.mlflow.registry import PRODUCTION, ModelRegistry, Version
+from resources.predictions.store import PredictionStore
 from resources.settings import Settings
 from resources.verdicts import Verdict
 from sensors.drift_retraining import NAME as RETRAINING_SENSOR

@@ -13,7 +13,7 @@ import pytest
 
 from demo.processes import PROJECT, Processes, answers
 from housing_assets.command_line.traffic import KEY_VARIABLE
-from resources import mlflow_server
+from resources.mlflow.server import SERVER_ENVIRONMENT
 from resources.ports import free_port
 from sensors.judgements import newest_of_each_window, read_history
 from tests.acceptance.platform import Judged, Platform, Served, days_ago, failed
@@ -53,7 +53,7 @@ def environment(platform: Platform) -> dict[str, str]:
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(("HOUSING_", "MLFLOW_"))}
     return {
         **inherited,
-        **mlflow_server.ENVIRONMENT,
+        **SERVER_ENVIRONMENT,
         "HOUSING_MARKET": MARKET,
         "HOUSING_SOURCE": str(platform.source),
         "HOUSING_STORAGE": str(platform.storage),

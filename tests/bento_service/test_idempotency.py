@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import PredictBatchRequest, SendFeedbackRequest
-from resources.prediction_tables import FEEDBACK, PREDICTIONS, open_store
+from resources.predictions.tables import FEEDBACK, PREDICTIONS, open_store
 from tests.bento_service.protocols.grpc_client import as_cell, calling, listing, predict_request, refusal
 from tests.bento_service.serving import AUTHORIZED, Service, serving
 

@@ -20,8 +20,8 @@ from bento_service.split import TrafficSplit
 from bento_service.worker import Worker, settings_of_model
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.market import Market
-from resources.prediction_records import insert
-from resources.prediction_tables import FEEDBACK, PREDICTIONS, migrate, open_store
+from resources.predictions.records import insert
+from resources.predictions.tables import FEEDBACK, PREDICTIONS, migrate, open_store
 from resources.settings import ServingSettings
 from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME, model_of, save
 from tests.other_markets import BOTH_KINDS, PARCELS, THREE_GRADES, TWO_GRADES, with_kind

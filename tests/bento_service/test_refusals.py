@@ -16,7 +16,7 @@ from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import (
     PredictBatchRequest,
     SendFeedbackRequest,
 )
-from resources.prediction_tables import PREDICTIONS, REFUSALS, open_store
+from resources.predictions.tables import PREDICTIONS, REFUSALS, open_store
 from tests.bento_service.protocols.grpc_client import calling, listing, predict_request
 from tests.bento_service.serving import AUTHORIZED, Service, serving
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from resources.prediction_tables import PREDICTIONS, open_store
+from resources.predictions.tables import PREDICTIONS, open_store
 from tests.bento_service.breaking import health
 from tests.bento_service.load import Answer, Exchange, Load
 from tests.bento_service.models.registries import RegisteredModel, Registry, wait_until

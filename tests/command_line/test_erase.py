@@ -11,8 +11,8 @@ import pytest
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.listings.samples import load_sample
 from housing_assets.markets.istanbul import MARKET
-from resources.asset_storage import TABLE
-from resources.prediction_store import PredictionStore
+from resources.predictions.store import PredictionStore
+from resources.values.asset_storage import TABLE
 from tests.command_line.conftest import Housing
 from tests.monitoring.answered import store_answers
 from tests.monitoring.watched import Watched

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from resources.prediction_records import insert
-from resources.prediction_store import PredictionStore
-from resources.prediction_tables import migrate, open_store
+from resources.predictions.records import insert
+from resources.predictions.store import PredictionStore
+from resources.predictions.tables import migrate, open_store
 from tests.command_line.conftest import Housing
 from tests.resources.prediction_records import prediction
 

@@ -15,7 +15,7 @@ import pytest
 
 from housing_assets.command_line import runs
 from housing_assets.command_line.processes import end, program, run, start
-from resources.model_registry import ModelRegistry
+from resources.mlflow.registry import ModelRegistry
 from resources.ports import free_port
 from resources.settings import Settings
 from sensors.training_runs import planned_assets

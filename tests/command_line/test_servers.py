@@ -17,7 +17,7 @@ import typer
 from housing_assets.command_line import servers
 from housing_assets.command_line.faults import CommandError
 from housing_assets.command_line.processes import STOPPED, stopping
-from resources.mlflow_server import server_command
+from resources.mlflow.server import server_command
 from resources.ports import free_port
 
 ROOT = Path(__file__).parents[2]

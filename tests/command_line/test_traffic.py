@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from housing_assets.command_line.traffic import KEY_VARIABLE
-from resources.prediction_tables import FEEDBACK, PREDICTIONS, open_store
+from resources.predictions.tables import FEEDBACK, PREDICTIONS, open_store
 from tests.bento_service.serving import KEY, PROJECT, Service, serving
 from tests.command_line.conftest import Housing
 from tests.traffic.recorder import recording

@@ -7,7 +7,7 @@ import pytest
 from housing_assets.inference.artifact import MANIFEST
 from housing_assets.packaging.card.document import ModelCard
 from housing_assets.packaging.registration import Registration
-from resources.model_registry import PRODUCTION, ModelRegistry
+from resources.mlflow.registry import PRODUCTION, ModelRegistry
 from tests.command_line.conftest import Housing
 from tests.resources.mlflow_database import new_database
 from tests.resources.registered import register

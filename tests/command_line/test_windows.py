@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.model_registry import LABELLED_DAYS, ModelRegistry
+from resources.mlflow.registry import LABELLED_DAYS, ModelRegistry
 from tests.command_line.conftest import Housing
 from tests.resources.mlflow_database import new_database
 from tests.resources.registered import register

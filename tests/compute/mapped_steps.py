@@ -12,7 +12,7 @@ from housing_assets.monitoring.production.days import profile_day
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.packaging.batch import predict_frame
 from housing_assets.shards import split_rows
-from resources.engines import Engine
+from resources.compute.engines import Engine
 
 FRAME_ROWS = 400
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
-from resources.certificates import AUTHORITY_KEY, ROLES, make_certificates, require_certificates
+from resources.compute.certificates import AUTHORITY_KEY, ROLES, make_certificates, require_certificates
 
 
 @pytest.fixture(scope="module")

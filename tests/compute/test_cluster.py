@@ -17,13 +17,13 @@ from housing_assets.listings.samples import load_sample
 from housing_assets.listings.source import RawListings
 from housing_assets.training.forest import grow_forest
 from housing_assets.training.parameters import ForestParameters
-from resources.certificates import make_certificates
-from resources.compute import Compute
-from resources.engines import LOCAL
+from resources.compute.certificates import make_certificates
+from resources.compute.engines import LOCAL
+from resources.compute.resource import Compute
 from tests.compute.mapped_steps import fail, mapped_digests, sleep_and_add
 from tests.training.conftest import training_set
 
-dask_engine = pytest.importorskip("resources.dask_engine", reason="the extra dask is not installed")
+dask_engine = pytest.importorskip("resources.compute.dask_engine", reason="the extra dask is not installed")
 
 pytestmark = pytest.mark.acceptance
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from resources.certificates import make_certificates
-from resources.compute import Compute
+from resources.compute.certificates import make_certificates
+from resources.compute.resource import Compute
 from resources.settings import Settings
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from housing_assets.listings.duplicates import find_duplicates, hash_rows
 from housing_assets.listings.samples import load_sample
 from housing_assets.listings.source import RawListings, read_listings
-from resources.engines import LOCAL, LocalEngine
+from resources.compute.engines import LOCAL, LocalEngine
 from tests.compute.mapped_steps import mapped_digests
 from tests.listings.ads import drawn_ads
 
@@ -85,7 +85,7 @@ def test_an_engine_has_a_block_even_of_no_rows():
 
 def test_computing_locally_imports_no_cluster():
     script = (
-        "import sys; from resources.compute import Compute\n"
+        "import sys; from resources.compute.resource import Compute\n"
         "with Compute().open() as engine: assert list(engine.map_shards(abs, [-1])) == [1]\n"
         "assert not {'distributed', 'dask'} & set(sys.modules)"
     )

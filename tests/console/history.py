@@ -39,12 +39,12 @@ from housing_assets.monitoring.report_context import ReportContext
 from housing_assets.monitoring.thresholds import Thresholds
 from housing_assets.packaging.card.document import Document, ModelCard, Section
 from resources.alerts import Alert, AlertLog
-from resources.asset_storage import AssetStorage
-from resources.day_decisions import PLATFORM, DayDecision, State
 from resources.decision_log import Decision, DecisionLogs, Log
-from resources.model_registry import ModelRegistry
-from resources.prediction_store import PredictionStore
+from resources.mlflow.registry import ModelRegistry
+from resources.predictions.day_decisions import PLATFORM, DayDecision, State
+from resources.predictions.store import PredictionStore
 from resources.settings import Settings
+from resources.values.asset_storage import AssetStorage
 from tests.resources.mlflow_database import new_database
 from tests.resources.registered import register
 

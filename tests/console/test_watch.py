@@ -19,9 +19,9 @@ from housing_assets.console.service_health import ServiceProbe
 from housing_assets.console.sources import Platform, check_keys, reports_of
 from housing_assets.console.versions import Registered
 from housing_assets.console.watch import Watch
-from resources.ancestry import Provenance
 from resources.settings import Settings
-from resources.value_stores import open_value_store
+from resources.values.ancestry import Provenance
+from resources.values.opening import open_value_store
 from resources.verdicts import Verdict
 from tests.console.history import DRIFTED, PASSED, Past, copy_past, make_past, remove_reports
 

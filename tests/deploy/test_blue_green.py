@@ -19,7 +19,7 @@ from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.market import Market
 from housing_assets.inference.prediction import UnusableListing
 from resources.ports import free_port
-from resources.prediction_tables import PREDICTIONS, open_store
+from resources.predictions.tables import PREDICTIONS, open_store
 from tests.bento_service.ads import sample_ads
 from tests.bento_service.breaking import kill
 from tests.bento_service.load import GrpcConnection, HttpConnection, Load

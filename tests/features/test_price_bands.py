@@ -12,7 +12,7 @@ from housing_assets.features.assets import PriceBandsConfig, price_bands
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.listings.origins import ORIGIN, SOURCE
-from resources.model_registry import ModelRegistry
+from resources.mlflow.registry import ModelRegistry
 from tests.other_markets import PARCELS, with_kind
 
 KEPT = LabelScheme("first", PARCELS.categories, (1e5, 2e5, 3e5, 4e5), "USD", 0, PARCELS.recognized_by)

@@ -33,7 +33,7 @@ from housing_assets.inference.price_index import AHEAD, PriceIndex, month_name, 
 from housing_assets.listings.source import RawListings
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.markets.istanbul_sample import synthetic_listings
-from resources.compute import Compute
+from resources.compute.resource import Compute
 from resources.external_index import ExternalIndex
 from tests.conftest import crossed_listings
 from tests.other_markets import PARCELS, THREE_GRADES, drawn_sales

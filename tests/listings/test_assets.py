@@ -13,12 +13,12 @@ from housing_assets.listings.checks import contract_check
 from housing_assets.listings.source import RawListings
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.markets.istanbul_sample import synthetic_listings
-from resources.asset_storage import AssetStorage
-from resources.compute import Compute
+from resources.compute.resource import Compute
 from resources.listing_source import ListingSource
-from resources.model_registry import ModelRegistry
+from resources.mlflow.registry import ModelRegistry
 from resources.object_store import ObjectStore
-from resources.prediction_store import PredictionStore
+from resources.predictions.store import PredictionStore
+from resources.values.asset_storage import AssetStorage
 from tests.listings.ads import PLAIN_AD, RAW, ad, drawn_ads, frame
 from tests.other_markets import PARCELS, drawn_sales
 

@@ -10,7 +10,7 @@ from housing_assets.listings.cleaning import clean
 from housing_assets.listings.contract import MAX_FAILURE_CASES, failure_cases, listings_schema
 from housing_assets.listings.origins import ORIGINS
 from housing_assets.markets.istanbul import MARKET
-from resources.asset_storage import AssetStorage
+from resources.values.asset_storage import AssetStorage
 from tests.listings.ads import ad, drawn_ads, frame
 from tests.other_markets import PARCELS, THREE_GRADES, TWO_GRADES, drawn_sales
 

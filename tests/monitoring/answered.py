@@ -12,8 +12,8 @@ from housing_assets.inference.cells import Unusable
 from housing_assets.listings.samples import load_sample
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.packaging.batch import predict_frame, probability_names
-from resources.prediction_records import insert
-from resources.prediction_tables import migrate, open_store
+from resources.predictions.records import insert
+from resources.predictions.tables import migrate, open_store
 
 READ = [column.raw for column in MARKET.inputs]
 PRICE = MARKET.target_column

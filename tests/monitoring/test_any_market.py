@@ -27,12 +27,12 @@ from housing_assets.monitoring.production.references import References
 from housing_assets.monitoring.profiles.profile import Profile
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.monitoring.profiles.refused import ProfileRefused
-from resources.asset_storage import AssetStorage
-from resources.compute import Compute
-from resources.model_registry import LINEAGE_CONTRACT, PRODUCTION, ModelRegistry, Version
-from resources.prediction_records import insert
-from resources.prediction_store import PredictionStore
-from resources.prediction_tables import migrate, open_store
+from resources.compute.resource import Compute
+from resources.mlflow.registry import LINEAGE_CONTRACT, PRODUCTION, ModelRegistry, Version
+from resources.predictions.records import insert
+from resources.predictions.store import PredictionStore
+from resources.predictions.tables import migrate, open_store
+from resources.values.asset_storage import AssetStorage
 from tests.monitoring.small_markets import CLASSES, DAY, FIVE_BANDS, LABELS, draw, predict, truth
 from tests.monitoring.small_platform import as_stored
 from tests.monitoring.watched import DAILY_ASSETS

@@ -17,9 +17,9 @@ from pyarrow import parquet
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.monitoring.production.frames import FILE as FRAMES
 from housing_assets.monitoring.production.predictions import REQUEST_KEY
-from resources.answer_reviews import Review
-from resources.day_decisions import State
-from resources.prediction_store import PredictionStore
+from resources.predictions.answer_reviews import Review
+from resources.predictions.day_decisions import State
+from resources.predictions.store import PredictionStore
 from resources.settings import Settings
 from resources.verdicts import Verdict
 from tests.monitoring.watched import Watched, failed, told
@@ -495,8 +495,8 @@ import dagster as dg
 from dataclasses import replace
 from housing_assets.monitoring.profiles.profile import Profile
 from tests.monitoring.watched import Watched
-from resources.day_decisions import State
-from resources.prediction_store import PredictionStore
+from resources.predictions.day_decisions import State
+from resources.predictions.store import PredictionStore
 from resources.settings import Settings
 
 def without_dues(profile):

@@ -26,8 +26,8 @@ from housing_assets.markets.istanbul import MARKET
 from housing_assets.packaging import batch
 from housing_assets.packaging.promotion import BEST, TESTS, decide_promotion
 from housing_assets.training.promotion import MIN_FRESH, Decision, PromotionRule
-from resources.day_decisions import DayDecision, State
-from resources.prediction_store import PredictionStore
+from resources.predictions.day_decisions import DayDecision, State
+from resources.predictions.store import PredictionStore
 from resources.settings import Settings
 from tests.monitoring.small_platform import ads
 from tests.monitoring.watched import Watched, failed

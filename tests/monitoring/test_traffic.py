@@ -15,9 +15,9 @@ from housing_assets.monitoring import checks
 from housing_assets.monitoring.production.traffic import Traffic, expected_answers, judge_traffic, read_traffic
 from housing_assets.monitoring.report_context import ReportContext
 from housing_assets.monitoring.thresholds import Thresholds
-from resources.prediction_records import insert
-from resources.prediction_store import PredictionStore, Refusals
-from resources.prediction_tables import migrate, open_store
+from resources.predictions.records import insert
+from resources.predictions.store import PredictionStore, Refusals
+from resources.predictions.tables import migrate, open_store
 from resources.verdicts import Verdict
 from tests.monitoring.watched import Watched, told
 from tests.resources.prediction_records import prediction, refusal

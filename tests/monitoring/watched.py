@@ -16,7 +16,7 @@ from housing_assets.markets.istanbul import MARKET
 from housing_assets.monitoring import assets as monitoring
 from housing_assets.packaging.batch import answer_columns
 from housing_assets.packaging.registration import LOADER_MODULE
-from resources.model_registry import ModelRegistry, Version
+from resources.mlflow.registry import ModelRegistry, Version
 from resources.settings import Settings
 from tests.monitoring.answered import answer_day
 from tests.resources.mlflow_database import new_database

@@ -22,8 +22,8 @@ from housing_assets.training.evaluation import errors_by_segment, evaluate
 from housing_assets.training.out_of_time import FoldJudgement, OutOfTime
 from housing_assets.training.report import EvaluationReport
 from housing_assets.valuation import Valuations, coverage_gaps, figures_by_segment, filled, value_figures
-from resources.answer_reviews import ReviewCounts
-from resources.prediction_store import PredictionStore
+from resources.predictions.answer_reviews import ReviewCounts
+from resources.predictions.store import PredictionStore
 from tests.other_markets import THREE_GRADES
 
 SNAPSHOT = Path(__file__).with_name("model_card_snapshot.md")

@@ -20,7 +20,7 @@ from housing_assets.market_loading import load_market
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.packaging.card.document import MARKDOWN
 from housing_assets.packaging.upgrade import UPGRADED_FROM, upgrade_artifact, upgrade_versions
-from resources.model_registry import CARD, LINEAGE_CONTRACT, PRODUCTION, REPLACED, STAGING, ModelRegistry, Version
+from resources.mlflow.registry import CARD, LINEAGE_CONTRACT, PRODUCTION, REPLACED, STAGING, ModelRegistry, Version
 from tests.resources.mlflow_database import new_database
 from tests.resources.registered import new_run
 

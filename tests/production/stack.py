@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from sqlalchemy import create_engine, make_url, text
 
-from resources import mlflow_server
-from resources.mlflow_server import server_command
+from resources.mlflow.server import SERVER_ENVIRONMENT, server_command
 from resources.ports import free_port
 from tests.bento_service.models.registries import answers, wait_until
 from tests.databases import new_database, running_server
@@ -77,7 +76,7 @@ class Stack:
             (home / "dagster.yaml").symlink_to(PROJECT / "deploy/dagster.yaml")
         return {
             **access_to(self.s3.endpoint),
-            **mlflow_server.ENVIRONMENT,
+            **SERVER_ENVIRONMENT,
             "HOUSING_DEPLOYMENT": "production",
             "HOUSING_STORAGE": str(storage),
             "HOUSING_DAGSTER_STORE": self.databases["dagster"],
@@ -97,7 +96,7 @@ class Stack:
                 command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **mlflow_server.ENVIRONMENT, **access_to(self.s3.endpoint)},
+                env={**os.environ, **SERVER_ENVIRONMENT, **access_to(self.s3.endpoint)},
                 start_new_session=True,
             )
         wait_until(lambda: answers(f"{self.mlflow_url}/health"), START_SECONDS)

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, text
 
-from resources.prediction_tables import MIGRATIONS, open_store
+from resources.predictions.tables import MIGRATIONS, open_store
 
 _PREDICTION = text(
     "INSERT INTO predictions (prediction_id, role, predicted_at, protocol, request_key, tier, model_version, "

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from mlflow import MlflowClient
 
-from resources.model_registry import ModelRegistry, Version
+from resources.mlflow.registry import ModelRegistry, Version
 
 EXPERIMENT = "registry"
 

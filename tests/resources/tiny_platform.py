@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.mlflow_tracking import MlflowTracking
+from resources.mlflow.tracking import MlflowTracking
 from sensors.mlflow_runs import mlflow_run_sensors
 
 STORAGE = Path(os.environ.get("HOUSING_STORAGE", ".housing"))

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from housing_assets.retention.assets import storage_retention
-from resources import disk_values
-from resources.asset_storage import AssetStorage
 from resources.checkpoints import Checkpoints
-from resources.model_registry import ModelRegistry
+from resources.mlflow.registry import ModelRegistry
 from resources.retention import Retention
+from resources.values import disk
+from resources.values.asset_storage import AssetStorage
 from tests.resources.mlflow_database import new_database
 
 DAY = 86_400
@@ -51,7 +51,7 @@ class Kept:
     def store(self, asset: dg.AssetsDefinition, days_ago: int, partition: str | None = None) -> None:
         moment = time.time_ns() - days_ago * DAY * 10**9
         with self._patch.context() as patch:
-            patch.setattr(disk_values.time, "time_ns", lambda: moment)
+            patch.setattr(disk.time, "time_ns", lambda: moment)
             dg.materialize(ASSETS, resources=self.resources, selection=[asset], partition_key=partition)
 
     def clear_up(self, instance: dg.DagsterInstance) -> dict[str, Any]:

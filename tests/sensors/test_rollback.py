@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from resources.decision_log import Log
-from resources.model_registry import PRODUCTION, ROLLED_BACK, ModelRegistry
+from resources.mlflow.registry import PRODUCTION, ROLLED_BACK, ModelRegistry
 from tests.resources.mlflow_database import new_database
 from tests.sensors.loop import Loop
 from tests.sensors.tiny_assets import PERFORMANCE

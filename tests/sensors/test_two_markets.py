@@ -12,7 +12,7 @@ from resources.alerts import AlertLog
 from resources.dagster_internals import RUN_KEY_TAG
 from resources.decision_log import Decision, DecisionLogs, Log
 from resources.object_store import ObjectStore
-from resources.prediction_store import PredictionStore
+from resources.predictions.store import PredictionStore
 from resources.verdicts import Verdict
 from sensors.clock import utc_now
 from sensors.drift_retraining import FAILED_CHECKS, retraining_sensor

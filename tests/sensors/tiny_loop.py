@@ -4,9 +4,9 @@ import dagster as dg
 
 from resources.alerts import AlertLog
 from resources.decision_log import DecisionLogs
-from resources.model_registry import ModelRegistry
+from resources.mlflow.registry import ModelRegistry
 from resources.object_store import ObjectStore
-from resources.prediction_store import PredictionStore
+from resources.predictions.store import PredictionStore
 from sensors.drift_retraining import retraining_sensor
 from sensors.failure_alerts import alert_sensor
 from sensors.new_listings import new_listings_sensor

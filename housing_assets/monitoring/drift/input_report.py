@@ -19,7 +19,7 @@ from housing_assets.monitoring.profiles.profile import Profile, require_comparab
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.monitoring.profiles.rows import RowProfile
 from housing_assets.monitoring.thresholds import Thresholds
-from resources.day_decisions import PLATFORM, DayDecision, Days, State
+from resources.predictions.day_decisions import PLATFORM, DayDecision, Days, State
 
 
 @dataclass(frozen=True)

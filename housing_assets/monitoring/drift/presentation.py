@@ -14,7 +14,7 @@ from housing_assets.monitoring.drift.validation import ValidationReport
 from housing_assets.monitoring.production.windows import Window
 from housing_assets.monitoring.report_context import ReportContext
 from housing_assets.monitoring.statistics.cells import Cells
-from resources.day_decisions import DayDecision, Days
+from resources.predictions.day_decisions import DayDecision, Days
 
 if TYPE_CHECKING:
     import dagster as dg

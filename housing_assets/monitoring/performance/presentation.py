@@ -11,7 +11,7 @@ from housing_assets.monitoring.documents import Documents
 from housing_assets.monitoring.performance.plots import accuracy_over_time
 from housing_assets.monitoring.performance.report import Performance
 from housing_assets.monitoring.profiles.outcomes import Outcomes
-from resources.answer_reviews import Review, ReviewCounts, count
+from resources.predictions.answer_reviews import Review, ReviewCounts, count
 
 MAX_ROWS = 20
 """Segments that the lineage page shows; the document has all."""

@@ -7,8 +7,8 @@ from housing_assets.inference.market import Market
 from housing_assets.monitoring.performance.paired import PairedComparison, blocks_of, compare_paired
 from housing_assets.monitoring.production.labelled import true_labels
 from housing_assets.monitoring.production.predictions import PREDICTED, read_codes
-from resources.model_registry import ModelRegistry, Version
-from resources.prediction_store import read_listings
+from resources.mlflow.registry import ModelRegistry, Version
+from resources.predictions.store import read_listings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -32,7 +32,7 @@ from housing_assets.monitoring.production.labelled import (
 from housing_assets.monitoring.production.references import References
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 from housing_assets.monitoring.profiles.refused import ProfileRefused
-from resources.model_registry import REPLACED, ModelRegistry
+from resources.mlflow.registry import REPLACED, ModelRegistry
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from housing_assets.monitoring.profiles.blocks import BlockCounts, group_request
 from housing_assets.monitoring.profiles.predictions import PredictionProfile
 from housing_assets.monitoring.profiles.profile import Profile
 from housing_assets.monitoring.profiles.refused import ProfileRefused
-from resources.engines import LOCAL, Engine
+from resources.compute.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ import pandas as pd
 
 from housing_assets.lineage_page import table
 from housing_assets.monitoring.production.traffic import TrafficReport
-from resources.prediction_store import Refusals
+from resources.predictions.store import Refusals
 
 
 def traffic_metadata(report: TrafficReport) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from housing_assets.inference.labels import LabelScheme
 from housing_assets.monitoring.profiles.profile import Profile
 from housing_assets.monitoring.profiles.reference import FILE, Reference
 from housing_assets.monitoring.profiles.refused import ProfileRefused
-from resources.model_registry import LINEAGE_CONTRACT, PRODUCTION, STAGING, ModelRegistry, Version
+from resources.mlflow.registry import LINEAGE_CONTRACT, PRODUCTION, STAGING, ModelRegistry, Version
 
 
 class References:

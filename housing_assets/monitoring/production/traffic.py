@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from housing_assets.monitoring.thresholds import Thresholds
-from resources.prediction_store import PredictionStore, Refusals
+from resources.predictions.store import PredictionStore, Refusals
 
 WEEK = 7
 

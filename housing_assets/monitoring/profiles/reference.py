@@ -20,7 +20,7 @@ from housing_assets.monitoring.profiles.predictions import PredictionProfile
 from housing_assets.monitoring.profiles.profile import OF_REFERENCES, PROFILED, Profile, reference_edges
 from housing_assets.monitoring.profiles.refused import ProfileRefused
 from housing_assets.shards import split_frame
-from resources.engines import LOCAL, Engine
+from resources.compute.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,7 +22,7 @@ from housing_assets.packaging.card.rules import NO_ADVICE, asked_by_eba, asked_b
 from housing_assets.packaging.promotion import COMPARED_WITH
 from housing_assets.training.contributions import ANY, COLUMN, PRICE
 from housing_assets.valuation import PRICE_TERCILE
-from resources.model_registry import LABELLED_DAYS
+from resources.mlflow.registry import LABELLED_DAYS
 
 _PROTECTED = "race, colour, religion, sex, national origin, familial status or disability"
 _TRAITS = frozenset(

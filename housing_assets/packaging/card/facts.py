@@ -17,7 +17,7 @@ from housing_assets.listings.price_kinds import count_kinds, has_exact_price
 from housing_assets.packaging.registration import Registration
 from housing_assets.training.out_of_time import OutOfTime
 from housing_assets.training.report import EvaluationReport
-from resources.answer_reviews import ReviewCounts
+from resources.predictions.answer_reviews import ReviewCounts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from housing_assets.packaging.card.contents import fairness, lineage, purpose
 from housing_assets.packaging.card.document import Document, Section
 from housing_assets.packaging.card.figures import OF_CATEGORIES, by_category, figures_table, show
 from housing_assets.packaging.card.limits import COLUMNS_ALONE, weakest_category
-from resources.model_registry import DECISION, Version
+from resources.mlflow.registry import DECISION, Version
 
 NOT_KNOWN = (
     "It was trained by a release that wrote no model card. Which listings it learned from, how well it does by segment "

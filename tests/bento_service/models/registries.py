@@ -25,9 +25,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from housing_assets.inference.artifact import MANIFEST, ModelArtifact, sha256
-from resources import mlflow_server
-from resources.mlflow_server import server_command
-from resources.model_registry import ModelRegistry, Version
+from resources.mlflow.registry import ModelRegistry, Version
+from resources.mlflow.server import SERVER_ENVIRONMENT, server_command
 from resources.ports import free_port
 from resources.signatures import sign
 from tests.resources.mlflow_database import new_database
@@ -53,7 +52,7 @@ class Registry:
                 [*command, "--artifacts-destination", str(self.folder / "artifacts")],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **mlflow_server.ENVIRONMENT},
+                env={**os.environ, **SERVER_ENVIRONMENT},
                 start_new_session=True,
             )
         wait_until(lambda: answers(f"{self.url}/health"), START_SECONDS)

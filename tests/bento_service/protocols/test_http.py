@@ -19,7 +19,7 @@ from sqlalchemy import select
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.market import Market
 from housing_assets.packaging.batch import PRICE_CATEGORY, REASON, predict_frame, probability_names
-from resources.prediction_tables import PREDICTIONS, open_store
+from resources.predictions.tables import PREDICTIONS, open_store
 from tests.bento_service.ads import as_ads, sample_rows
 from tests.bento_service.serving import AUTHORIZED, PROJECT, Service, serving
 

@@ -19,8 +19,8 @@ from sqlalchemy import Engine, event, func, select, text
 
 from bento_service.records.journal import Journal
 from bento_service.records.shipping import Shipper
-from resources.prediction_records import insert
-from resources.prediction_tables import FEEDBACK, PREDICTIONS, migrate, open_store
+from resources.predictions.records import insert
+from resources.predictions.tables import FEEDBACK, PREDICTIONS, migrate, open_store
 from tests.databases import KINDS, new_database, new_sqlite, new_store, running_server
 from tests.resources.prediction_records import feedback, prediction
 
@@ -241,7 +241,7 @@ def test_a_damaged_line_is_set_aside_and_counted(folder: Path, url: str) -> None
 def test_a_locked_store_holds_nothing_up_but_the_shipper(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("resources.prediction_tables.LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("resources.predictions.tables.LOCK_SECONDS", 0.2)
     url = new_sqlite(tmp_path)
     migrate(open_store(url))
     other = sqlite3.connect(tmp_path / "predictions.db", isolation_level=None)
@@ -471,7 +471,7 @@ def test_a_backlog_takes_no_memory(folder: Path, url: str) -> None:
         from pathlib import Path
         from bento_service.records.journal import Journal
         from bento_service.records.shipping import Shipper
-        from resources.prediction_tables import migrate, open_store
+        from resources.predictions.tables import migrate, open_store
         def peak():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         folder, url = sys.argv[1:]

@@ -18,7 +18,7 @@ from bento_service.records.journal import Journal
 from bento_service.records.segments import frame
 from bento_service.records.shipping_process import ShippingProcess
 from bento_service.records.shipping_state import BYTES, MAX_ERROR_CHARACTERS, ShippingState, read_state, write_state
-from resources.prediction_tables import PREDICTIONS, open_store
+from resources.predictions.tables import PREDICTIONS, open_store
 from tests.bento_service.serving import PROJECT
 from tests.databases import new_sqlite
 from tests.resources.prediction_records import prediction

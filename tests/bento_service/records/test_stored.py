@@ -9,8 +9,8 @@ import pytest
 
 from bento_service.record_ids import repeatable_id
 from bento_service.records.stored import LOOKUP_SECONDS, UNSHIPPED, StoredPredictions
-from resources.prediction_records import insert
-from resources.prediction_tables import migrate, open_store
+from resources.predictions.records import insert
+from resources.predictions.tables import migrate, open_store
 from tests.databases import KINDS, new_sqlite, new_store
 from tests.resources.prediction_records import prediction
 

@@ -12,7 +12,7 @@ from housing_assets.monitoring.production.days import DayProfiles
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.monitoring.thresholds import Thresholds
-from resources.day_decisions import PLATFORM, DayDecision, Days, State
+from resources.predictions.day_decisions import PLATFORM, DayDecision, Days, State
 from tests.monitoring.small_platform import Platform, ads
 
 DAY, NEXT = date(2026, 3, 1), date(2026, 3, 2)
