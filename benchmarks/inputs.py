@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.training.balancing import TrainingSet
 
-MIN_ROWS = 100
-"""Training rows that must fill a column for the trees to be offered it: the platform's default."""
-
 ADS = "ads.csv"
 LISTINGS = "listings.pickle"
 CROSSED = "crossed.pickle"
@@ -37,6 +34,7 @@ def write_inputs(folder: Path, rows: int, source: str | None) -> dict[str, float
     from imblearn.over_sampling import SMOTE
     from scipy.sparse import save_npz
 
+    from benchmarks.model import balanced
     from housing_assets.features.crossing import cross_frame
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.features.encoder import ListingEncoder
@@ -47,7 +45,6 @@ def write_inputs(folder: Path, rows: int, source: str | None) -> dict[str, float
     from housing_assets.markets.istanbul import MARKET
     from housing_assets.markets.istanbul_sample import synthetic_listings
     from housing_assets.training.balancing import target_counts
-    from housing_assets.training.strategies import balance
 
     if source is None:
         write_listings(synthetic_listings(rows), folder / ADS)
@@ -65,15 +62,7 @@ def write_inputs(folder: Path, rows: int, source: str | None) -> dict[str, float
     encoded = EncodedListings.encode(crossed, labels, ListingEncoder(MARKET))
     (folder / ENCODED).mkdir()
     encoded.save(folder / ENCODED)
-    training = balance(
-        encoded.X_train,
-        encoded.y_train,
-        crossed[~kept_out],
-        encoded.encoder,
-        strategy="smote",
-        min_rows=MIN_ROWS,
-        seed=usual.SEED,
-    )
+    training = balanced(encoded)
     (folder / BALANCED).mkdir()
     training.save(folder / BALANCED)
 
@@ -92,13 +81,10 @@ def write_inputs(folder: Path, rows: int, source: str | None) -> dict[str, float
 def _compile(folder: Path, encoded: "EncodedListings", training: "TrainingSet") -> float:
     """Have numba compile the walk down the trees into its cache; return the seconds that took."""
     from housing_assets.inference.forest import FlatForest
-    from housing_assets.training.flattening import flatten
-    from housing_assets.training.forest import new_forest, splittable
+    from housing_assets.training.forest import grow_at_once
     from housing_assets.training.parameters import ForestParameters
 
-    grown = new_forest(ForestParameters(n_trees=1)).fit(splittable(training.X), training.y)
-    forest = flatten(grown, training.columns, training.n_columns)
-    forest.save(folder)
+    grow_at_once(training, ForestParameters(n_trees=1)).save(folder)
     started = time.perf_counter()
     FlatForest.load(folder).predict_proba(encoded.X_holdout)
     return time.perf_counter() - started

@@ -16,7 +16,6 @@ from benchmarks.inputs import (
     BALANCED,
     CROSSED,
     ENCODED,
-    MIN_ROWS,
     USUAL_BALANCED,
     USUAL_BALANCED_LABELS,
     USUAL_LABELS,
@@ -80,24 +79,11 @@ def our_balancing(folder: Path) -> Work:
     """SMOTE on the sparse matrix, whose neighbours are sought by the offered columns."""
     import imblearn.over_sampling  # noqa: F401
 
+    from benchmarks.model import balanced
     from housing_assets.features.encoded import EncodedListings
-    from housing_assets.training.strategies import balance
 
     encoded = EncodedListings.load(folder / ENCODED)
-    nothing = pd.DataFrame()  # only another strategy reads the rows before encoding
-
-    def run() -> Any:
-        return balance(
-            encoded.X_train,
-            encoded.y_train,
-            nothing,
-            encoded.encoder,
-            strategy="smote",
-            min_rows=MIN_ROWS,
-            seed=usual.SEED,
-        )
-
-    return Work(run, lambda training: _counts_outcome(training.y))
+    return Work(lambda: balanced(encoded), lambda training: _counts_outcome(training.y))
 
 
 def usual_forest(folder: Path) -> Work:

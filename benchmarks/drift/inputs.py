@@ -25,7 +25,7 @@ from benchmarks.drift.files import (
     VALUES,
     WINDOW_FRAME,
 )
-from benchmarks.drift.model import train
+from benchmarks.model import train
 from housing_assets.features.split import held_out, label_rows
 from housing_assets.listings.cleaning import clean
 from housing_assets.listings.samples import load_sample

@@ -28,6 +28,7 @@ def write_inputs(folder: Path, source: str, n_trees: int) -> dict[str, float]:
     """Write forests, estimators and the listings of both sides; return how many there are."""
     import joblib
 
+    from benchmarks.model import balanced
     from housing_assets.features.crossing import cross_frame
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.features.encoder import ListingEncoder, encode_with_prices
@@ -41,7 +42,6 @@ def write_inputs(folder: Path, source: str, n_trees: int) -> dict[str, float]:
     from housing_assets.training.flattening import flatten
     from housing_assets.training.forest import new_forest, splittable
     from housing_assets.training.parameters import ForestParameters
-    from housing_assets.training.strategies import balance
 
     market = load_market("king_county")
     listings = clean(market, read_listings(market, source).frame).listings
@@ -52,15 +52,7 @@ def write_inputs(folder: Path, source: str, n_trees: int) -> dict[str, float]:
     frame = frame.assign(**{HELD_OUT: held_out(market, labels, frame)})
     index = learn_price_index(market, frame[~frame[HELD_OUT]]).index
     encoded = EncodedListings.encode(frame, labels, ListingEncoder(market, index=index))
-    training = balance(
-        encoded.X_train,
-        encoded.y_train,
-        frame[~frame[HELD_OUT]],
-        encoded.encoder,
-        strategy="smote",
-        min_rows=100,
-        seed=0,
-    )
+    training = balanced(encoded)
     taught = Priced.of(market, encoded.X_train, frame[~frame[HELD_OUT]], encoded.known_log_prices_train)
     holdout = Priced.of(market, encoded.X_holdout, frame[frame[HELD_OUT]], encoded.known_log_prices_holdout)
     new = crossed[~old]

@@ -30,6 +30,7 @@ REQUESTS = "requests.jsonl"
 
 def train(folder: Path, source: str, n_trees: int) -> None:
     """Write the artifact with and without its estimator, and the requests."""
+    from benchmarks.model import balanced
     from housing_assets.features.crossing import cross_frame
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.features.encoder import ListingEncoder
@@ -41,10 +42,8 @@ def train(folder: Path, source: str, n_trees: int) -> None:
     from housing_assets.market_loading import load_market
     from housing_assets.packaging.assembly import assemble
     from housing_assets.training.estimate_learning import learn_estimator
-    from housing_assets.training.flattening import flatten
-    from housing_assets.training.forest import new_forest, splittable
+    from housing_assets.training.forest import grow_at_once
     from housing_assets.training.parameters import ForestParameters
-    from housing_assets.training.strategies import balance
 
     market = load_market("king_county")
     raw = read_listings(market, source).frame
@@ -53,14 +52,7 @@ def train(folder: Path, source: str, n_trees: int) -> None:
     crossed = cross_frame(market, listings).assign(**{HELD_OUT: held_out(market, labels, listings), ORIGIN: SOURCE})
     index = learn_price_index(market, crossed[~crossed[HELD_OUT]]).index
     encoded = EncodedListings.encode(crossed, labels, ListingEncoder(market, index=index))
-    learned_from = crossed[~crossed[HELD_OUT]]
-    training = balance(
-        encoded.X_train, encoded.y_train, learned_from, encoded.encoder, strategy="smote", min_rows=100, seed=0
-    )
-    grown = new_forest(ForestParameters(n_trees=n_trees)).fit(
-        splittable(training.X), training.y, sample_weight=training.weights
-    )
-    forest = flatten(grown, training.columns, training.n_columns)
+    forest = grow_at_once(balanced(encoded), ForestParameters(n_trees=n_trees))
     for name, estimator in ((CATEGORY, None), (ESTIMATE, learn_estimator(forest, encoded, crossed))):
         (folder / name).mkdir()
         made_from = {"forest_digest": forest.digest()}

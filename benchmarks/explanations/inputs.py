@@ -13,6 +13,7 @@ def write_inputs(folder: Path, n_listings: int, n_trees: int, n_rows: int) -> di
     """Write a forest in both forms, and held-out listings; return its size."""
     import joblib
 
+    from benchmarks.model import balanced
     from housing_assets.features.crossing import cross_frame
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.features.encoder import ListingEncoder
@@ -24,21 +25,12 @@ def write_inputs(folder: Path, n_listings: int, n_trees: int, n_rows: int) -> di
     from housing_assets.training.flattening import flatten
     from housing_assets.training.forest import new_forest, splittable
     from housing_assets.training.parameters import ForestParameters
-    from housing_assets.training.strategies import balance
 
     listings = clean(MARKET, RawListings.of_sample(MARKET, synthetic_listings(n_listings)).frame).listings
     labels = learn_labels(MARKET, listings)
     crossed = cross_frame(MARKET, listings).assign(**{HELD_OUT: held_out(MARKET, labels, listings)})
     encoded = EncodedListings.encode(crossed, labels, ListingEncoder(MARKET))
-    training = balance(
-        encoded.X_train,
-        encoded.y_train,
-        crossed[~crossed[HELD_OUT]],
-        encoded.encoder,
-        strategy="smote",
-        min_rows=100,
-        seed=0,
-    )
+    training = balanced(encoded)
     grown = new_forest(ForestParameters(n_trees=n_trees)).fit(splittable(training.X), training.y)
     forest = flatten(grown, training.columns, training.n_columns)
     forest.save(folder)

@@ -3,6 +3,7 @@
 import pickle
 import time
 
+from benchmarks.model import balanced
 from benchmarks.scale.pipeline import MARKET, draw
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoded import EncodedListings
@@ -16,7 +17,6 @@ from housing_assets.packaging.assembly import assemble
 from housing_assets.training.flattening import flatten
 from housing_assets.training.forest import new_forest, splittable
 from housing_assets.training.parameters import ForestParameters
-from housing_assets.training.strategies import balance
 
 TREES = 10
 
@@ -31,9 +31,7 @@ def measure_units(rows: int) -> tuple[ModelArtifact, dict[str, float]]:
     started = time.process_time()
     encoded = EncodedListings.encode(crossed, labels, ListingEncoder(MARKET))
     learning = time.process_time() - started
-    training = balance(
-        encoded.X_train, encoded.y_train, crossed[~kept_out], encoded.encoder, strategy="smote", min_rows=100, seed=0
-    )
+    training = balanced(encoded)
     dense = splittable(training.X)
     started = time.process_time()
     grown = new_forest(ForestParameters(n_trees=TREES, n_jobs=1)).fit(dense, training.y)

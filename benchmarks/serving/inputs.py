@@ -27,7 +27,7 @@ N_REQUESTS = 10_000
 
 def write_inputs(folder: Path, rows: int, model: str | None, source: str | None) -> dict[str, int]:
     """Write the inputs of all servers; return the number of training ads, of trees and of requests."""
-    from benchmarks.drift.model import train
+    from benchmarks.model import train
     from housing_assets.inference.artifact import ModelArtifact
     from housing_assets.listings.cleaning import clean
     from housing_assets.listings.source import read_listings

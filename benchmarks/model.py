@@ -1,4 +1,4 @@
-"""Trains the model whose reference windows are held against, as the assets do."""
+"""The platform's way to a model, as its assets go it with their defaults."""
 
 import pandas as pd
 
@@ -10,15 +10,21 @@ from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.listings.origins import ORIGIN, SYNTHETIC
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.packaging.assembly import assemble
-from housing_assets.training.flattening import flatten
-from housing_assets.training.forest import new_forest, splittable
+from housing_assets.training.balancing import TrainingSet
+from housing_assets.training.forest import grow_at_once
 from housing_assets.training.parameters import ForestParameters
 from housing_assets.training.strategies import balance
 
-SEED = 0
-
 MIN_ROWS = 100
 """Training rows that must fill a column for the trees to be offered it: the platform's default."""
+
+
+def balanced(encoded: EncodedListings) -> TrainingSet:
+    """Return the balanced training rows of encoded listings."""
+    nothing = pd.DataFrame()  # only another strategy reads the rows before encoding
+    return balance(
+        encoded.X_train, encoded.y_train, nothing, encoded.encoder, strategy="smote", min_rows=MIN_ROWS, seed=0
+    )
 
 
 def train(listings: pd.DataFrame, raw: pd.DataFrame) -> ModelArtifact:
@@ -27,15 +33,5 @@ def train(listings: pd.DataFrame, raw: pd.DataFrame) -> ModelArtifact:
     kept_out = held_out(MARKET, labels, listings)
     crossed = cross_frame(MARKET, listings).assign(**{HELD_OUT: kept_out, ORIGIN: SYNTHETIC})
     encoded = EncodedListings.encode(crossed, labels, ListingEncoder(MARKET))
-    training = balance(
-        encoded.X_train,
-        encoded.y_train,
-        crossed[~kept_out],
-        encoded.encoder,
-        strategy="smote",
-        min_rows=MIN_ROWS,
-        seed=SEED,
-    )
-    grown = new_forest(ForestParameters()).fit(splittable(training.X), training.y)
-    forest = flatten(grown, training.columns, training.n_columns)
+    forest = grow_at_once(balanced(encoded), ForestParameters())
     return assemble(encoded, forest, {}, {"forest_digest": forest.digest()}, crossed, raw)
