@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
-from benchmarks.measure import peak_bytes, reset_peak, run_process
+from benchmarks.measure import peak_bytes, reset_peak, run_module
 
 SIZES = (20_000, 200_000, 2_000_000)
 MAX_SECONDS = 120
@@ -53,8 +53,7 @@ def measure_growth(environment: Mapping[str, str], sizes: Sequence[int] = SIZES)
     """Measure each size in a fresh process."""
     measured = []
     for rows in sizes:
-        printed = run_process([sys.executable, "-m", "benchmarks.growth", str(rows)], environment)
-        steps = json.loads(printed.splitlines()[-1])
+        steps = run_module("benchmarks.growth", rows, environment=environment)
         measured.append(Size(rows, tuple(Step(**step) for step in steps)))
     return measured
 

@@ -19,6 +19,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+
+FOREIGN = ("HOUSING_", "DAGSTER_", "MLFLOW_", "BENTOML_")
+"""Prefixes of settings that must not reach what is measured."""
+
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """``ru_maxrss`` is in bytes on macOS, in KiB elsewhere."""
 
@@ -52,11 +56,33 @@ class ChildFailed(RuntimeError):
     """A measured process ended with an error; the message ends with what it wrote."""
 
 
+def child_environment(folder: Path) -> dict[str, str]:
+    """Return the environment of both sides: the same threads, a numba cache of its own, and none of our settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    threads = str(os.cpu_count())
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "NUMBA_CACHE_DIR": str(folder / "numba"),
+        "OPENBLAS_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": threads,
+    }
+
+
+def tell(message: str) -> None:
+    """Say what is being done, beside what is printed as the result."""
+    print(message, file=sys.stderr, flush=True)
+
+
 def run_child(function: str, folder: Path, environment: Mapping[str, str], python: str = sys.executable) -> Measurement:
     """Measure ``MODULE:FUNCTION`` in a fresh process, of another interpreter if one is given."""
     command = [python, "-m", "benchmarks.measure", function, str(folder)]
-    printed = run_process(command, environment)
-    return Measurement(**json.loads(printed.splitlines()[-1]))
+    return Measurement(**_last_line(run_process(command, environment)))
+
+
+def run_module(module: str, *arguments: object, environment: Mapping[str, str], python: str = sys.executable) -> Any:
+    """Run a module in a fresh process, and return what its last line is as JSON."""
+    return _last_line(run_process([python, "-m", module, *map(str, arguments)], environment))
 
 
 def run_process(command: Sequence[str], environment: Mapping[str, str]) -> str:
@@ -70,6 +96,10 @@ def run_process(command: Sequence[str], environment: Mapping[str, str]) -> str:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     _require_success(command, done.returncode, done.stdout + done.stderr)
     return done.stdout
+
+
+def _last_line(printed: str) -> Any:
+    return json.loads(printed.splitlines()[-1])
 
 
 def _require_success(command: Sequence[str], code: int, printed: str) -> None:

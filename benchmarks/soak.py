@@ -17,13 +17,12 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from benchmarks.measure import run_process
+from benchmarks.measure import child_environment, run_module
 from benchmarks.report import machine
 from benchmarks.serving.files import REGISTRY, REQUESTS
 from benchmarks.serving.load import LoadFailed
 from benchmarks.serving.servers import KEY, Recipe, Server, bentoml_recipe, running
 from benchmarks.serving.store import require_all_stored, wait_until_stored
-from benchmarks.training import child_environment
 from bento_service.auth import digest
 from resources.mlflow.server import SERVER_ENVIRONMENT, server_command
 
@@ -97,7 +96,7 @@ def run_day(folder: Path, n_predictions: int) -> list[Sample]:
         If a request is not answered as it must be, or what was answered is not stored.
     """
     environment = child_environment(folder)
-    run_process([sys.executable, "-m", "benchmarks.serving.inputs", str(folder), str(ROWS)], environment)
+    run_module("benchmarks.serving.inputs", folder, ROWS, environment=environment)
     _promote(f"sqlite:///{folder / REGISTRY}")
     bodies = (folder / REQUESTS).read_bytes().splitlines()
     with running(_registry_recipe(folder), folder, environment) as registry:

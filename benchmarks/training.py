@@ -1,22 +1,17 @@
 """``python -m benchmarks.training`` compares the platform with the usual way and writes the results down."""
 
 import argparse
-import json
-import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.comparisons import COMPARISONS, named, run
 from benchmarks.growth import measure_growth
-from benchmarks.measure import ROOT, run_process
+from benchmarks.measure import child_environment, run_module, tell
 from benchmarks.report import comparison_section, growth_section, write_section
 
 README = Path(__file__).with_name("README.md")
 GROWTH = "growth"
-FOREIGN = ("HOUSING_", "DAGSTER_", "MLFLOW_", "BENTOML_")
-"""Prefixes of settings that must not reach what is measured."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,22 +50,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             write_section(out, key, section)
 
 
-def child_environment(folder: Path) -> dict[str, str]:
-    """Return the environment of both sides: the same threads, a numba cache of its own, and none of our settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    threads = str(os.cpu_count())
-    return {
-        **kept,
-        "PYTHONPATH": str(ROOT),
-        "NUMBA_CACHE_DIR": str(folder / "numba"),
-        "OPENBLAS_NUM_THREADS": threads,
-        "OMP_NUM_THREADS": threads,
-    }
-
-
 def _compare(given: argparse.Namespace, folder: Path, environment: dict[str, str]) -> tuple[str, str]:
-    inputs = [sys.executable, "-m", "benchmarks.inputs", str(folder), str(given.rows)]
-    facts = json.loads(run_process([*inputs, *([given.source] if given.source else [])], environment).splitlines()[-1])
+    source = [given.source] if given.source else []
+    facts = run_module("benchmarks.inputs", folder, given.rows, *source, environment=environment)
     results = []
     for comparison in named(given.only or "all"):
         results.append(
@@ -79,7 +61,7 @@ def _compare(given: argparse.Namespace, folder: Path, environment: dict[str, str
         usual, ours = results[-1].seconds()
         f1 = results[-1].macro_f1()
         judged = f", macro-F1 {f1[0]:.4f} and {f1[1]:.4f}" if f1 else ""
-        print(f"{comparison.name}: {usual:.3f} s the usual way, {ours:.3f} s ours{judged}", file=sys.stderr)
+        tell(f"{comparison.name}: {usual:.3f} s the usual way, {ours:.3f} s ours{judged}")
     label = given.label or ("own listings" if given.source else "synthetic listings")
     return label, comparison_section(f"On {facts['ads']:,} {label}", results, facts["numba_seconds"])
 

@@ -12,9 +12,8 @@ from benchmarks.drift.peer_environment import peer_python
 from benchmarks.drift.rates import judge_windows
 from benchmarks.drift.report import FROM_DISK, IN_MEMORY, growth_section, rates_section, speed_section
 from benchmarks.drift.speed import measure_speed
-from benchmarks.measure import run_child, run_process
+from benchmarks.measure import child_environment, run_child, run_module, run_process, tell
 from benchmarks.report import write_section
-from benchmarks.training import child_environment
 
 README = Path(__file__).with_name("README.md")
 PARTS = ("speed", "rates", "growth")
@@ -67,8 +66,8 @@ def measure(given: argparse.Namespace, folder: Path) -> Iterator[tuple[str, str]
     parts = (given.only,) if given.only else PARTS
     sizes = (QUICK_SIZES if given.quick else SIZES) if "speed" in parts else ()
     tell("making the inputs")
-    inputs = [sys.executable, "-m", "benchmarks.drift.inputs", str(folder)]
-    run_process([*inputs, str(QUICK_LISTINGS if given.quick else LISTINGS), *map(str, sizes)], environment)
+    listings = QUICK_LISTINGS if given.quick else LISTINGS
+    run_module("benchmarks.drift.inputs", folder, listings, *sizes, environment=environment)
     if "speed" in parts:
         python = peer_python(environment)
         rounds = [measure_speed(folder, environment, python, rows, given.rounds, tell) for rows in sizes]
@@ -79,11 +78,6 @@ def measure(given: argparse.Namespace, folder: Path) -> Iterator[tuple[str, str]
         yield "rates", rates_section(judged)
     if "growth" in parts:
         yield "growth", _grow(folder, environment, QUICK_DAYS if given.quick else DAYS, given.merges)
-
-
-def tell(message: str) -> None:
-    """Say what is being done."""
-    print(message, file=sys.stderr, flush=True)
 
 
 def _grow(folder: Path, environment: Mapping[str, str], days: Sequence[int], merges: int) -> str:

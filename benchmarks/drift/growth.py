@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.drift.files import DAYS, PROFILES, REFERENCE
-from benchmarks.measure import peak_bytes, run_process
+from benchmarks.measure import peak_bytes, run_module
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,7 @@ class Size:
 
 def measure_growth(folder: Path, environment: Mapping[str, str], days: Sequence[int]) -> list[Size]:
     """Measure each number of days in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.drift.growth", str(folder)]
-    return [Size(**json.loads(run_process([*command, str(each)], environment).splitlines()[-1])) for each in days]
+    return [Size(**run_module("benchmarks.drift.growth", folder, each, environment=environment)) for each in days]
 
 
 def slope(sizes: Sequence[Size]) -> float:

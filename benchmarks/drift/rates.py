@@ -1,8 +1,6 @@
 """Has both sides judge the same windows, and counts what they said."""
 
-import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from typing import Any
 
 from benchmarks.drift.files import WINDOWS
 from benchmarks.drift.scenarios import NULLS, SHIFTS, Scenario
-from benchmarks.measure import run_process
+from benchmarks.measure import run_module
 
 
 @dataclass(frozen=True)
@@ -27,14 +25,15 @@ def judge_windows(
     folder: Path, environment: Mapping[str, str], peer_python: str, n_nulls: int, n_shifted: int
 ) -> list[Judged]:
     """Draw the windows, and judge them on both sides; Evidently's take as many processes as there are cores."""
-    drawn = [sys.executable, "-m", "benchmarks.drift.windows", str(folder), str(n_nulls), str(n_shifted)]
-    ours = json.loads(run_process(drawn, environment).splitlines()[-1])
+    ours = run_module("benchmarks.drift.windows", folder, n_nulls, n_shifted, environment=environment)
     n_processes = os.cpu_count() or 1
-    judge = [peer_python, "-m", "benchmarks.drift.peer", str(folder / WINDOWS)]
-    commands = [[*judge, str(first), str(n_processes)] for first in range(n_processes)]
+
+    def judge_peer(first: int) -> Any:
+        given = (folder / WINDOWS, first, n_processes)
+        return run_module("benchmarks.drift.peer", *given, environment=environment, python=peer_python)
+
     with ThreadPoolExecutor(n_processes) as executor:
-        printed = executor.map(lambda command: run_process(command, environment), commands)
-        peer = {name: said for text in printed for name, said in json.loads(text.splitlines()[-1]).items()}
+        peer = {name: said for judged in executor.map(judge_peer, range(n_processes)) for name, said in judged.items()}
     return [
         Judged(
             scenario,

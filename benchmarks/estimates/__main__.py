@@ -1,7 +1,6 @@
 """``python -m benchmarks.estimates`` estimates prices beside quantile-forest and crepes and writes the results down."""
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -23,10 +22,9 @@ from benchmarks.estimates.files import (
     REDRAWN,
     WHOLE,
 )
-from benchmarks.measure import Measurement, run_child, run_process
+from benchmarks.measure import Measurement, child_environment, run_child, run_module, tell
 from benchmarks.peer_environment import peer_interpreter
 from benchmarks.report import machine, spread, table, write_section
-from benchmarks.training import child_environment
 
 README = Path(__file__).with_name("README.md")
 QUANTILE_FOREST, CREPES = "1.4.2", "0.9.1"
@@ -71,9 +69,8 @@ def measure(given: argparse.Namespace, folder: Path) -> str:
         If both sides' quantiles differ.
     """
     environment = child_environment(folder)
-    _tell("training")
-    command = [sys.executable, "-m", "benchmarks.estimates.inputs", str(folder), str(given.source), str(given.trees)]
-    facts = json.loads(run_process(command, environment).splitlines()[-1])
+    tell("training")
+    facts = run_module("benchmarks.estimates.inputs", folder, given.source, given.trees, environment=environment)
     forests = peer_interpreter("quantile-forest", QUANTILE_FOREST, SHARED, environment)
     conformal = peer_interpreter("crepes", CREPES, SHARED, environment)
     size = run_child("benchmarks.estimates.ours:write", folder, environment).outcome["bytes"]
@@ -83,7 +80,7 @@ def measure(given: argparse.Namespace, folder: Path) -> str:
         for name in [*runs] if number % 2 else [*runs][::-1]:
             python = forests if name.startswith("peer") else sys.executable
             runs[name].append(run_child(f"benchmarks.estimates.{name}", folder, environment, python))
-            _tell(f"{name}: {runs[name][-1].seconds:.3f} s")
+            tell(f"{name}: {runs[name][-1].seconds:.3f} s")
     by_crepes = run_child("benchmarks.estimates.conformal:intervals", folder, environment, conformal)
     title = (
         f"### King County: {facts['taught']:,} sales teach, {facts['calibrating']:,} calibrate, "
@@ -194,10 +191,6 @@ def _coverage(given: Any, centre: np.ndarray, ends: np.ndarray, share: float) ->
 
 def _time(seconds: float) -> str:
     return f"{1e6 * seconds:.0f} µs" if seconds < 0.001 else f"{1e3 * seconds:.1f} ms"
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.measure import run_process
+from benchmarks.measure import child_environment, run_process
 from benchmarks.report import bytes_text, machine, spread, table, write_section
 from benchmarks.serving.servers import KEY, Recipe, Server, bentoml_recipe, running
 from benchmarks.serving.store import wait_until_stored
-from benchmarks.training import child_environment
 from bento_service.auth import digest
 
 README = Path(__file__).with_name("README.md")

@@ -1,8 +1,6 @@
 """``python -m benchmarks.explanations`` finds Shapley values beside the library shap and writes the results down."""
 
 import argparse
-import json
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.explanations.files import OURS, PATH, PEER
-from benchmarks.measure import Measurement, run_child, run_process
+from benchmarks.measure import Measurement, child_environment, run_child, run_module, tell
 from benchmarks.peer_environment import peer_interpreter
 from benchmarks.report import machine, seconds_text, spread, table, write_section
-from benchmarks.training import child_environment
 
 README = Path(__file__).with_name("README.md")
 SHAP = "0.51.0"
@@ -56,17 +53,15 @@ def measure(given: argparse.Namespace, folder: Path) -> str:
         If both sides' contributions differ.
     """
     environment = child_environment(folder)
-    _tell("growing the forest")
-    sizes = [str(folder), str(given.listings), str(given.trees), str(given.rows)]
-    grown = json.loads(
-        run_process([sys.executable, "-m", "benchmarks.explanations.inputs", *sizes], environment).splitlines()[-1]
-    )
+    tell("growing the forest")
+    sizes = (given.listings, given.trees, given.rows)
+    grown = run_module("benchmarks.explanations.inputs", folder, *sizes, environment=environment)
     python = peer_interpreter("shap", SHAP, SHARED, environment)
     runs: dict[str, list[Measurement]] = {"shap": [], "exact": [], "path": []}
     for number in range(given.rounds):
         for side in [*runs] if number % 2 else [*runs][::-1]:
             runs[side].append(_run(side, folder, environment, python))
-            _tell(f"{side}: {runs[side][-1].seconds / given.rows:.4f} s a listing")
+            tell(f"{side}: {runs[side][-1].seconds / given.rows:.4f} s a listing")
     ours, peer, path = (np.load(folder / name) for name in (OURS, PEER, PATH))
     furthest = float(np.abs(ours - peer).max())
     if furthest > FURTHEST:
@@ -107,10 +102,6 @@ def _line(title: str, runs: Sequence[Measurement], peers: Sequence[Measurement],
 
 def _time(seconds: float) -> str:
     return f"{1e3 * seconds:.2f} ms" if seconds < 0.01 else seconds_text(seconds)
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

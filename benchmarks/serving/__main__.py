@@ -1,7 +1,6 @@
 """``python -m benchmarks.serving`` measures the service beside others and writes the results down."""
 
 import argparse
-import json
 import signal
 import sys
 import tempfile
@@ -9,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.measure import run_process
+from benchmarks.measure import child_environment, run_module, tell
 from benchmarks.report import write_section
 from benchmarks.serving.answers import require_same_answers
 from benchmarks.serving.disturbance import Disturbance
@@ -26,7 +25,6 @@ from benchmarks.serving.servers import (
     usual_recipe,
 )
 from benchmarks.serving.store import require_all_stored, wait_until_stored
-from benchmarks.training import child_environment
 from bento_service.auth import digest
 
 README = Path(__file__).with_name("README.md")
@@ -77,10 +75,8 @@ def measure(given: argparse.Namespace, folder: Path) -> Findings:
     environment = child_environment(folder)
     tell("making the inputs")
     taken = [str(given.model.absolute()), given.source] if given.model else []
-    inputs = [sys.executable, "-m", "benchmarks.serving.inputs", str(folder), str(given.rows), *taken]
-    facts = json.loads(run_process(inputs, environment).splitlines()[-1])
-    in_process = [sys.executable, "-m", "benchmarks.serving.in_process", str(folder)]
-    model_seconds = json.loads(run_process(in_process, environment).splitlines()[-1])
+    facts = run_module("benchmarks.serving.inputs", folder, given.rows, *taken, environment=environment)
+    model_seconds = run_module("benchmarks.serving.in_process", folder, environment=environment)
 
     known = digest(KEY).hex()
     our_recipe = bentoml_recipe(OURS, "bento_service.service:HousingPriceClassifier", folder, known)
@@ -137,11 +133,6 @@ def measure(given: argparse.Namespace, folder: Path) -> Findings:
         memory = {server.recipe.name: server.worker_memory() for server in (ours, nothing, usual, mlflow)}
         disturbed = disturbance.share()
     return Findings(facts, model_seconds, starts, memory, http, grpc, stored, disturbed)
-
-
-def tell(message: str) -> None:
-    """Say what is being done."""
-    print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
