@@ -200,51 +200,25 @@ def cleaned_listings(
     market: dg.ResourceParam[Market],
 ) -> Any:
     """Parse raw ads into typed listings; what cannot be used, or has an implausible price, is quarantined."""
-    import pandas as pd
-
-    from housing_assets.listings.cleaning import ROW, account_rows, clean
-    from housing_assets.listings.labelled import join_labelled
-    from housing_assets.listings.origins import ORIGIN, SYNTHETIC
-    from housing_assets.listings.outliers import sift_prices
+    from housing_assets.listings.admission import admit
+    from housing_assets.listings.cleaning import clean
     from housing_assets.listings.price_kinds import count_kinds
 
-    synthetic = bool((raw_listings[ORIGIN] == SYNTHETIC).any())
     with compute.open() as engine:
         cleaned, computed = clean(market, raw_listings, engine), engine.account()
-    joined = join_labelled(market, cleaned.listings, labelled_listings, n_rows=len(raw_listings), synthetic=synthetic)
-    listings, implausible = sift_prices(market, joined.listings, raw_listings)
-    quarantined = pd.concat([cleaned.quarantined, implausible], ignore_index=True)
-    of_source = int((listings[ROW] < len(raw_listings)).sum())
-    fault = account_rows(
-        len(raw_listings),
-        listings[listings[ROW] < len(raw_listings)],
-        quarantined[quarantined[ROW] < len(raw_listings)],
-        cleaned.duplicates,
-    )
-    counts = {
-        "rows_read": len(raw_listings),
-        "listings": of_source,
-        "quarantined": len(quarantined),
-        "implausible_prices": len(implausible),
-        "duplicates_removed": len(cleaned.duplicates),
-        "labelled_rows": len(listings) - of_source,
-        "labelled_known_already": joined.known_already,
-        "labelled_of_another_kind": joined.of_another_kind,
-    }
+    admitted = admit(market, raw_listings, cleaned, labelled_listings)
+    listings, quarantined, counts = admitted.listings, admitted.quarantined, admitted.counts
     context.log.info(", ".join(f"{name} {count:,}" for name, count in counts.items()))
     selected = {key.path[-1] for key in context.selected_asset_keys}
     if "listings" in selected:
+        told = ("rows_read", "quarantined", "implausible_prices", "duplicates_removed", "labelled_rows")
         yield dg.Output(
             listings,
             output_name="listings",
             metadata={
                 "dagster/row_count": len(listings),
                 "dagster/column_schema": table_schema(listings),
-                "rows_read": len(raw_listings),
-                "quarantined": len(quarantined),
-                "implausible_prices": len(implausible),
-                "duplicates_removed": len(cleaned.duplicates),
-                "labelled_rows": counts["labelled_rows"],
+                **{name: counts[name] for name in told},
                 **computed,
                 "price_kinds": dg.MetadataValue.json(count_kinds(market, listings)),
                 "sample": sample_rows(listings, market.personal_names),
@@ -268,8 +242,8 @@ def cleaned_listings(
         yield dg.AssetCheckResult(
             check_name=check.name,
             asset_key=check.asset_key,
-            passed=fault is None,
-            description=fault or "every row is accounted for once",
+            passed=admitted.fault is None,
+            description=admitted.fault or "every row is accounted for once",
             metadata=counts,
         )
 
