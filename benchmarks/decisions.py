@@ -11,7 +11,8 @@ from scipy.stats import binomtest
 
 from housing_assets.monitoring.options import PerformanceConfig
 from housing_assets.monitoring.performance.paired import always_valid_p
-from housing_assets.training.promotion import Evidence, PromotionRule, compare, decide
+from housing_assets.training.parameters import PromotionRule
+from housing_assets.training.promotion import Evidence, compare, decide
 
 DAYS = 60
 ACCURACY = 0.85

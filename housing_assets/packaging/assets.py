@@ -1,6 +1,6 @@
 """Assets of the groups ``registry`` and ``serving``: the registered model, and the bento that serves it."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,9 @@ from pydantic import Field
 
 from housing_assets.inference.market import Market
 from housing_assets.training.assets import FINE_TUNED_FROM, FOREST_LINE, FOREST_TAG
+from housing_assets.training.parameters import PromotionRule
 from resources.bento_store import BentoStore
-from resources.mlflow.registry import DECISION, LABELLED_DAYS, PRODUCTION, PROMOTED, ModelRegistry
+from resources.mlflow.registry import DECISION, PRODUCTION, PROMOTED, ModelRegistry
 from resources.mlflow.tracking import MlflowTracking
 from resources.predictions.store import PredictionStore
 from resources.retries import retried
@@ -36,34 +37,8 @@ else:  # imported when values are read; see AssetStorage
     ModelCard = OutOfTime = Any
 
 
-class PromotionConfig(dg.Config):
+class PromotionConfig(dg.Config, PromotionRule):
     """When a challenger replaces the champion."""
-
-    max_loss: float = Field(
-        default=0.02,
-        ge=0,
-        le=1,
-        description="Macro-F1 that a challenger may lose against the champion, and that all versions may lose together "
-        "against the best one before them.",
-    )
-    risk: float = Field(
-        default=0.025,
-        gt=0,
-        lt=0.5,
-        description="Probability of promoting a version that loses just max_loss, where the whole holdout decides.",
-    )
-    fresh_risk: float = Field(
-        default=0.2, gt=0, lt=0.5, description="The same where at least 200 fresh labelled listings decide."
-    )
-    old_f1_loss: float = Field(
-        default=0.05,
-        ge=0,
-        le=1,
-        description="Macro-F1 that it may fall by on the older held-out listings where fresh ones decide.",
-    )
-    old_auc_loss: float = Field(
-        default=0.02, ge=0, le=1, description="ROC-AUC that it may fall by on the older held-out listings there."
-    )
 
 
 class CardConfig(dg.Config):
@@ -97,7 +72,7 @@ def registered_model(
     """A version of the registered model, promoted if it is no worse than the champion on the same listings."""
     import pandas as pd
 
-    from housing_assets.listings.origins import ORIGIN, WHEN
+    from housing_assets.listings.origins import ORIGIN
     from housing_assets.listings.origins import PRODUCTION as FROM_PRODUCTION
     from housing_assets.packaging.assembly import assemble
     from housing_assets.packaging.batch import answer_columns
@@ -108,9 +83,8 @@ def registered_model(
         manifest_tags,
         provenance,
         requirements,
+        version_tags,
     )
-    from housing_assets.training.promotion import PromotionRule
-    from resources.predictions.day_decisions import write_ranges
 
     try:
         model_evaluation.require_passed()
@@ -137,25 +111,12 @@ def registered_model(
         crossed_features,
         hashed_features,
         model_evaluation.probabilities,
-        PromotionRule(**{field.name: getattr(config, field.name) for field in fields(PromotionRule)}),
+        config,
         fresh=(crossed_features[ORIGIN] == FROM_PRODUCTION).to_numpy(),
         asked_on=crossed_features["asked_on"].to_numpy() if "asked_on" in crossed_features else None,
     )
-    tags = {
-        **made_from,
-        "dagster_run_id": context.run.run_id,
-        **({"price_kind": market.price_kind} if market.price_kind else {}),
-        "macro_f1": f"{model_evaluation.metrics['macro_f1']:.4f}",
-        LABELLED_DAYS: write_ranges(
-            day.date()
-            for name in WHEN
-            if name in crossed_features  # listings of an older release do not say
-            for day in crossed_features[name].dropna().unique()
-        ),
-        DECISION: "to be promoted" if decision.promoted else "not promoted",
-        "reason": decision.reason,
-        **decision.tags,
-    }
+    tags = made_from | {"dagster_run_id": context.run.run_id}
+    tags |= version_tags(market, crossed_features, model_evaluation.metrics["macro_f1"], decision)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "artifact"
         folder.mkdir()

@@ -15,12 +15,11 @@ from housing_assets.inference.declaration import Column
 from housing_assets.inference.market import Market
 from housing_assets.inference.rule_base import Rule
 from housing_assets.packaging import batch
+from housing_assets.training.parameters import MIN_FRESH, PromotionRule
 from housing_assets.training.promotion import (
     MAX_TESTS,
-    MIN_FRESH,
     Decision,
     Evidence,
-    PromotionRule,
     compare,
     decide,
     measure_fall,

@@ -1,4 +1,4 @@
-"""What a version is registered with: its provenance, and what it answers."""
+"""What a version is registered with: its provenance and its tags."""
 
 import hashlib
 import json
@@ -14,6 +14,11 @@ import numpy as np
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.inference.artifact import MANIFEST, sha256
 from housing_assets.inference.forest import FlatForest
+from housing_assets.inference.market import Market
+from housing_assets.listings.origins import WHEN
+from housing_assets.training.promotion import Decision
+from resources.mlflow.registry import DECISION, LABELLED_DAYS
+from resources.predictions.day_decisions import write_ranges
 from resources.signatures import sign
 
 if TYPE_CHECKING:
@@ -96,6 +101,30 @@ def manifest_tags(folder: Path, signing_key: "SecretStr | None") -> dict[str, st
     if signing_key is None:
         return {"artifact_sha256": digest}
     return {"artifact_sha256": digest, "artifact_signature": sign(signing_key.get_secret_value(), digest)}
+
+
+def version_tags(market: Market, crossed: "pd.DataFrame", macro_f1: float, decision: Decision) -> dict[str, str]:
+    """Return what a version's tags say of its listings, of how good it is, and of what was decided.
+
+    Parameters
+    ----------
+    market : Market
+    crossed : DataFrame
+        All crossed listings.
+    macro_f1 : float
+        On the held-out ones.
+    decision : Decision
+    """
+    # Listings of an older release do not say when they were asked for and reported.
+    moments = (crossed[name].dropna().unique() for name in WHEN if name in crossed)
+    return {
+        **({"price_kind": market.price_kind} if market.price_kind else {}),
+        "macro_f1": f"{macro_f1:.4f}",
+        LABELLED_DAYS: write_ranges(day.date() for days in moments for day in days),
+        DECISION: "to be promoted" if decision.promoted else "not promoted",
+        "reason": decision.reason,
+        **decision.tags,
+    }
 
 
 def requirements() -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 Strategy = Literal["smote", "class_weight", "smotenc", "none"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -14,6 +14,10 @@ ForestKind = Literal["random_forest", "extra_trees"]
 
 TUNED = ("kind", "max_features", "column_share", "min_samples_leaf", "max_depth")
 """Parameters of the forest that a sweep searches: those that decide how well it does, beside its size."""
+
+
+MIN_FRESH = 200
+"""Fresh rows from which on they decide: as many as a window of the monitoring needs to be judged."""
 
 
 class ForestParameters(BaseModel):
@@ -46,6 +50,43 @@ class ForestParameters(BaseModel):
     def of_run(cls, logged: Mapping[str, str]) -> "ForestParameters":
         """Return those that an MLflow run was logged with, but for its size; what it does not name is as by default."""
         return cls.model_validate({name: logged[name] for name in (*TUNED, "seed") if name in logged})
+
+
+class PromotionRule(BaseModel):
+    """What a challenger may lose, and with what risk."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_loss: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="Macro-F1 that a challenger may lose against the champion, and that all versions may lose together "
+        "against the best one before them.",
+    )
+    risk: float = Field(
+        default=0.025,
+        gt=0,
+        lt=0.5,
+        description="Probability of promoting a version that loses just max_loss, where the whole holdout decides.",
+    )
+    # Fresh listings are few: at a smaller risk a version that is as good would be held back.
+    fresh_risk: float = Field(
+        default=0.2, gt=0, lt=0.5, description=f"The same where at least {MIN_FRESH} fresh labelled listings decide."
+    )
+    old_f1_loss: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Macro-F1 that it may fall by on the older held-out listings where fresh ones decide.",
+    )
+    old_auc_loss: float = Field(
+        default=0.02, ge=0, le=1, description="ROC-AUC that it may fall by on the older held-out listings there."
+    )
+
+    def risk_of(self, *, fresh: bool, tests: int) -> float:
+        """Return the risk of one of several decisions in a row on the same rows (Bonferroni)."""
+        return (self.fresh_risk if fresh else self.risk) / tests
 
 
 def takes_best(named: Collection[str], use_best: bool) -> bool:

@@ -6,45 +6,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from housing_assets.confusion import count_confusion, macro_f1
+from housing_assets.training.parameters import PromotionRule
 
 N_RESAMPLES = 2_000
 """Bootstrap resamples: the ends of a 95 % interval are then sure to about a tenth of its width."""
 
 CONFIDENCE = 0.95
 
-MIN_FRESH = 200
-"""Fresh rows from which on they decide: as many as a window of the monitoring needs to be judged."""
-
 MAX_TESTS = 10
 """Decisions in a row on the same rows that are accounted for; more would soon let nothing through."""
-
-
-@dataclass(frozen=True)
-class PromotionRule:
-    """What a challenger may lose, and with what risk.
-
-    Attributes
-    ----------
-    max_loss : float
-        Macro-F1 that it may lose against the champion, and against the best version before: so much is also the most
-        that versions which each lose a little may lose together.
-    risk : float
-        Probability of promoting a version that loses just so much, where the whole holdout decides.
-    fresh_risk : float
-        The same where fresh listings do. They are few: at a smaller risk a version that is as good would be held back.
-    old_f1_loss, old_auc_loss : float
-        Macro-F1 and ROC-AUC that it may fall by on the older held-out listings where fresh ones decide.
-    """
-
-    max_loss: float = 0.02
-    risk: float = 0.025
-    fresh_risk: float = 0.2
-    old_f1_loss: float = 0.05
-    old_auc_loss: float = 0.02
-
-    def risk_of(self, *, fresh: bool, tests: int) -> float:
-        """Return the risk of one of several decisions in a row on the same rows (Bonferroni)."""
-        return (self.fresh_risk if fresh else self.risk) / tests
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from housing_assets.listings.samples import load_sample
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.packaging import batch
 from housing_assets.packaging.promotion import BEST, TESTS, decide_promotion
-from housing_assets.training.promotion import MIN_FRESH, Decision, PromotionRule
+from housing_assets.training.parameters import MIN_FRESH, PromotionRule
+from housing_assets.training.promotion import Decision
 from resources.predictions.day_decisions import DayDecision, State
 from resources.predictions.store import PredictionStore
 from resources.settings import Settings

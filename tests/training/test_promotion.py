@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
+from housing_assets.training.parameters import PromotionRule
 from housing_assets.training.promotion import (
     Comparison,
     Decision,
     Evidence,
     Fall,
-    PromotionRule,
     compare,
     decide,
     measure_fall,
