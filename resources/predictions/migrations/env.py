@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that ``prediction_tables.migrate`` hands over, in its transaction."""
+"""Runs the migrations on the connection that ``tables.migrate`` hands over, in its transaction."""
 
 from alembic import context
 

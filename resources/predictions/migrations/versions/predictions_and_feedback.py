@@ -1,9 +1,9 @@
 """The first tables.
 
-A migration stands on its own: it does not use the tables of ``prediction_tables``, which will change after it.
+A migration stands on its own: it does not use the tables of ``tables.py``, which will change after it.
 Columns that a migration adds have a default or may be empty, so that an older release goes on writing. Where a
 migration takes away what an older release writes, that one's inserts fail as if the store were away, and it keeps its
-records in its journal; so ``prediction_records.insert`` must take their form from then on.
+records in its journal; so ``records.insert`` must take their form from then on.
 """
 
 import sqlalchemy as sa
