@@ -100,30 +100,19 @@ class PredictionStore(dg.ConfigurableResource):
         query = select(price).where(_within(FEEDBACK.c.received_at, start, end), price.is_not(None))
         if price_kind is not None:
             query = query.where(or_(said.is_(None), said == price_kind))
-        with self._connect() as connection:
-            if not _is_migrated(connection, FEEDBACK):
-                return np.zeros(0)
-            with connection.begin():
-                return np.array(connection.execute(query).scalars().all(), dtype=np.float64)
+        return np.array([found for (found,) in self._rows(FEEDBACK, query)], dtype=np.float64)
 
     def days(self) -> Days:
         """Read what was decided on the days of production."""
         from resources.predictions.tables import DAY_DECISIONS
 
-        with self._connect() as connection:
-            if not _is_migrated(connection, DAY_DECISIONS):
-                return Days()
-            with connection.begin():
-                return read_days(connection)
+        with self._reading(DAY_DECISIONS) as connection:
+            return read_days(connection) if connection else Days()
 
     def decide(self, decision: DayDecision) -> None:
         """Add a decision on a day; a store of an older release is brought to this one's form."""
-        from resources.predictions.tables import migrate
-
-        with self._connect() as connection:
-            migrate(connection.engine)
-            with connection.begin():
-                write_decision(connection, decision)
+        with self._writing() as connection:
+            write_decision(connection, decision)
 
     def drawn_for_review(self, day: date) -> list[str]:
         """Return the ids of the answers of a day that persons should look at, the oldest first; see ``is_drawn``.
@@ -143,12 +132,8 @@ class PredictionStore(dg.ConfigurableResource):
             _within(columns.predicted_at, start, start + timedelta(days=1)), columns.role == "answer"
         )
         query = query.order_by(columns.predicted_at, columns.prediction_id)
-        with self._connect() as connection:
-            if not self.review_share or not _is_migrated(connection, PREDICTIONS):
-                return []
-            with connection.begin():
-                ids = connection.execution_options(yield_per=self.rows_at_once).scalars(query)
-                return [one for one in ids if is_drawn(one, self.review_share)]
+        ids = (one for (one,) in self._rows(PREDICTIONS, query)) if self.review_share else ()
+        return [one for one in ids if is_drawn(one, self.review_share)]
 
     def answers(self, prediction_ids: Collection[str]) -> "dict[str, RowMapping]":
         """Return what was answered, as the rows of its table, by id; of unknown ids there is none."""
@@ -158,30 +143,19 @@ class PredictionStore(dg.ConfigurableResource):
 
         columns = PREDICTIONS.c
         query = select(PREDICTIONS).where(columns.prediction_id.in_(sorted(prediction_ids)), columns.role == "answer")
-        with self._connect() as connection:
-            if not _is_migrated(connection, PREDICTIONS):
-                return {}
-            with connection.begin():
-                return {row["prediction_id"]: row for row in connection.execute(query).mappings()}
+        return {row.prediction_id: row._mapping for row in self._rows(PREDICTIONS, query)}
 
     def reviews(self, prediction_ids: Collection[str] | None = None) -> dict[str, Review]:
         """Return the newest review of each answer by its id, of all of them or of some."""
         from resources.predictions.tables import ANSWER_REVIEWS
 
-        with self._connect() as connection:
-            if not _is_migrated(connection, ANSWER_REVIEWS):
-                return {}
-            with connection.begin():
-                return read_reviews(connection, prediction_ids)
+        with self._reading(ANSWER_REVIEWS) as connection:
+            return read_reviews(connection, prediction_ids) if connection else {}
 
     def review(self, review: Review) -> None:
         """Add a review of an answer; a store of an older release is brought to this one's form."""
-        from resources.predictions.tables import migrate
-
-        with self._connect() as connection:
-            migrate(connection.engine)
-            with connection.begin():
-                write_review(connection, review)
+        with self._writing() as connection:
+            write_review(connection, review)
 
     def labels(
         self,
@@ -260,11 +234,7 @@ class PredictionStore(dg.ConfigurableResource):
 
         columns = PREDICTIONS.c
         counted = select(func.count()).where(_within(columns.predicted_at, start, end), columns.role == "answer")
-        with self._connect() as connection:
-            if not _is_migrated(connection, PREDICTIONS):
-                return 0
-            with connection.begin():
-                return int(connection.execute(counted).scalar_one())
+        return sum(count for (count,) in self._rows(PREDICTIONS, counted))
 
     def count_unmatched_feedback(self, start: datetime, end: datetime) -> int:
         """Count the feedback received in an interval on predictions that the store does not have."""
@@ -274,11 +244,7 @@ class PredictionStore(dg.ConfigurableResource):
 
         made = select(PREDICTIONS.c.role).where(PREDICTIONS.c.prediction_id == FEEDBACK.c.prediction_id).exists()
         counted = select(func.count()).where(_within(FEEDBACK.c.received_at, start, end), ~made)
-        with self._connect() as connection:
-            if not _is_migrated(connection, FEEDBACK):
-                return 0
-            with connection.begin():
-                return int(connection.execute(counted).scalar_one())
+        return sum(count for (count,) in self._rows(FEEDBACK, counted))
 
     def refusals(self, start: datetime, end: datetime) -> "list[Refusals]":
         """Count the requests that were refused in an interval, the most frequent kind first."""
@@ -295,11 +261,8 @@ class PredictionStore(dg.ConfigurableResource):
             .group_by(*kind)
             .order_by(requests.desc(), *kind)
         )
-        with self._connect() as connection:
-            if not _is_migrated(connection, REFUSALS):
-                return []
-            with connection.begin():
-                return [Refusals(*row[:3], int(row[3])) for row in connection.execute(counted)]
+        rows = self._rows(REFUSALS, counted)
+        return [Refusals(endpoint, field, reason, int(count)) for endpoint, field, reason, count in rows]
 
     def _read(self, table: "Table", query: "Select[Any]", order: Sequence[str]) -> "Iterator[pd.DataFrame]":
         """Read page by page, each in a transaction of its own: a long one would keep the store from tidying up."""
@@ -322,6 +285,31 @@ class PredictionStore(dg.ConfigurableResource):
                 if len(page) < self.rows_at_once:
                     return
                 last = [page[-1][key.name] for key in keys]
+
+    def _rows(self, table: "Table", query: "Select[Any]") -> Iterator[Any]:
+        """Read in one transaction; nothing where the table is not there yet."""
+        with self._reading(table) as connection:
+            if connection:
+                yield from connection.execution_options(yield_per=self.rows_at_once).execute(query)
+
+    @contextmanager
+    def _reading(self, table: "Table") -> "Iterator[Connection | None]":
+        """Open a transaction; none where the table is not there yet."""
+        with self._connect() as connection:
+            if not _is_migrated(connection, table):
+                yield None
+                return
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _writing(self) -> "Iterator[Connection]":
+        from resources.predictions.tables import migrate
+
+        with self._connect() as connection:
+            migrate(connection.engine)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def _connect(self) -> "Iterator[Connection]":
