@@ -30,12 +30,12 @@ from housing_assets.traffic.rows import sample_rows
 from housing_assets.traffic.sending import Plan, Tally, send
 from resources.dagster_internals import SensorInstigatorData
 from resources.decision_log import DecisionLogs, Log, Recorded
+from resources.judgements import Judgement, newest_of_each_window, read_history
 from resources.mlflow.server import SERVER_ENVIRONMENT, server_command
 from resources.ports import free_port
 from resources.settings import DEFAULT_MARKET
 from sensors.drift_retraining import FAILED_CHECKS
 from sensors.drift_retraining import NAME as SENSOR
-from sensors.judgements import Judgement, newest_of_each_window, read_history
 from sensors.training_runs import TRIGGER
 
 MARKET = load_market(DEFAULT_MARKET)

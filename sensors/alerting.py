@@ -13,8 +13,8 @@ import dagster as dg
 
 from resources.alerts import Alert
 from resources.decision_log import DecisionLogs, Log
+from resources.judgements import as_judgement, evaluation_of, recent_records
 from sensors.cursor import Cursor
-from sensors.judgements import as_judgement, evaluation_of, recent_records
 from sensors.training_runs import TRIGGER, planned_assets
 
 OVERLAP = timedelta(hours=1)

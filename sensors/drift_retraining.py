@@ -7,10 +7,10 @@ from typing import Any
 import dagster as dg
 
 from resources.decision_log import Decision, DecisionLogs, Log
+from resources.judgements import read_history
 from resources.predictions.store import PredictionStore
 from sensors.clock import Clock, utc_now
 from sensors.cursor import DecisionCursor
-from sensors.judgements import read_history
 from sensors.retraining import RetrainingRule, decide, provenance
 from sensors.training_runs import MARKET, TRIGGER, read_training_runs
 

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 
 from resources.decision_log import Decision
-from sensors.judgements import HORIZON, History, Judgement, newest_of_each_window, separate_windows
+from resources.judgements import HORIZON, History, Judgement, newest_of_each_window, separate_windows
 from sensors.training_runs import Attempt, TrainingRuns
 
 STUCK_AFTER = timedelta(hours=24)

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from resources.decision_log import Decision, DecisionLogs, Log
+from resources.judgements import Judgement, as_judgement, recent_records
 from resources.mlflow.registry import PRODUCTION, ROLLED_BACK, ModelRegistry
 from sensors.cursor import Cursor
-from sensors.judgements import Judgement, as_judgement, recent_records
 
 HORIZON = timedelta(days=14)
 """Age of a verdict that is not acted upon any more."""

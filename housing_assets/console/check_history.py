@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from sensors.judgements import Judgement, as_judgement, recent_records
+from resources.judgements import Judgement, as_judgement, recent_records
 
 OVERLAP = timedelta(days=1)
 """How long a check may take from when its row is planned to when the same row has its evaluation."""

@@ -14,8 +14,8 @@ from housing_assets.monitoring.checks import (
     LEARNED_CHECK,
     PERFORMANCE_CHECK,
 )
+from resources.judgements import Judgement, newest_of_each_window
 from resources.predictions.day_decisions import DayDecision, State
-from sensors.judgements import Judgement, newest_of_each_window
 
 LONGEST = timedelta(days=400)
 """Age of the oldest day that is shown: a year, and the month before it."""

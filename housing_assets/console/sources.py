@@ -14,12 +14,12 @@ from housing_assets.console.watch import MOST_ALERTS, MOST_DECISIONS
 from housing_assets.monitoring.checks import REPORTS, specs
 from resources.alerts import AlertLog, Raised
 from resources.decision_log import DecisionLogs, Log, Recorded
+from resources.judgements import Judgement
 from resources.mlflow.registry import ModelRegistry
 from resources.predictions.day_decisions import Days
 from resources.predictions.store import PredictionStore
 from resources.settings import Settings
 from resources.values.opening import open_value_store
-from sensors.judgements import Judgement
 
 
 class Platform:

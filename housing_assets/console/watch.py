@@ -17,8 +17,8 @@ from housing_assets.console.service_health import NOT_ASKED, ServiceHealth
 from housing_assets.console.versions import Registered
 from resources.alerts import Raised
 from resources.decision_log import Recorded
+from resources.judgements import Judgement
 from resources.predictions.day_decisions import Days
-from sensors.judgements import Judgement
 
 SECONDS = 10.0
 """From one look at a source to the next."""

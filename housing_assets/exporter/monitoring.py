@@ -9,8 +9,8 @@ from housing_assets.console.check_history import CheckHistory
 from housing_assets.console.reports import Reports
 from housing_assets.exporter.exporter import gauge
 from housing_assets.monitoring.checks import DRIFT_CHECKS, INPUT_CHECK, PERFORMANCE_CHECK
+from resources.judgements import Judgement, newest_of_each_window
 from resources.mlflow.registry import PRODUCTION, ModelRegistry
-from sensors.judgements import Judgement, newest_of_each_window
 
 LONGEST = timedelta(days=60)
 """Age of what is looked at."""

@@ -13,9 +13,9 @@ import pytest
 
 from demo.processes import PROJECT, Processes, answers
 from housing_assets.command_line.traffic import KEY_VARIABLE
+from resources.judgements import newest_of_each_window, read_history
 from resources.mlflow.server import SERVER_ENVIRONMENT
 from resources.ports import free_port
-from sensors.judgements import newest_of_each_window, read_history
 from tests.acceptance.platform import Judged, Platform, Served, days_ago, failed
 from tests.bento_service.protocols.grpc_client import calling
 from tests.bento_service.serving import KEY, KEYS

@@ -19,10 +19,10 @@ from housing_assets.listings.cleaning import clean
 from housing_assets.listings.source import read_listings
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.traffic.rows import Changes, source_rows
+from resources.judgements import read_history
 from resources.mlflow.registry import LABELLED_DAYS, PRODUCTION, Version
 from resources.predictions.day_decisions import read_ranges
 from resources.predictions.store import PredictionStore
-from sensors.judgements import read_history
 from sensors.retraining import RetrainingRule, decide
 from sensors.training_runs import TrainingRuns
 from tests.monitoring.answered import store_answers

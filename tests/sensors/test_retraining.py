@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resources.judgements import History, Judgement
 from resources.verdicts import Verdict
-from sensors.judgements import History, Judgement
 from sensors.retraining import RetrainingRule, decide
 from sensors.training_runs import Attempt, TrainingRuns
 

@@ -11,13 +11,13 @@ import pytest
 from resources.alerts import AlertLog
 from resources.dagster_internals import RUN_KEY_TAG
 from resources.decision_log import Decision, DecisionLogs, Log
+from resources.judgements import read_history
 from resources.object_store import ObjectStore
 from resources.predictions.store import PredictionStore
 from resources.verdicts import Verdict
 from sensors.clock import utc_now
 from sensors.drift_retraining import FAILED_CHECKS, retraining_sensor
 from sensors.failure_alerts import alert_sensor
-from sensors.judgements import read_history
 from sensors.landing import Batch, LandingCursor
 from sensors.new_listings import new_listings_sensor
 from sensors.retraining import RetrainingRule
