@@ -272,6 +272,23 @@ class Settings(BaseSettings):
         return (of_all,) if field in _SHARED else (f"{PREFIX}{market_name}_{field}".upper(), of_all)
 
     def _expect_what_goes_together(self) -> None:  # as a validator, it would show all values, passwords among them
+        self._expect_known_names()
+        self._expect_a_deployment()
+        self._expect_own_password_of_mlflow()
+        self._expect_a_cluster_with_certificates()
+        if self.signing_key is not None:
+            try:
+                read_key(self.signing_key.get_secret_value())
+            except ValueError as fault:
+                raise ValueError(f"{PREFIX}SIGNING_KEY is no private key: {fault}") from None
+        if self.retrain_windows_needed > self.retrain_windows_seen:
+            raise ValueError(
+                f"HOUSING_RETRAIN_WINDOWS_NEEDED is {self.retrain_windows_needed}, expected at most "
+                f"HOUSING_RETRAIN_WINDOWS_SEEN, which is {self.retrain_windows_seen}"
+            )
+
+    @staticmethod
+    def _expect_known_names() -> None:
         known = {f"{PREFIX}{name}".upper() for name in ServingSettings.model_fields if name != "tracking_uri"}
         known |= READ_ELSEWHERE
         own = "|".join(name.upper() for name in ServingSettings.model_fields if name not in _SHARED)
@@ -285,25 +302,6 @@ class Settings(BaseSettings):
             meant = {near for name in unknown for near in get_close_matches(name, known, n=1)}
             there = f"did you mean {', '.join(sorted(meant))}" if meant else f"there are {', '.join(sorted(known))}"
             raise ValueError(f"unknown setting {', '.join(unknown)}; {there}")
-        self._expect_a_deployment()
-        self._expect_own_password_of_mlflow()
-        if self.signing_key is not None:
-            try:
-                read_key(self.signing_key.get_secret_value())
-            except ValueError as fault:
-                raise ValueError(f"{PREFIX}SIGNING_KEY is no private key: {fault}") from None
-        if self.compute != LOCAL_COMPUTE and not _SCHEDULER.fullmatch(self.compute):
-            raise ValueError(f"{PREFIX}COMPUTE is {self.compute!r}, expected {LOCAL_COMPUTE} or tls://host:port")
-        if self.compute != LOCAL_COMPUTE and self.compute_certificates is None:
-            raise ValueError(
-                f"{PREFIX}COMPUTE_CERTIFICATES is not set, and {PREFIX}COMPUTE names a cluster: "
-                "`housing compute certificates FOLDER` makes it"
-            )
-        if self.retrain_windows_needed > self.retrain_windows_seen:
-            raise ValueError(
-                f"HOUSING_RETRAIN_WINDOWS_NEEDED is {self.retrain_windows_needed}, expected at most "
-                f"HOUSING_RETRAIN_WINDOWS_SEEN, which is {self.retrain_windows_seen}"
-            )
 
     def _expect_a_deployment(self) -> None:
         """Refuse what is missing or wrong for the deployment, all of it at once; values may be passwords."""
@@ -330,6 +328,17 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{shipped[0]} has a password that MLflow was shipped with, which everybody knows: change that of the "
                 "server's admin, and name a user of your own"
+            )
+
+    def _expect_a_cluster_with_certificates(self) -> None:
+        if self.compute == LOCAL_COMPUTE:
+            return
+        if not _SCHEDULER.fullmatch(self.compute):
+            raise ValueError(f"{PREFIX}COMPUTE is {self.compute!r}, expected {LOCAL_COMPUTE} or tls://host:port")
+        if self.compute_certificates is None:
+            raise ValueError(
+                f"{PREFIX}COMPUTE_CERTIFICATES is not set, and {PREFIX}COMPUTE names a cluster: "
+                "`housing compute certificates FOLDER` makes it"
             )
 
     @field_validator("storage", "compute_certificates", "price_index")
