@@ -101,15 +101,7 @@ def report_context(
 
 def service_context(context: dg.AssetExecutionContext) -> "ReportContext":
     """Return what a report on the service is about: a day, whichever versions answered."""
-    from housing_assets.monitoring.report_context import ReportContext
-
-    return ReportContext(
-        partition=context.partition_key,
-        days=(context.partition_key,),
-        report_id=f"{context.asset_key.to_user_string()}/{context.partition_key}/{context.run.run_id}",
-        version=0,
-        in_production=True,
-    )
+    return report_context(context, 0, Days(), in_production=True)
 
 
 def learned_days(version: Version) -> set[date]:

@@ -142,7 +142,11 @@ def price_forest(
         context.log.warning(f"checkpoint refused, growing clean: {refusal}")
     checkpoints.push(FOREST)
     forest = grown.flatten()
-    digest, fingerprint = forest.digest(), balanced_training_set.fingerprint()
+    made = {
+        FOREST_TAG: forest.digest(),
+        FOREST_LINE: grown.line,
+        "training_fingerprint": balanced_training_set.fingerprint(),
+    }
     parent = grown.ancestors[-1] if grown.ancestors else ""
     parameters = {
         **chosen.model_dump(),
@@ -156,10 +160,8 @@ def price_forest(
         tracking.run_id,
         params=parameters,
         tags={
-            FOREST_TAG: digest,
-            FOREST_LINE: grown.line,
+            **made,
             **({FINE_TUNED_FROM: parent} if parent else {}),
-            "training_fingerprint": fingerprint,
             "lineage": hashed_features.labels.lineage,
         },
     )
@@ -171,10 +173,8 @@ def price_forest(
             "columns_used": len(forest.columns),
             "trees_from_checkpoint": grown.n_resumed,
             "checkpoints_refused": dg.MetadataValue.json(grown.refusals),
-            FOREST_TAG: digest,
-            FOREST_LINE: grown.line,
+            **made,
             FINE_TUNED_FROM: parent,
-            "training_fingerprint": fingerprint,
             "parameters": dg.MetadataValue.json(parameters),
             "settings_from": parameters["settings_from"],
             "mlflow_run": tracking.run_id,
