@@ -72,7 +72,7 @@ def read_training_runs(
             (record.dagster_run.run_id, record.create_timestamp.timestamp())
             for record in runs_in_flight(instance, assets)
         ),
-        trained_at=_last_success(instance, assets, _ends(context, assets)),
+        trained_at=_last_success(instance, _ends(context, assets)),
         attempts=tuple(_attempt(one) for one in launched if one.dagster_run.is_finished),
     )
 
@@ -117,9 +117,7 @@ def _ends(context: dg.SensorEvaluationContext, assets: frozenset[dg.AssetKey]) -
     )
 
 
-def _last_success(
-    instance: dg.DagsterInstance, assets: frozenset[dg.AssetKey], ends: frozenset[dg.AssetKey]
-) -> float | None:
+def _last_success(instance: dg.DagsterInstance, ends: frozenset[dg.AssetKey]) -> float | None:
     runs = {
         record.run_id: None
         for key in ends

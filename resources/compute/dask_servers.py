@@ -15,8 +15,6 @@ from distributed import Nanny, Scheduler
 
 from resources.compute.certificates import security
 
-SCHEDULER_PORT = 8786
-
 _NO_PAGES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 _NOWHERE = "127.0.0.1:0"
 """Where Dask's HTTP server without pages listens: it cannot be left out."""
