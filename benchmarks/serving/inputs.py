@@ -53,26 +53,14 @@ def write_inputs(folder: Path, rows: int, model: str | None, source: str | None)
 
 def _register(artifact: "ModelArtifact", folder: Path) -> None:
     """Register the artifact as the asset ``registered_model`` does."""
-    import pandas as pd
-
-    from housing_assets.packaging.batch import answer_columns
-    from housing_assets.packaging.registration import LOADER_MODULE, requirements
+    from housing_assets.packaging.registration import register_artifact
     from resources.mlflow.registry import ModelRegistry
 
     registry = ModelRegistry(tracking_uri=f"sqlite:///{folder / REGISTRY}")
     client = registry.client()
     experiment = client.create_experiment("serving", artifact_location=(folder / "mlartifacts").as_uri())
-    registry.register(
-        folder / ARTIFACT,
-        client.create_run(experiment).info.run_id,
-        {},
-        artifact.labels.to_dict(),
-        loader_module=LOADER_MODULE,
-        requirements=requirements(),
-        example=pd.DataFrame([artifact.market.example]),
-        answer=answer_columns(artifact.market),
-        required=artifact.market.required,
-    )
+    run_id = client.create_run(experiment).info.run_id
+    register_artifact(registry, artifact.market, folder / ARTIFACT, run_id, {})
 
 
 def _write_requests(ads: "pd.DataFrame", folder: Path) -> int:

@@ -70,19 +70,15 @@ def registered_model(
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult[Registration]:
     """A version of the registered model, promoted if it is no worse than the champion on the same listings."""
-    import pandas as pd
-
     from housing_assets.listings.origins import ORIGIN
     from housing_assets.listings.origins import PRODUCTION as FROM_PRODUCTION
     from housing_assets.packaging.assembly import assemble
-    from housing_assets.packaging.batch import answer_columns
     from housing_assets.packaging.promotion import decide_promotion
     from housing_assets.packaging.registration import (
-        LOADER_MODULE,
         Registration,
         manifest_tags,
         provenance,
-        requirements,
+        register_artifact,
         version_tags,
     )
 
@@ -122,17 +118,7 @@ def registered_model(
         folder.mkdir()
         artifact.save(folder)
         tags |= manifest_tags(folder, Settings(market=market.name).signing_key)
-        version = registry.register(
-            folder,
-            trained_in,
-            tags,
-            hashed_features.labels.to_dict(),
-            loader_module=LOADER_MODULE,
-            requirements=requirements(),
-            example=pd.DataFrame([market.example]),
-            answer=answer_columns(market),
-            required=market.required,
-        )
+        version = register_artifact(registry, market, folder, trained_in, tags)
     registry.stage(version)
     if decision.promoted:
         registry.promote(version)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,10 +15,12 @@ import numpy as np
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.inference.artifact import MANIFEST, sha256
 from housing_assets.inference.forest import FlatForest
+from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.listings.origins import WHEN
+from housing_assets.packaging.batch import answer_columns
 from housing_assets.training.promotion import Decision
-from resources.mlflow.registry import DECISION, LABELLED_DAYS
+from resources.mlflow.registry import DECISION, LABELLED_DAYS, ModelRegistry, Version
 from resources.predictions.day_decisions import write_ranges
 from resources.signatures import sign
 
@@ -125,6 +128,36 @@ def version_tags(market: Market, crossed: "pd.DataFrame", macro_f1: float, decis
         "reason": decision.reason,
         **decision.tags,
     }
+
+
+def register_artifact(
+    registry: ModelRegistry, market: Market, folder: Path, run_id: str, tags: Mapping[str, str]
+) -> Version:
+    """Register a stored artifact as a new version of the market's model.
+
+    Parameters
+    ----------
+    registry : ModelRegistry
+    market : Market
+    folder : Path
+        Of the artifact.
+    run_id : str
+        The MLflow run that it was trained in.
+    tags : mapping of str to str
+    """
+    import pandas as pd
+
+    return registry.register(
+        folder,
+        run_id,
+        tags,
+        LabelScheme.load(folder).to_dict(),
+        loader_module=LOADER_MODULE,
+        requirements=requirements(),
+        example=pd.DataFrame([market.example]),
+        answer=answer_columns(market),
+        required=market.required,
+    )
 
 
 def requirements() -> list[str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from housing_assets.inference.artifact import FORMAT, MANIFEST, ArtifactRefused, ModelArtifact
-from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.packaging.former_release import read_former
 from resources.mlflow.registry import CARD, PRODUCTION, REPLACED, STAGING, ModelRegistry, Version
@@ -131,10 +130,7 @@ def _registered_before(registry: ModelRegistry, version: Version) -> Version | N
 
 
 def _register_anew(registry: ModelRegistry, version: Version, market: Market) -> Version:
-    import pandas as pd
-
-    from housing_assets.packaging.batch import answer_columns
-    from housing_assets.packaging.registration import LOADER_MODULE, manifest_tags, requirements
+    from housing_assets.packaging.registration import manifest_tags, register_artifact
     from resources.mlflow.registry import LINEAGE_CONTRACT
     from resources.settings import Settings
 
@@ -142,18 +138,9 @@ def _register_anew(registry: ModelRegistry, version: Version, market: Market) ->
         folder = Path(temporary) / "artifact"
         upgrade_artifact(registry.download(version, Path(temporary) / "former"), market, folder)
         tags = {name: value for name, value in version.tags.items() if name != LINEAGE_CONTRACT}
-        return registry.register(
-            folder,
-            version.run_id,
-            {**tags, UPGRADED_FROM: str(version.number)}
-            | manifest_tags(folder, Settings(market=market.name).signing_key),
-            LabelScheme.load(folder).to_dict(),
-            loader_module=LOADER_MODULE,
-            requirements=requirements(),
-            example=pd.DataFrame([market.example]),
-            answer=answer_columns(market),
-            required=market.required,
-        )
+        tags |= {UPGRADED_FROM: str(version.number)}
+        tags |= manifest_tags(folder, Settings(market=market.name).signing_key)
+        return register_artifact(registry, market, folder, version.run_id, tags)
 
 
 def _attach_cards(registry: ModelRegistry, report: Callable[[str], object]) -> int:
