@@ -56,9 +56,9 @@ class Verdict:
     model_version: int
     in_production: bool
     insufficient: bool
-    counts_toward_retraining: bool
-    severe: bool
     summary: str
+    counts_toward_retraining: bool = False
+    severe: bool = False
     columns: tuple[str, ...] = ()
     value: float = 0.0
     threshold: float = 0.0

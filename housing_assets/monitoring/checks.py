@@ -153,8 +153,6 @@ def _input_result(report: "InputReport", context: "ReportContext") -> dg.AssetCh
     verdict = Verdict(
         **_about(context),
         insufficient=report.insufficient,
-        counts_toward_retraining=False,
-        severe=False,
         summary=report.summary,
         columns=tuple(dict.fromkeys(one.column for one in report.causes if one.column)),
         value=float(len(report.causes)),
@@ -167,8 +165,6 @@ def _learned_result(learned: "Sequence[date]", context: "ReportContext") -> dg.A
     verdict = Verdict(
         **_about(context) | {"broken": False, "cause": ""},
         insufficient=False,
-        counts_toward_retraining=False,
-        severe=False,
         summary=f"The version in production learned from {days}, held since: housing rollback takes it back."
         if learned
         else "The version in production learned from no day that is held.",
@@ -191,10 +187,8 @@ def _drift_result(
         severe=counts and any(one.is_severe(report.thresholds.severe_factor) for one in material),
         summary=report.summary_of(statistics),
         columns=tuple(dict.fromkeys(one.column for one in material)),
-        value=worst.effect if worst else 0.0,
         threshold=(worst.alert if worst else None) or 0.0,
-        p=1.0 if worst is None or worst.p is None else worst.p,
-        q=1.0 if worst is None or worst.q is None else worst.q,
+        **_effect(worst),
     )
     return _result(name, verdict, passed=not material, findings=findings)
 
@@ -240,18 +234,13 @@ def _performance_result(
 def _parts_result(performance: "Performance", limits: "Thresholds", context: "ReportContext") -> dg.AssetCheckResult:
     breakdown = performance.breakdown
     worse, findings = (breakdown.material, breakdown.findings) if breakdown else ((), ())
-    first = findings[0] if findings else None
     verdict = Verdict(
         **_about(context),
         insufficient=performance.report.insufficient,
-        counts_toward_retraining=False,
-        severe=False,
         summary=breakdown.summary if breakdown else performance.report.summary,
         columns=tuple(dict.fromkeys(one.column for one in worse)),
-        value=first.effect if first else 0.0,
         threshold=limits.performance_drop,
-        p=1.0 if first is None or first.p is None else first.p,
-        q=1.0 if first is None or first.q is None else first.q,
+        **_effect(findings[0] if findings else None),
     )
     return _result(PARTS_CHECK, verdict, passed=not worse, findings=findings)
 
@@ -263,8 +252,6 @@ def _estimates_result(
     verdict = Verdict(
         **_about(context),
         insufficient=performance.report.insufficient if test is None else test.insufficient,
-        counts_toward_retraining=False,
-        severe=False,
         summary=performance.report.summary if test is None else test.summary,
         value=0.0 if test is None else test.figures.get("price_median_bias", 0.0),
         threshold=limits.estimate_bias,
@@ -280,8 +267,6 @@ def _refusals_result(report: "TrafficReport", context: "ReportContext") -> dg.As
         model_version=context.version,
         in_production=context.in_production,
         insufficient=report.too_few_to_judge_refusals,
-        counts_toward_retraining=False,
-        severe=False,
         summary=report.refusals_summary,
         columns=report.refused_fields if report.too_many_refused else (),
         value=report.refused_share,
@@ -297,8 +282,6 @@ def _traffic_result(report: "TrafficReport", context: "ReportContext") -> dg.Ass
         model_version=context.version,
         in_production=context.in_production,
         insufficient=report.expected is None,
-        counts_toward_retraining=False,
-        severe=False,
         summary=report.traffic_summary,
         value=report.share_of_expected,
         threshold=report.thresholds.traffic_share,
@@ -321,6 +304,12 @@ def _about(context: "ReportContext") -> dict[str, Any]:
         "cause": context.held,
         "first_day": min(context.days, default=context.partition),
     }
+
+
+def _effect(worst: "Finding | None") -> dict[str, Any]:
+    """Return the worst effect and its probabilities as far as there are any."""
+    found = {"value": worst.effect, "p": worst.p, "q": worst.q} if worst else {}
+    return {name: number for name, number in found.items() if number is not None}
 
 
 def _result(
@@ -354,8 +343,6 @@ def _guarded(name: str, context: "ReportContext", evaluate: Callable[[], dg.Asse
         verdict = Verdict(
             **_about(context),
             insufficient=False,
-            counts_toward_retraining=False,
-            severe=False,
             summary=f"The check itself failed: {fault!r}",
         )
         return _result(name, verdict, passed=False)

@@ -127,7 +127,7 @@ def test_an_evaluation_of_the_former_release_has_the_defaults_of_what_it_lacks()
 def test_what_is_not_there_or_of_another_type_is_the_default_if_no_decision_rests_on_it() -> None:
     flags = {"partition": "2026-02-01", "insufficient": True, "counts_toward_retraining": False, "severe": False}
     bare = Verdict.from_metadata(flags)
-    assert bare == Verdict("2026-02-01", "", 0, True, True, False, False, "")
+    assert bare == Verdict("2026-02-01", "", 0, True, True, "")
     garbled = {"model_version": "seven", "value": "much", "p": True, "in_production": "yes", "verdict": 3}
     assert Verdict.from_metadata({**flags, **garbled, "replaced_version": "²"}) == bare
 

@@ -99,7 +99,7 @@ class TinyMarket:
         return result
 
     def judge(self, instance: dg.DagsterInstance, day: str, **more: Any) -> None:
-        verdict = Verdict(day, f"{self.name}-{day}", 2, True, False, True, False, f"{self.name} drops", **more)
+        verdict = Verdict(day, f"{self.name}-{day}", 2, True, False, f"{self.name} drops", True, **more)
         (report, *_) = self.assets(verdict)
         dg.materialize([report], instance=instance, partition_key=day)
 
