@@ -12,19 +12,14 @@ from housing_assets.markets.istanbul import MARKET
 from housing_assets.packaging.assembly import assemble
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.forest import grow_at_once
-from housing_assets.training.parameters import ForestParameters
+from housing_assets.training.parameters import Balancing, ForestParameters
 from housing_assets.training.strategies import balance
-
-MIN_ROWS = 100
-"""Training rows that must fill a column for the trees to be offered it: the platform's default."""
 
 
 def balanced(encoded: EncodedListings) -> TrainingSet:
     """Return the balanced training rows of encoded listings."""
     nothing = pd.DataFrame()  # only another strategy reads the rows before encoding
-    return balance(
-        encoded.X_train, encoded.y_train, nothing, encoded.encoder, strategy="smote", min_rows=MIN_ROWS, seed=0
-    )
+    return balance(encoded.X_train, encoded.y_train, nothing, encoded.encoder, Balancing())
 
 
 def train(listings: pd.DataFrame, raw: pd.DataFrame) -> ModelArtifact:

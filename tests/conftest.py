@@ -33,7 +33,7 @@ from housing_assets.packaging.assembly import assemble
 from housing_assets.training.estimate_learning import learn_estimator
 from housing_assets.training.flattening import flatten
 from housing_assets.training.forest import new_forest, splittable
-from housing_assets.training.parameters import ForestParameters
+from housing_assets.training.parameters import Balancing, ForestParameters
 from housing_assets.training.report import EvaluationReport
 from housing_assets.training.strategies import balance
 from resources import retries
@@ -166,9 +166,7 @@ def small_model(market: Market, raw: pd.DataFrame, *, n_trees: int = 15) -> Mode
         encoded.y_train,
         crossed[~crossed[HELD_OUT]],
         encoded.encoder,
-        strategy="class_weight",
-        min_rows=20,
-        seed=0,
+        Balancing("class_weight", 20, 0),
     )
     grown = new_forest(ForestParameters(n_trees=n_trees, n_jobs=1)).fit(
         splittable(training.X), training.y, sample_weight=training.weights

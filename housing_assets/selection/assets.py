@@ -11,7 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from housing_assets.lineage_page import picture, table
-from housing_assets.training.parameters import Strategy
+from housing_assets.training.parameters import Balancing, Strategy
 from resources.external_index import ExternalIndex
 from resources.mlflow.tracking import MlflowTracking
 from resources.retries import retried
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from housing_assets.features.encoded import EncodedListings
     from housing_assets.selection.comparison import ModelComparison
     from housing_assets.selection.families import Family, Settings
-    from housing_assets.selection.judged_folds import Balancing, JudgedFold
+    from housing_assets.selection.judged_folds import JudgedFold
     from housing_assets.training.best_params import BestParams
 else:  # imported when values are read; see AssetStorage
     DataFrame = EncodedListings = ModelComparison = BestParams = Any
@@ -44,10 +44,8 @@ class FoldsConfig(dg.Config):
     )
     n_jobs: int = Field(default=-1, ge=-1, description="Threads; -1 uses every core.")
 
-    def balancing(self) -> "Balancing":
+    def balancing(self) -> Balancing:
         """Return how the rows that are learned from are balanced."""
-        from housing_assets.selection.judged_folds import Balancing
-
         return Balancing(self.strategy, self.min_rows, self.seed)
 
 

@@ -14,7 +14,7 @@ from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.out_of_time import cut_by_time, encode_past
-from housing_assets.training.parameters import Strategy
+from housing_assets.training.parameters import Balancing
 from housing_assets.training.strategies import balance, encode_folds
 
 if TYPE_CHECKING:
@@ -30,20 +30,12 @@ class JudgedFold(NamedTuple):
     y: np.ndarray
 
 
-class Balancing(NamedTuple):
-    """How the rows to learn from are balanced; see ``balance``."""
-
-    strategy: Strategy
-    min_rows: int
-    seed: int
-
-
 def grouped(
     crossed: "pd.DataFrame", labels: LabelScheme, encoder: FittedEncoder, balancing: Balancing, n_folds: int
 ) -> Iterator[JudgedFold]:
     """Yield grouped, stratified folds of listings; all that is learned is learned from the other folds."""
     for fold in encode_folds(crossed, labels, encoder, n_folds, balancing.seed):
-        training = balance(fold.X, fold.y, fold.rows, fold.encoder, **balancing._asdict())
+        training = balance(fold.X, fold.y, fold.rows, fold.encoder, balancing)
         yield JudgedFold(training, fold.X_judged, fold.y_judged)
 
 
@@ -63,7 +55,7 @@ def newest(
     if isinstance(past, str):
         return past
     encoded, older, _ = past
-    training = balance(encoded.X_train, encoded.y_train, older, encoded.encoder, **balancing._asdict())
+    training = balance(encoded.X_train, encoded.y_train, older, encoded.encoder, balancing)
     return JudgedFold(training, encoded.X_holdout, encoded.y_holdout)
 
 

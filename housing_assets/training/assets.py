@@ -9,7 +9,7 @@ import dagster as dg
 
 from housing_assets.lineage_page import picture, table
 from housing_assets.training.options import BalancingConfig, EvaluationConfig, ForestConfig, OutOfTimeConfig
-from housing_assets.training.parameters import STRATEGIES, ForestParameters, takes_best
+from housing_assets.training.parameters import STRATEGIES, Balancing, ForestParameters, takes_best
 from resources.checkpoints import FOREST, Checkpoints
 from resources.compute.resource import Compute
 from resources.external_index import ExternalIndex
@@ -62,9 +62,7 @@ def balanced_training_set(
             hashed_features.y_train,
             learned_from,
             encoder,
-            strategy=config.strategy,
-            min_rows=config.min_rows,
-            seed=config.seed,
+            config.balancing(),
         )
     except ValueError as fault:
         raise dg.Failure(str(fault)) from fault
@@ -241,9 +239,7 @@ def out_of_time_evaluation(
             hashed_features.labels,
             hashed_features.encoder,
             parameters.model_copy(update={"n_trees": config.n_trees}),
-            strategy=grown["balancing"],  # type: ignore[arg-type]
-            min_rows=int(grown["min_rows"]),
-            seed=int(grown["balancing_seed"]),
+            Balancing(grown["balancing"], int(grown["min_rows"]), int(grown["balancing_seed"])),  # type: ignore[arg-type]
             share=config.share,
             n_folds=config.folds,
             max_rows=config.max_rows,

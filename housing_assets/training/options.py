@@ -3,7 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from housing_assets.training.parameters import TUNED, ForestParameters, Strategy
+from housing_assets.training.parameters import TUNED, Balancing, ForestParameters, Strategy
 
 
 class BalancingConfig(dg.Config):
@@ -16,6 +16,10 @@ class BalancingConfig(dg.Config):
         default=False,
         description="Cross-validate every strategy on the training rows, with the default forest; takes minutes.",
     )
+
+    def balancing(self) -> Balancing:
+        """Return how rows are balanced."""
+        return Balancing(self.strategy, self.min_rows, self.seed)
 
 
 class ForestConfig(dg.Config, ForestParameters):

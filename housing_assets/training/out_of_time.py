@@ -30,7 +30,7 @@ from housing_assets.training.balancing import SMOTE_NEIGHBOURS
 from housing_assets.training.estimate_learning import Priced, estimate_all, fill_leaves
 from housing_assets.training.evaluation import evaluate
 from housing_assets.training.forest import grow_at_once
-from housing_assets.training.parameters import ForestParameters, Strategy
+from housing_assets.training.parameters import Balancing, ForestParameters
 from housing_assets.training.strategies import balance
 from housing_assets.training.time_folds import TimeFold, time_folds
 from housing_assets.valuation import Valuations, filled, value_figures
@@ -165,10 +165,8 @@ def judge_out_of_time(
     labels: LabelScheme,
     encoder: FittedEncoder,
     parameters: ForestParameters,
+    balancing: Balancing,
     *,
-    strategy: Strategy,
-    min_rows: int,
-    seed: int,
     share: float,
     n_folds: int = 1,
     max_rows: int = MAX_ROWS,
@@ -186,10 +184,7 @@ def judge_out_of_time(
     encoder : FittedEncoder
         With whose parameters, but ``SCORE_FOLDS`` folds at most, another is fitted.
     parameters : ForestParameters
-    strategy : str
-        By which classes are balanced; see ``balance``.
-    min_rows, seed : int
-        As for ``balance``.
+    balancing : Balancing
     share : float
         Of the dated listings that are judged, the newest; 0 judges none.
     n_folds : int
@@ -209,15 +204,7 @@ def judge_out_of_time(
         if isinstance(past, str):
             reason = past
             break
-        training = balance(
-            past.encoded.X_train,
-            past.encoded.y_train,
-            past.older,
-            past.encoded.encoder,
-            strategy=strategy,
-            min_rows=min_rows,
-            seed=seed,
-        )
+        training = balance(past.encoded.X_train, past.encoded.y_train, past.older, past.encoded.encoder, balancing)
         judged.append(_judge(fold, grow_at_once(training, parameters), past))
         report(
             f"fold {number}/{len(cuts.folds)}, {judged[-1].judged_rows:,} listings of {fold.first_day} to "

@@ -1,7 +1,7 @@
 """What a training run may be told: parameters with their bounds. Quick to import, for the code location reads it."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,25 @@ TUNED = ("kind", "max_features", "column_share", "min_samples_leaf", "max_depth"
 
 MIN_FRESH = 200
 """Fresh rows from which on they decide: as many as a window of the monitoring needs to be judged."""
+
+
+class Balancing(NamedTuple):
+    """How the rows to learn from are balanced, and which columns the trees are offered.
+
+    Attributes
+    ----------
+    strategy : str
+        ``smote`` interpolates encoded rows, ``smotenc`` base columns before crossing and hashing, ``class_weight``
+        weighs rows, ``none`` leaves them.
+    min_rows : int
+        Rows that must fill a column for the trees to be offered it.
+    seed : int
+        Of the synthetic rows.
+    """
+
+    strategy: Strategy = "smote"
+    min_rows: int = 100
+    seed: int = 0
 
 
 class ForestParameters(BaseModel):

@@ -25,7 +25,7 @@ from housing_assets.training.balancing import (
     supported_columns,
     target_counts,
 )
-from housing_assets.training.parameters import Strategy
+from housing_assets.training.parameters import Balancing, Strategy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,10 +41,7 @@ def balance(
     y: np.ndarray,
     crossed: "pd.DataFrame",
     encoder: FittedEncoder,
-    *,
-    strategy: Strategy,
-    min_rows: int,
-    seed: int,
+    balancing: Balancing,
 ) -> TrainingSet:
     """Balance training rows.
 
@@ -57,12 +54,7 @@ def balance(
         The same rows before encoding; only ``smotenc`` reads them.
     encoder : FittedEncoder
         Fitted on these rows.
-    strategy : str
-        ``smote`` interpolates encoded rows, ``smotenc`` base columns before crossing and hashing, ``class_weight``
-        weighs rows, ``none`` leaves them.
-    min_rows : int
-        Rows that must fill a column for the trees to be offered it.
-    seed : int
+    balancing : Balancing
 
     Raises
     ------
@@ -71,6 +63,7 @@ def balance(
     """
     from scipy.sparse import vstack
 
+    strategy, min_rows, seed = balancing
     market = encoder.market
     n_classes = len(market.categories)
     columns = supported_columns(X, min_rows)
@@ -195,15 +188,7 @@ def compare_strategies(
     scores: dict[str, list[float]] = {strategy: [] for strategy in strategies}
     for number, fold in enumerate(encode_folds(crossed, labels, encoder, N_FOLDS, seed), 1):
         for strategy in strategies:
-            training = balance(
-                fold.X,
-                fold.y,
-                fold.rows,
-                fold.encoder,
-                strategy=strategy,
-                min_rows=min_rows,
-                seed=seed,
-            )
+            training = balance(fold.X, fold.y, fold.rows, fold.encoder, Balancing(strategy, min_rows, seed))
             predicted = grow_at_once(training, parameters).predict_proba(fold.X_judged).argmax(axis=1)
             score = float(macro_f1(count_confusion(fold.y_judged, predicted, n_classes)))
             scores[strategy].append(score)

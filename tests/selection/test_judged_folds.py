@@ -9,7 +9,8 @@ import pytest
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.split import group_keys
 from housing_assets.inference.price_index import PriceIndex
-from housing_assets.selection.judged_folds import Balancing, fingerprint, older_homes
+from housing_assets.selection.judged_folds import fingerprint, older_homes
+from housing_assets.training.parameters import Balancing
 from tests.training.conftest import MARKET, crossed_sample, encode
 
 SMOTE = Balancing("smote", 20, 0)

@@ -15,7 +15,7 @@ from housing_assets.markets.istanbul_sample import synthetic_listings
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.flattening import flatten
 from housing_assets.training.forest import new_forest, splittable
-from housing_assets.training.parameters import ForestParameters
+from housing_assets.training.parameters import Balancing, ForestParameters
 from housing_assets.training.strategies import balance
 from tests.conftest import crossed_listings
 
@@ -39,9 +39,7 @@ def training_set(n_rows: int, seed: int) -> TrainingSet:
         encoded.y_train,
         crossed[~crossed[HELD_OUT]],
         encoded.encoder,
-        strategy="smote",
-        min_rows=20,
-        seed=0,
+        Balancing("smote", 20, 0),
     )
 
 

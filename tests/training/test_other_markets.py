@@ -13,7 +13,7 @@ from housing_assets.listings.source import RawListings
 from housing_assets.training.balancing import target_counts
 from housing_assets.training.estimate_learning import learn_estimator
 from housing_assets.training.forest import grow_forest
-from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
+from housing_assets.training.parameters import STRATEGIES, Balancing, ForestParameters, Strategy
 from housing_assets.training.report import EvaluationReport
 from housing_assets.training.strategies import N_FOLDS, balance, compare_strategies
 from tests.conftest import crossed_listings
@@ -43,9 +43,7 @@ def test_rows_of_any_market_are_balanced_grown_and_judged(side: Side, strategy: 
         encoded.y_train,
         crossed[~crossed[HELD_OUT]],
         encoded.encoder,
-        strategy=strategy,
-        min_rows=20,
-        seed=0,
+        Balancing(strategy, 20, 0),
     )
     if strategy in ("smote", "smotenc"):
         assert dict(enumerate(np.bincount(training.y).tolist())) == target_counts(encoded.y_train, n_classes)

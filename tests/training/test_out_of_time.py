@@ -27,7 +27,7 @@ from housing_assets.training.out_of_time import (
     judge_out_of_time,
     macro_f1_at_mix,
 )
-from housing_assets.training.parameters import ForestParameters
+from housing_assets.training.parameters import Balancing, ForestParameters
 
 TINY = ForestParameters(n_trees=10, n_jobs=1)
 CLOCK = "updated_on"
@@ -69,7 +69,7 @@ def dated(crossed: pd.DataFrame) -> pd.DataFrame:
 
 
 def judge(crossed: pd.DataFrame, encoded: EncodedListings, **changed: Any) -> OutOfTime:
-    told = {"strategy": "class_weight", "min_rows": 20, "seed": 0, "share": 0.2, **changed}
+    told = {"balancing": Balancing("class_weight", 20), "share": 0.2, **changed}
     return judge_out_of_time(crossed, encoded.labels, encoded.encoder, TINY, **told)
 
 

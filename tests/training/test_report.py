@@ -20,6 +20,7 @@ from housing_assets.training.contributions import mean_contributions
 from housing_assets.training.estimate_learning import learn_estimator
 from housing_assets.training.evaluation import calibration_curve, evaluate
 from housing_assets.training.forest import grow_forest
+from housing_assets.training.parameters import Balancing
 from housing_assets.training.report import EvaluationReport
 from housing_assets.training.strategies import balance
 from tests.training.conftest import SMALL
@@ -48,9 +49,7 @@ def grown(encoded: EncodedListings, crossed: pd.DataFrame, tmp_path_factory: pyt
         encoded.y_train,
         crossed[~crossed[HELD_OUT]],
         encoded.encoder,
-        strategy="class_weight",
-        min_rows=20,
-        seed=0,
+        Balancing("class_weight", 20, 0),
     )
     return grow_forest(training, SMALL, tmp_path_factory.mktemp("checkpoints")).flatten()
 

@@ -24,7 +24,7 @@ from housing_assets.market_loading import load_market
 from housing_assets.training.estimate_learning import Priced, estimate_all, fill_leaves
 from housing_assets.training.evaluation import evaluate
 from housing_assets.training.forest import grow_at_once
-from housing_assets.training.parameters import ForestParameters
+from housing_assets.training.parameters import Balancing, ForestParameters
 from housing_assets.training.strategies import balance
 
 pytestmark = [pytest.mark.trial, pytest.mark.real_data]
@@ -87,9 +87,7 @@ def answer(market: Market, listings: pd.DataFrame, labels: LabelScheme, *, seed:
     crossed = cross_frame(market, listings).assign(**{HELD_OUT: held_out(market, labels, listings)})
     encoded = EncodedListings.encode(crossed, labels, ListingEncoder(market))
     learned, asked = crossed[~crossed[HELD_OUT]], crossed[crossed[HELD_OUT]]
-    training = balance(
-        encoded.X_train, encoded.y_train, learned, encoded.encoder, strategy="smote", min_rows=100, seed=seed
-    )
+    training = balance(encoded.X_train, encoded.y_train, learned, encoded.encoder, Balancing(seed=seed))
     forest = grow_at_once(training, ForestParameters(n_trees=N_TREES, seed=seed))
     probabilities = forest.predict_proba(encoded.X_holdout)
     priced = Priced.of(market, encoded.X_train, learned, encoded.known_log_prices_train)

@@ -19,7 +19,7 @@ from housing_assets.training.assets import balanced_training_set
 from housing_assets.training.balancing import TrainingSet, target_counts
 from housing_assets.training.forest import new_forest
 from housing_assets.training.options import BalancingConfig
-from housing_assets.training.parameters import STRATEGIES, ForestParameters, Strategy
+from housing_assets.training.parameters import STRATEGIES, Balancing, ForestParameters, Strategy
 from housing_assets.training.strategies import N_FOLDS, balance, compare_strategies, synthesize_listings
 
 TINY = ForestParameters(n_trees=5, n_jobs=1)
@@ -57,9 +57,7 @@ def train_rows(crossed: pd.DataFrame) -> pd.DataFrame:
 
 
 def balanced(encoded: EncodedListings, rows: pd.DataFrame, strategy: Strategy, min_rows: int = 30) -> TrainingSet:
-    return balance(
-        encoded.X_train, encoded.y_train, rows, encoded.encoder, strategy=strategy, min_rows=min_rows, seed=0
-    )
+    return balance(encoded.X_train, encoded.y_train, rows, encoded.encoder, Balancing(strategy, min_rows))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -138,7 +136,7 @@ def test_too_few_listings_of_a_class_are_refused(
     with pytest.raises(ValueError, match=r"4 listings are 'high'.*choose the strategy 'class_weight'"):
         balance(
             encoded.X_train[few], encoded.y_train[few], train_rows.iloc[few], encoded.encoder,
-            strategy=strategy, min_rows=1, seed=0,
+            Balancing(strategy, 1),
         )  # fmt: skip
 
 
