@@ -70,8 +70,6 @@ def registered_model(
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult[Registration]:
     """A version of the registered model, promoted if it is no worse than the champion on the same listings."""
-    from housing_assets.listings.origins import ORIGIN
-    from housing_assets.listings.origins import PRODUCTION as FROM_PRODUCTION
     from housing_assets.packaging.assembly import assemble
     from housing_assets.packaging.promotion import decide_promotion
     from housing_assets.packaging.registration import (
@@ -108,8 +106,6 @@ def registered_model(
         hashed_features,
         model_evaluation.probabilities,
         config,
-        fresh=(crossed_features[ORIGIN] == FROM_PRODUCTION).to_numpy(),
-        asked_on=crossed_features["asked_on"].to_numpy() if "asked_on" in crossed_features else None,
     )
     tags = made_from | {"dagster_run_id": context.run.run_id}
     tags |= version_tags(market, crossed_features, model_evaluation.metrics["macro_f1"], decision)

@@ -14,6 +14,8 @@ from housing_assets.inference.artifact import ArtifactRefused, ModelArtifact
 from housing_assets.inference.declaration import Column
 from housing_assets.inference.market import Market
 from housing_assets.inference.rule_base import Rule
+from housing_assets.listings.origins import ASKED_ON, ORIGIN
+from housing_assets.listings.origins import PRODUCTION as FROM_PRODUCTION
 from housing_assets.packaging import batch
 from housing_assets.training.parameters import MIN_FRESH, PromotionRule
 from housing_assets.training.promotion import (
@@ -52,14 +54,12 @@ def decide_promotion(
     encoded: EncodedListings,
     challenger: np.ndarray,
     rule: PromotionRule,
-    *,
-    fresh: np.ndarray | None = None,
-    asked_on: np.ndarray | None = None,
 ) -> Decision:
     """Compare the challenger with the champion on the held-out listings, and decide.
 
-    Where enough of them are fresh, these decide: when prices no longer follow from listings as they did, the older rows
-    speak for the version that learned the old prices. How far it falls on those is limited, too.
+    Where enough of them are fresh, which are labelled requests, these decide: when prices no longer follow from
+    listings as they did, the older rows speak for the version that learned the old prices. How far it falls on those is
+    limited, too.
 
     Parameters
     ----------
@@ -67,15 +67,11 @@ def decide_promotion(
     market : Market
         What the listings were read by.
     crossed : DataFrame
-        All crossed listings; the other versions cross and encode them with their own encoders.
+        All crossed listings, with ``origin``; the other versions cross and encode them with their own encoders.
     encoded : EncodedListings
     challenger : ndarray of shape (n_holdout, n_classes)
         Its probabilities for the held-out listings.
     rule : PromotionRule
-    fresh : ndarray of shape (n_rows,), bool, optional
-        Which listings are labelled requests of late.
-    asked_on : ndarray of shape (n_rows,), datetime64, optional
-        The days of production that these are of.
     """
     champion = registry.with_alias(PRODUCTION)
     if champion is None:
@@ -89,13 +85,12 @@ def decide_promotion(
                 f"{champion.tags['lineage']}: materialize price_bands and all below it to follow production",
             )
         return decide(None, rule, new_lineage=True)
-    held_out = crossed[HELD_OUT].to_numpy()
-    listings = crossed[held_out]
+    listings = crossed[crossed[HELD_OUT]]
     try:
         answers = _answers(registry, champion, market, listings)
     except ArtifactRefused as refusal:
         return Decision(False, f"cannot be compared: the champion, version {champion.number}, {refusal}")
-    is_fresh = np.zeros(len(listings), dtype=bool) if fresh is None else fresh[held_out]
+    is_fresh = (listings[ORIGIN] == FROM_PRODUCTION).to_numpy()
     by_fresh = int(is_fresh.sum()) >= MIN_FRESH
     judged = is_fresh if by_fresh else np.ones(len(listings), dtype=bool)
     rows = _smallest_hashes(market, listings[judged])
@@ -116,7 +111,7 @@ def decide_promotion(
         fresh=by_fresh,
         tests=tests,
         old=old,
-        windows=_windows(asked_on[held_out][judged]) if by_fresh and asked_on is not None else "",
+        windows=_windows(listings[ASKED_ON].to_numpy()[judged]) if by_fresh and ASKED_ON in listings else "",
     )
     decision = decide(evidence, rule, new_lineage=False)
     tags = {COMPARED_WITH: str(champion.number), TESTS: str(tests), JUDGED: rows}

@@ -20,7 +20,7 @@ from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
 from housing_assets.inference.rules import Code
-from housing_assets.listings.origins import ORIGIN, PRODUCTION
+from housing_assets.listings.origins import ASKED_ON, ORIGIN, PRODUCTION, SOURCE
 from housing_assets.listings.samples import load_sample
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.packaging import batch
@@ -195,9 +195,8 @@ def decide(
     if as_before is not None:
         kept = as_before[holdout_of(model)]
         answers[kept] = batch.probabilities(model, listings()[holdout_of(model)])[kept]
-    return decide_promotion(
-        platform.registry, market, crossed, encoded, answers, PromotionRule(), fresh=fresh, asked_on=DAYS
-    )
+    described = crossed.assign(**{ORIGIN: np.where(fresh, PRODUCTION, SOURCE), ASKED_ON: DAYS})
+    return decide_promotion(platform.registry, market, described, encoded, answers, PromotionRule())
 
 
 @pytest.fixture
