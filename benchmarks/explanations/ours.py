@@ -30,7 +30,7 @@ def _work(folder: Path, written: str, *, exactly: bool) -> Work:
     values = np.empty((len(forest.nodes), forest.n_classes), np.float32)
     leaves = forest.distributions[forest.nodes["left"][forest.nodes["feature"] < 0]]
     find_node_values(forest.nodes, forest.covers, leaves, covers, values)
-    depth = find_depth(forest.roots, forest.nodes)
+    depth = find_depth(forest.nodes)
 
     def explain(row: np.ndarray, roots: np.ndarray) -> np.ndarray:
         summed = np.zeros((len(forest.columns), forest.n_classes))

@@ -94,7 +94,7 @@ class Explainer:
         self._covers = np.empty(len(forest.nodes), dtype=np.float32)
         self._values = np.empty((len(forest.nodes), of_leaves.shape[1]), dtype=np.float32)
         find_node_values(forest.nodes, forest.covers, of_leaves, self._covers, self._values)
-        self._depth = find_depth(forest.roots, forest.nodes)
+        self._depth = find_depth(forest.nodes)
         self._base = self._values[forest.roots].astype(np.float64).mean(axis=0)
         self._take_apart(self._row(np.zeros(0, np.int32), np.zeros(0, np.float32)), 0.0)  # compiles both loops
 

@@ -205,8 +205,8 @@ def add_shapley_values(
 
 
 @njit(cache=True, nogil=True, boundscheck=False)
-def find_depth(roots: np.ndarray, nodes: np.ndarray) -> int:
-    """Return the steps from any root to any leaf at most."""
+def find_depth(nodes: np.ndarray) -> int:
+    """Return the steps from any root to any leaf at most; children come behind their parents."""
     depths = np.zeros(len(nodes), dtype=np.int32)
     deepest = 0
     for node in range(len(nodes)):

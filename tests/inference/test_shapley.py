@@ -78,7 +78,7 @@ def by_definition(forest: FlatForest, covers: np.ndarray, values: np.ndarray, ro
 def test_contributions_are_the_shapley_values_of_the_definition(
     forest: FlatForest, filled: tuple[np.ndarray, np.ndarray], rows: np.ndarray
 ) -> None:
-    depth = find_depth(forest.roots, forest.nodes)
+    depth = find_depth(forest.nodes)
     assert depth > N_COLUMNS  # so that columns are compared again and again
     for row in rows[:3]:
         found = np.zeros((N_COLUMNS, forest.n_classes))
@@ -90,7 +90,7 @@ def test_both_kinds_of_contributions_sum_to_the_answer(
     forest: FlatForest, filled: tuple[np.ndarray, np.ndarray], rows: np.ndarray
 ) -> None:
     covers, values = filled
-    depth = find_depth(forest.roots, forest.nodes)
+    depth = find_depth(forest.nodes)
     for row in rows[:20]:
         exact, path = np.zeros((2, N_COLUMNS, forest.n_classes))
         add_shapley_values(row, forest.roots, forest.nodes, covers, values, depth, exact)
