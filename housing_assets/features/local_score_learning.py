@@ -87,8 +87,15 @@ def learn_local_scores(
     ValueError
         If no row has a block.
     """
+    from threadpoolctl import threadpool_limits
+
     if (inputs.blocks == NO_TEXT).all():
         raise ValueError("the local scores are learned by block, and no training listing has one")
+    with threadpool_limits(1, user_api="blas"):  # matrices so small lose more to threads than they gain: a factor of 3
+        return _learn(inputs, targets, groups, sloped, seed)
+
+
+def _learn(inputs: LocalInputs, targets: np.ndarray, groups: np.ndarray, sloped: np.ndarray, seed: int) -> Learned:
     taught = ~np.isnan(targets)
     counts = np.maximum(taught.sum(axis=0), 1)
     levels = np.where(taught, targets, 0.0).sum(axis=0) / counts
@@ -239,7 +246,6 @@ def _learn_kernel(
     say than another. One that not every row teaches has none.
     """
     from scipy.optimize import minimize
-    from threadpoolctl import threadpool_limits
 
     everywhere = ~np.isnan(deviates).any(axis=0)
     sampled: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
@@ -266,8 +272,7 @@ def _learn_kernel(
         return float(errors.mean()) + _PULL * float((pulled**2).mean()), slopes + 2 * _PULL * pulled / len(logs)
 
     bounds = [(np.log(_LOWEST), np.log(_HIGHEST))] * (len(start) - 1) + [(np.log(_LEAST_NOISE), np.log(_HIGHEST))]
-    with threadpool_limits(1, user_api="blas"):  # matrices so small lose more to threads than they gain: a factor of 4
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MAX_STEPS})
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MAX_STEPS})
     return _kernel(np.exp(found.x), sizes)
 
 
