@@ -51,9 +51,12 @@ def home_columns(streams: Streams, shift: Shift, homes: Homes, fault: np.ndarray
 
 def written(write: Callable[..., str], *values: np.ndarray) -> pd.Series:
     """Write each distinct combination of values once, as a category."""
-    table = pd.DataFrame(dict(enumerate(values)))
-    codes = table.groupby([*table], sort=False).ngroup().to_numpy()
-    texts = [write(*combination) for combination in table.drop_duplicates().itertuples(index=False)]
+    factorized = [pd.factorize(each) for each in values]
+    sizes = [max(len(distinct), 1) for _, distinct in factorized]
+    codes, combined = pd.factorize(np.ravel_multi_index([each for each, _ in factorized], sizes))
+    places = np.unravel_index(combined, sizes)
+    combinations = [distinct[place].tolist() for (_, distinct), place in zip(factorized, places, strict=True)]
+    texts = [write(*combination) for combination in zip(*combinations, strict=True)]
     return pd.Series(pd.Categorical(texts)[codes])
 
 
