@@ -46,11 +46,14 @@ demo: .venv/installed  ## the whole story on synthetic ads: train, serve, drift,
 	@$(BIN)/python -m demo --storage $(DEMO)
 	@HOUSING_MARKET= HOUSING_SOURCE= HOUSING_DEPLOYMENT= HOUSING_DAGSTER_STORE= HOUSING_OBJECT_STORE= HOUSING_STORAGE=$(DEMO) DAGSTER_HOME=$(DEMO)/dagster $(BIN)/housing summary
 
-# Two processes more than there are processors: many tests wait for what they have started.
-PYTEST = $(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + 2)) --dist loadfile --no-loadscope-reorder
+# More processes than there are processors: many tests wait for what they have started. Each computes on one processor:
+# the threads of several would wait for each other, and take a third more of the processors' time for that.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + $(MORE))) --dist loadfile --no-loadscope-reorder
+test: MORE := 1
 test: setup  ## run the tests
 	$(PYTEST)
 
+acceptance: MORE := 2
 acceptance: setup  ## test the whole platform with its processes: the demonstration, the container, what is killed or under load
 	$(PYTEST) -m "acceptance and not trial"
 
