@@ -4,10 +4,13 @@ import fcntl
 import gc
 import os
 import sqlite3
+import ssl
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import hypothesis
 import pandas as pd
 import pytest
@@ -15,6 +18,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from xdist.scheduler import LoadFileScheduling
 
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoded import EncodedListings
@@ -58,8 +62,45 @@ LONGEST = (
 """Files that begin first, so that none of them is what everybody waits for in the end."""
 
 
+SHARING = (
+    "tests/bento_service/models",
+    "tests/bento_service/protocols/other_markets",
+    "tests/console",
+    "tests/training",
+)
+"""Folders whose files share what takes seconds to make: with pytest-xdist, the same process runs all of them."""
+
+
+class ByFileOrFolder(LoadFileScheduling):
+    """Hands whole files to processes, and of ``SHARING`` whole folders."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return next((folder for folder in SHARING if file.startswith(f"{folder}/")), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileOrFolder | None:
+    """Choose that where files are to stay together."""
+    return ByFileOrFolder(config, log) if config.option.dist == "loadfile" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """Let one process at a time read a file of tests: the first compiles it, the others take what it has kept."""
+    if not isinstance(collector, pytest.Module):
+        return (yield)
+    with collector.path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return (yield)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the tests have imported out of every collection of garbage: it stays to the end."""
+    gc.freeze()
 
 
 @event.listens_for(Engine, "connect")
@@ -90,6 +131,22 @@ def migrations_are_read_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScriptDirectory, "from_config", read_once)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def authorities_are_read_once() -> Iterator[None]:
+    """Let httpx read the certificates that are trusted by default once: it does for each client, in 20 ms."""
+    make = httpx.create_ssl_context
+    trusting = cache(lambda _environment: make())
+
+    def make_once(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:
+        if verify is not True or cert is not None or not trust_env:
+            return make(verify, cert, trust_env)
+        return trusting(tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", make_once)
         yield
 
 

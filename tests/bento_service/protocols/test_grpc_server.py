@@ -1,7 +1,6 @@
 """The gRPC server's life: its port, health, deadlines, refusals of a worker in trouble, and its end."""
 
 import asyncio
-import gc
 import os
 import shutil
 import signal
@@ -85,15 +84,15 @@ def working(storage: Path, **settings: Any) -> Iterator[LoopedWorker]:
     opened = {"open_endpoints": ["predict", "predict_batch", "feedback", "model", "health"]}
     worker = LoopedWorker(ServingSettings(storage=storage, **({"grpc_port": free_port()} | opened | settings)))
     try:
-        worker.run(worker.worker.start())
+        with pytest.MonkeyPatch.context() as patch:  # what is loaded here stays no longer than the worker
+            patch.setattr("bento_service.worker.freeze_loaded_objects", lambda: None)
+            worker.run(worker.worker.start())
         yield worker
     finally:
         worker.stop()
         worker.loop.call_soon_threadsafe(worker.loop.stop)
         worker.thread.join()
         worker.loop.close()
-        gc.unfreeze()
-        gc.set_threshold(700, 10, 10)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The service as a real process for markets whose code it does not have: they travel in the model."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -9,26 +8,11 @@ from google.protobuf.json_format import MessageToDict
 
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import GetModelRequest, SendFeedbackRequest
 from housing_assets.inference.market import Market
-from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME, model_of, save
+from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME
 from tests.bento_service.protocols.grpc_client import as_json, calling, predict_request, refusal
-from tests.bento_service.serving import AUTHORIZED, Service, serving
-from tests.other_markets import PARCELS, THREE_GRADES, with_kind
+from tests.bento_service.serving import AUTHORIZED, Service
 
 KEY = tuple(AUTHORIZED.items())
-
-
-@pytest.fixture(scope="module", params=[with_kind(PARCELS, "paid"), THREE_GRADES], ids=lambda market: market.name)
-def market(request: pytest.FixtureRequest) -> Market:
-    found: Market = request.param
-    return found
-
-
-@pytest.fixture(scope="module")
-def service(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("market")
-    settings = {"HOUSING_MODEL_FOLDER": str(save(model_of(market), folder / "model")), "HOUSING_MARKET": market.name}
-    with serving(folder, settings) as service:
-        yield service
 
 
 def test_listings_are_answered_the_same_over_http_and_grpc(service: Service, market: Market) -> None:

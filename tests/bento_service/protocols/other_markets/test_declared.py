@@ -13,22 +13,7 @@ from bentoml.exceptions import BentoMLException
 
 from housing_assets.inference.market import Market
 from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME, model_of, save
-from tests.bento_service.serving import KEY, Service, serving
-from tests.other_markets import PARCELS, THREE_GRADES
-
-
-@pytest.fixture(scope="module", params=[PARCELS, THREE_GRADES], ids=lambda market: market.name)
-def market(request: pytest.FixtureRequest) -> Market:
-    found: Market = request.param
-    return found
-
-
-@pytest.fixture(scope="module")
-def service(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("market")
-    settings = {"HOUSING_MODEL_FOLDER": str(save(model_of(market), folder / "model")), "HOUSING_MARKET": market.name}
-    with serving(folder, settings) as service:
-        yield service
+from tests.bento_service.serving import KEY, Service
 
 
 @pytest.fixture

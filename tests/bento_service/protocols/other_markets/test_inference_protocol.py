@@ -4,7 +4,7 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 
 from housing_assets.inference.market import Market
-from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME, model_of, save
-from tests.bento_service.serving import AUTHORIZED, Service, serving
-from tests.other_markets import PARCELS, THREE_GRADES
+from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME
+from tests.bento_service.serving import AUTHORIZED, Service
 
 HOMES = [SMALL_HOME, LARGE_HOME, SMALL_HOME]
 NUMPY_TYPES: Mapping[str, Any] = {"FP64": np.float64, "BYTES": np.object_}
@@ -42,20 +41,6 @@ RESPONSE = {
     "additionalProperties": False,
 }
 """An inference response, as the specification has it."""
-
-
-@pytest.fixture(scope="module", params=[PARCELS, THREE_GRADES], ids=lambda market: market.name)
-def market(request: pytest.FixtureRequest) -> Market:
-    found: Market = request.param
-    return found
-
-
-@pytest.fixture(scope="module")
-def service(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("market")
-    settings = {"HOUSING_MODEL_FOLDER": str(save(model_of(market), folder / "model")), "HOUSING_MARKET": market.name}
-    with serving(folder, settings) as service:
-        yield service
 
 
 @pytest.fixture
