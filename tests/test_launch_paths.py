@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 from resources.mlflow.tracking import DAGSTER_RUN_TAG, MlflowTracking
 from resources.ports import free_port
 from sensors.mlflow_runs import mlflow_run_sensors
+from tests.dagster_home import new_home
 from tests.resources import tiny_platform
 from tests.resources.mlflow_database import new_database
 
@@ -54,8 +55,7 @@ def instance_of(storage: Path) -> dg.DagsterInstance:
 
 def new_storage(storage: Path, dagster_yaml: str = "") -> Path:
     new_database(storage)
-    (storage / "home").mkdir()
-    (storage / "home" / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\n{dagster_yaml}")
+    new_home(storage / "home", f"telemetry: {{enabled: false}}\n{dagster_yaml}")
     return storage
 
 

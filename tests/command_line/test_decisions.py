@@ -7,13 +7,13 @@ import pytest
 
 from resources.decision_log import Decision, DecisionLogs, Log
 from tests.command_line.conftest import Housing
+from tests.dagster_home import new_home
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A Dagster instance with decisions of two markets."""
-    home = tmp_path / "home"
-    home.mkdir()
+    home = new_home(tmp_path / "home")
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     with dg.DagsterInstance.from_config(str(home)) as instance:
         for prefix, log, decision in (

@@ -6,13 +6,13 @@ import dagster as dg
 import pytest
 
 from tests.command_line.conftest import Housing
+from tests.dagster_home import new_home
 
 
 @pytest.fixture
 def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, housing: Housing) -> list[str]:
     """The summary of an instance in which little was built."""
-    home = tmp_path / "home"
-    home.mkdir()
+    home = new_home(tmp_path / "home")
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     report = dg.AssetKey("feature_validation_report")
     with dg.DagsterInstance.from_config(str(home)) as instance:

@@ -20,13 +20,14 @@ from housing_assets.exporter.monitoring import read_checks
 from housing_assets.exporter.orchestration import read_code_locations, read_daemons, read_runs
 from resources.verdicts import Verdict
 from sensors.training_runs import TRIGGER
+from tests.dagster_home import new_home
 
 Values = dict[tuple[str, ...], float]
 
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.from_config(str(tmp_path)) as opened:
+    with dg.DagsterInstance.from_config(str(new_home(tmp_path))) as opened:
         yield opened
 
 

@@ -21,6 +21,7 @@ from dagster._daemon.sensor import execute_sensor_iteration
 from resources.dagster_internals import SensorInstigatorData
 from resources.decision_log import Decision, DecisionLogs, Log
 from sensors.training_runs import TRIGGER
+from tests.dagster_home import new_home
 from tests.sensors.tiny_assets import ASSETS
 
 ROOT = Path(__file__).parents[2]
@@ -40,9 +41,9 @@ class Loop:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "home"
-        for place in (self.home, folder / "landing"):
-            place.mkdir(parents=True, exist_ok=True)
-        (self.home / "dagster.yaml").write_text(INSTANCE)
+        (folder / "landing").mkdir(exist_ok=True)
+        if not self.home.exists():  # else a process goes on with what another one began
+            new_home(self.home, INSTANCE)
         self.location = folder / "tiny_loop.py"  # a copy: Dagster loads each file once in a process
         shutil.copy(Path(__file__).with_name("tiny_loop.py"), self.location)
         self.instance = dg.DagsterInstance.from_config(str(self.home))
