@@ -16,7 +16,10 @@ import pandas as pd
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import event
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 from xdist.scheduler import LoadFileScheduling
 
@@ -131,6 +134,25 @@ def migrations_are_read_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScriptDirectory, "from_config", read_once)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def statements_are_compiled_once() -> Iterator[None]:
+    """Let Dagster keep the engine of an SQLite file: it makes one for each connection, which compiles all anew."""
+    made: dict[tuple[str, str], Engine] = {}
+
+    def make_once(url: str, **options: Any) -> Engine:
+        key = url, repr(options)
+        if key not in made:
+            if len(made) > 50:  # each run has a file of its own
+                made.clear()
+            made[key] = create_engine(url, **options)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for storage in (sqlite_run_storage, sqlite_schedule_storage, sqlite_event_log):
+            patch.setattr(storage, "create_engine", make_once)
         yield
 
 
