@@ -24,7 +24,9 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
 def console(past: Past) -> Iterator[httpx.Client]:
     """Serve the pages on it, and give a client."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(past.app(), host="127.0.0.1", port=port, log_level="warning"))
+    # Named, for "auto" is the service's own HTTP in a process that has loaded the service.
+    config = uvicorn.Config(past.app(), host="127.0.0.1", port=port, log_level="warning", http="httptools")
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
