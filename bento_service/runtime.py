@@ -136,6 +136,7 @@ class Runtime:
         self._shadows = self.classifier.shadows
         self._lag = LoopLagMonitor(settings.max_delay)
         self.require_capacity = self._lag.require_capacity
+        self.wait_for_turn = self._lag.wait_for_turn
         self._states: asyncio.Task[None] | None = None
         self._flushing: asyncio.Task[None] | None = None
 

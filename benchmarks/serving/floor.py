@@ -19,6 +19,7 @@ from benchmarks.serving.listing import Listing
 from bento_service.access import Access
 from bento_service.auth import ApiKeys
 from bento_service.errors import ServiceError
+from bento_service.loop_lag import LoopLagMonitor
 from bento_service.memory import freeze_loaded_objects
 from bento_service.protocols.http import HttpAdapter, HttpApi
 from bento_service.protocols.http_messages import problem
@@ -128,6 +129,7 @@ class ConstantRuntime:
         self.metrics = UncountedMetrics()
         self.tracing = Tracing(NoOpTracerProvider())
         self.classifier = ConstantClassifier()
+        self.wait_for_turn = LoopLagMonitor(max_delay=1.0).wait_for_turn
 
     def require_capacity(self) -> None:
         """Let everything in."""

@@ -176,6 +176,8 @@ async def _answer(
     body = b""
     if method not in ("GET", "HEAD"):
         body = await _read_body(headers, receive, max_body_bytes(service, endpoint))
+    if endpoint not in NEVER_TURNED_AWAY:
+        await service.wait_for_turn()
     try:
         return await handler(service, Request(headers, body, client, deadline, at))
     except ServiceError as fault:

@@ -55,6 +55,9 @@ class Service(Protocol):
     def require_capacity(self) -> None:
         """Refuse a request while requests wait too long."""
 
+    async def wait_for_turn(self) -> None:
+        """Wait until a request may be answered."""
+
     def is_ready(self) -> bool:
         """Return whether there is a model that answers, and the process is to go on."""
 
