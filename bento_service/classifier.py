@@ -5,19 +5,19 @@ A listing is read as the market of the model that answers declares it; nothing h
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
 
 from bento_service.answers import Accepted, Answer, Explanation, Refusal
 from bento_service.batch_queue import BatchQueue
-from bento_service.errors import MAX_FIELD_ERRORS, MAX_SHOWN, FieldError, Kind, Reason, ServiceError, unusable_listing
+from bento_service.errors import MAX_FIELD_ERRORS, FieldError, Kind, Reason, ServiceError, unusable_listing
 from bento_service.explanations import ExplanationQueue, explain
 from bento_service.feedback import CATEGORY, FIELDS, KIND, PRICE, read_feedback
+from bento_service.listing_fields import require_known
 from bento_service.metrics import Metrics
 from bento_service.models.snapshot import ServedModel, Snapshot
 from bento_service.record_ids import new_id, repeatable_id
@@ -167,7 +167,7 @@ class Classifier:
         """
         _check_keys(key, None)
         served, _ = self._choose(self._models.snapshot, key or new_id())
-        known_cells = _require_known(cells, served)
+        known_cells = require_known(cells, served.model.market.known_names)
         return await self.explanations.run(partial(explain, served, known_cells, self._explain_ms))
 
     async def predict_batch(
@@ -325,7 +325,7 @@ class Classifier:
         started = time.perf_counter()
         prediction_id = new_id()
         served, shadow = self._choose(snapshot, key or (repeated[0] if repeated else prediction_id))
-        cells = _require_known(cells, served)
+        cells = require_known(cells, served.model.market.known_names)
         try:
             prediction = served.model.predict_one(cells)
         except UnusableListing as fault:
@@ -381,38 +381,3 @@ def _check_keys(key: str | None, idempotency_key: str | None) -> None:
             message = f"at most {MAX_KEY_LENGTH} characters"
             fault = FieldError(name, given, message, Reason.MALFORMED)
             raise ServiceError(Kind.INVALID, f"the {name} is too long", [fault])
-
-
-def _require_known(cells: Any, served: ServedModel) -> Mapping[str, Any]:
-    """Return a listing whose fields are all its market's."""
-    if not isinstance(cells, Mapping):
-        wrong = FieldError("listing", cells, "an object of its fields", Reason.MALFORMED)
-        raise ServiceError(Kind.INVALID, "a listing is an object", [wrong])
-    known = served.model.market.known_names
-    if not cells.keys() <= known:
-        raise _unknown_fields(cells, known)
-    return cells
-
-
-def _unknown_fields(cells: Mapping[Any, Any], known: frozenset[str]) -> ServiceError:
-    unknown = sorted((name for name in cells if name not in known), key=str)  # a gRPC map has no order of its own
-    faults = [
-        FieldError(str(name), cells[name], "no such field", Reason.UNKNOWN_FIELD) for name in unknown[:MAX_FIELD_ERRORS]
-    ]
-    first = faults[0]
-    if near := _nearest(first.field[:MAX_SHOWN], known):  # of one alone: a request may have many
-        faults[0] = first._replace(message=f"no such field; did you mean {near}?")
-    wrong = "is unknown" if len(unknown) == 1 else "are unknown"
-    return ServiceError(Kind.INVALID, f"{len(unknown)} of the listing's fields {wrong}", faults)
-
-
-@lru_cache(maxsize=1_000)
-def _nearest(name: str, known: frozenset[str]) -> str | None:
-    """Return the field that a client may have meant: one that begins alike, as comparing takes a while.
-
-    A client with a wrong one sends it again and again.
-    """
-    written = name.casefold()
-    plain = {one.casefold(): one for one in sorted(known) if one[:1].casefold() == written[:1]}
-    near = get_close_matches(written, plain, n=1)
-    return plain[near[0]] if near else None

@@ -16,7 +16,6 @@ from bento_service.classifier import Classifier
 from bento_service.discretion import without_hosts
 from bento_service.health import HealthCheck
 from bento_service.key_file import KeyFile
-from bento_service.loop_lag import LoopLagMonitor
 from bento_service.metrics import Metrics
 from bento_service.models.cascade import ModelCascade
 from bento_service.models.registry import MlflowRegistry
@@ -26,6 +25,7 @@ from bento_service.records.predictions import PredictionLog
 from bento_service.records.refusals import FLUSH_SECONDS
 from bento_service.records.shipping_process import ShippingProcess
 from bento_service.records.stored import StoredPredictions
+from bento_service.request_queue import RequestQueue
 from bento_service.split import TrafficSplit
 from bento_service.tracing import Tracing
 from resources.settings import ServingSettings
@@ -134,9 +134,9 @@ class Runtime:
         )
         self._refusals = self.classifier.refusals
         self._shadows = self.classifier.shadows
-        self._lag = LoopLagMonitor(settings.max_delay)
-        self.require_capacity = self._lag.require_capacity
-        self.wait_for_turn = self._lag.wait_for_turn
+        self._queue = RequestQueue(settings.max_delay)
+        self.require_capacity = self._queue.require_capacity
+        self.wait_for_turn = self._queue.wait_for_turn
         self._states: asyncio.Task[None] | None = None
         self._flushing: asyncio.Task[None] | None = None
 
@@ -147,7 +147,7 @@ class Runtime:
         await asyncio.to_thread(self._shipping.start)
         await asyncio.to_thread(self.models.start)
         await asyncio.to_thread(self._shipping.wait_until_tried, _FIRST_LOOK_SECONDS)
-        self._lag.start()
+        self._queue.start()
         self._key_file.start()
         if self.metrics.shared:
             self._states = asyncio.create_task(self._keep_states_current())
@@ -155,7 +155,7 @@ class Runtime:
 
     async def stop(self) -> None:
         """Ship what is recorded to the store; no more requests may come."""
-        self._lag.stop()
+        self._queue.stop()
         self._key_file.stop()
         if self._states is not None:
             self._states.cancel()

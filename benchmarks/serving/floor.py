@@ -19,11 +19,11 @@ from benchmarks.serving.listing import Listing
 from bento_service.access import Access
 from bento_service.auth import ApiKeys
 from bento_service.errors import ServiceError
-from bento_service.loop_lag import LoopLagMonitor
 from bento_service.memory import freeze_loaded_objects
 from bento_service.protocols.http import HttpAdapter, HttpApi
 from bento_service.protocols.http_messages import problem
 from bento_service.rate_limits import RateLimits
+from bento_service.request_queue import RequestQueue
 from bento_service.service import HousingPriceClassifier
 from bento_service.tracing import Tracing
 from resources.settings import ServingSettings
@@ -129,7 +129,7 @@ class ConstantRuntime:
         self.metrics = UncountedMetrics()
         self.tracing = Tracing(NoOpTracerProvider())
         self.classifier = ConstantClassifier()
-        self.wait_for_turn = LoopLagMonitor(max_delay=1.0).wait_for_turn
+        self.wait_for_turn = RequestQueue(max_delay=1.0).wait_for_turn
 
     def require_capacity(self) -> None:
         """Let everything in."""

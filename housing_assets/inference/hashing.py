@@ -93,9 +93,10 @@ class TokenHasher:
         """
         from housing_assets.inference.token_hashing import END, MISSING, hash_tokens
 
+        missing, end = bytes((MISSING,)), bytes((END,))
         told = (listing.get(name) for name in self._texts)
-        texts = [bytes((MISSING,)) if text is None else text.encode("utf-8", "surrogatepass") for text in told]
-        ended = bytes((END,)).join([*texts, b""])
+        texts = [missing if text is None else text.encode("utf-8", "surrogatepass") for text in told]
+        ended = end.join([*texts, b""])
         return hash_tokens(np.frombuffer(ended, np.uint8), *self._plan)
 
 

@@ -122,3 +122,22 @@ def test_probes_and_metrics_are_answered_while_requests_are_turned_away(saved: P
             return [(await client.get(path)).status_code for path in ("/model", "/readyz", "/metrics")]
 
     assert asyncio.run(statuses()) == [503, 200, 200]
+
+
+def test_predictions_wait_for_their_turn_and_probes_do_not(saved: Path, tmp_path: Path) -> None:
+    async def statuses() -> list[int]:
+        api, turn = HttpApi(), asyncio.Event()
+        async with (
+            running(tmp_path, model_folder=saved) as api.service,
+            httpx.AsyncClient(transport=httpx.ASGITransport(HttpAdapter(None, api)), base_url="http://x") as client,
+        ):
+            before = await client.post("/predict", json=HOME)
+            api.service.wait_for_turn = turn.wait
+            predicting = asyncio.create_task(client.post("/predict", json=HOME))
+            await asyncio.sleep(0.1)  # many times what a prediction takes
+            assert not predicting.done()
+            probed = await client.get("/readyz")
+            turn.set()
+            return [each.status_code for each in (before, probed, await predicting)]
+
+    assert asyncio.run(statuses()) == [200, 200, 200]

@@ -1,4 +1,4 @@
-"""How long requests wait: one process answers one request at a time, the others queue for its event loop."""
+"""Requests queue for the event loop: one is answered at a time, and refused while they wait for too long."""
 
 import asyncio
 import time
@@ -17,10 +17,10 @@ _INTERVAL = 0.02
 """Seconds between two ticks: well below any delay worth refusing requests for."""
 
 
-class LoopLagMonitor:
-    """Gives requests their turns, and tells how long they wait.
+class RequestQueue:
+    """Gives requests their turns, and refuses them while they wait for too long.
 
-    The lag of the event loop is measured by a timer, too: it fires late where something else keeps the loop busy.
+    A timer measures the lag of the event loop, too: it fires late where something else keeps the loop busy.
 
     Parameters
     ----------
