@@ -1,6 +1,7 @@
 """The gRPC server's life: its port, health, deadlines, refusals of a worker in trouble, and its end."""
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -83,9 +84,10 @@ class LoopedWorker:
 def working(storage: Path, **settings: Any) -> Iterator[LoopedWorker]:
     opened = {"open_endpoints": ["predict", "predict_batch", "feedback", "model", "health"]}
     worker = LoopedWorker(ServingSettings(storage=storage, **({"grpc_port": free_port()} | opened | settings)))
+    threshold = gc.get_threshold()
     try:
         with pytest.MonkeyPatch.context() as patch:  # what is loaded here stays no longer than the worker
-            patch.setattr("bento_service.worker.freeze_loaded_objects", lambda: None)
+            patch.setattr(gc, "freeze", lambda: None)
             worker.run(worker.worker.start())
         yield worker
     finally:
@@ -93,6 +95,7 @@ def working(storage: Path, **settings: Any) -> Iterator[LoopedWorker]:
         worker.loop.call_soon_threadsafe(worker.loop.stop)
         worker.thread.join()
         worker.loop.close()
+        gc.set_threshold(*threshold)
 
 
 @pytest.fixture
