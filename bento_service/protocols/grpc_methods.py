@@ -7,6 +7,7 @@ serializes the messages: grpc itself would answer UNKNOWN to bytes that it canno
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import grpc
@@ -60,26 +61,26 @@ class Call(NamedTuple):
 Method = Callable[[Call], Awaitable[Message]]
 
 
-def handlers(service: Service, require_open: Callable[[], None]) -> grpc.GenericRpcHandler:
+def handlers(service: Service, gate: AbstractContextManager[None]) -> grpc.GenericRpcHandler:
     """Return the handler of the service's calls.
 
     Parameters
     ----------
     service : Service
-    require_open : callable
-        Raises ServiceError while the server shuts down.
+    gate : context manager
+        What calls are answered in; it raises ServiceError while the server shuts down.
     """
     return grpc.method_handlers_generic_handler(
         SERVICE,
         {
-            name: grpc.unary_unary_rpc_method_handler(_answering(service, require_open, endpoint, request, method))
+            name: grpc.unary_unary_rpc_method_handler(_answering(service, gate, endpoint, request, method))
             for name, (endpoint, request, method) in METHODS.items()
         },
     )
 
 
 def _answering(
-    service: Service, require_open: Callable[[], None], endpoint: str, request: type[Message], method: Method
+    service: Service, gate: AbstractContextManager[None], endpoint: str, request: type[Message], method: Method
 ) -> Callable[[bytes, grpc.aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]:
     """Wrap a method in what every call needs: capacity, deadline, key, parsing, errors and metrics."""
 
@@ -96,20 +97,20 @@ def _answering(
             state = _text(metadata.get(tracing.TRACESTATE))
             span = service.tracing.begin(endpoint, traceparent, state, named | {"housing.request_id": request_id})
         try:
-            require_open()
-            service.require_capacity()
-            remaining = _remaining(context)
-            service.access.require(endpoint, client)
-            if len(sent) > (limit := max_body_bytes(service, endpoint)):
-                raise ServiceError(
-                    Kind.TOO_LARGE, f"the request has {len(sent):,} bytes, at most {limit:,} are allowed"
-                )
-            try:
-                call = Call(service, _parse(request, sent), client, remaining, _text(metadata.get(IDEMPOTENCY_KEY)))
-                reply = (await method(call)).SerializeToString()
-            except ServiceError as refused:
-                service.classifier.count_refusal(endpoint, "grpc", refused)
-                raise
+            with gate:
+                service.require_capacity()
+                remaining = _remaining(context)
+                service.access.require(endpoint, client)
+                if len(sent) > (limit := max_body_bytes(service, endpoint)):
+                    raise ServiceError(
+                        Kind.TOO_LARGE, f"the request has {len(sent):,} bytes, at most {limit:,} are allowed"
+                    )
+                try:
+                    call = Call(service, _parse(request, sent), client, remaining, _text(metadata.get(IDEMPOTENCY_KEY)))
+                    reply = (await method(call)).SerializeToString()
+                except ServiceError as refused:
+                    service.classifier.count_refusal(endpoint, "grpc", refused)
+                    raise
             status = "OK"
         except ServiceError as raised:
             fault = raised

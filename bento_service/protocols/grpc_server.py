@@ -74,7 +74,7 @@ class GrpcServer:
                 ("grpc.server.max_pending_requests_hard_limit", MAX_WAITING),
             ]
         )
-        server.add_generic_rpc_handlers((handlers(self._service, self._gate.require_open),))
+        server.add_generic_rpc_handlers((handlers(self._service, self._gate),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         try:
@@ -94,8 +94,10 @@ class GrpcServer:
             return
         self._readiness.cancel()
         await self._health.enter_graceful_shutdown()
+        begun = time.monotonic()
         await self._gate.drain()
-        await self._server.stop(GRACE_SECONDS)
+        left = GRACE_SECONDS + _LONGEST_DRAIN_SECONDS - (time.monotonic() - begun)
+        await self._server.stop(max(left, _QUIET_SECONDS))
 
     async def _follow_readiness(self) -> None:
         while True:
@@ -110,30 +112,48 @@ class GrpcServer:
 
 
 class DrainGate:
-    """Refuses new calls while the server shuts down.
+    """A context that calls are answered in: it refuses new ones while the server shuts down, and waits for the others.
 
     A stopped server drops the calls in its queue as CANCELLED, which clients do not retry; here they are refused before
-    that, as UNAVAILABLE.
+    that, as UNAVAILABLE. It also closes its connections as soon as the last call has returned, and then a large answer
+    is sometimes cut off: here it has a moment to be sent.
     """
 
     def __init__(self) -> None:
         self._draining = False
-        self._last_call_at = 0.0
+        self._in_flight = 0
+        self._refused_at = self._answered_at = 0.0
 
-    def require_open(self) -> None:
-        """Refuse a call that comes while the server shuts down.
+    def __enter__(self) -> None:
+        """Let a call in.
 
         Raises
         ------
         ServiceError
+            If the server shuts down.
         """
         if self._draining:
-            self._last_call_at = time.monotonic()
+            self._refused_at = time.monotonic()
             raise shutting_down()
+        self._in_flight += 1
+
+    def __exit__(self, *_: object) -> None:
+        """Let it out."""
+        self._in_flight -= 1
+        self._answered_at = time.monotonic()
 
     async def drain(self) -> None:
-        """Refuse calls from now on, and wait until the queue is empty."""
+        """Refuse calls from now on; wait until the queue is empty, and those in flight are answered."""
         self._draining = True
-        begun = self._last_call_at = time.monotonic()
-        while (now := time.monotonic()) - self._last_call_at < _QUIET_SECONDS and now - begun < _LONGEST_DRAIN_SECONDS:
+        begun = self._refused_at = time.monotonic()
+        while self._has_queue(begun) or self._has_answers(begun):
             await asyncio.sleep(_QUIET_SECONDS / 4)
+
+    def _has_queue(self, begun: float) -> bool:
+        now = time.monotonic()
+        return now - self._refused_at < _QUIET_SECONDS and now - begun < _LONGEST_DRAIN_SECONDS
+
+    def _has_answers(self, begun: float) -> bool:
+        now = time.monotonic()
+        to_be_sent = self._in_flight > 0 or now - self._answered_at < _QUIET_SECONDS
+        return to_be_sent and now - begun < GRACE_SECONDS

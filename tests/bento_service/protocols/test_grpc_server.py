@@ -327,7 +327,7 @@ def test_a_client_that_sends_more_than_can_be_answered_is_answered_or_turned_awa
 def test_stopping_lets_a_batch_end_and_refuses_what_comes_new(worker: LoopedWorker) -> None:
     with calling(worker.port) as stub, calling(worker.port) as other:
         other.Predict(predict_request(HOME, key="before"))
-        batch = stub.PredictBatch.future(large_batch("batch", 5_000))
+        batch = stub.PredictBatch.future(large_batch("batch", 8_000))
         time.sleep(0.3)
         stopping = threading.Thread(target=worker.stop)
         stopping.start()
@@ -336,7 +336,7 @@ def test_stopping_lets_a_batch_end_and_refuses_what_comes_new(worker: LoopedWork
         with pytest.raises(grpc.RpcError) as caught:
             other.Predict(predict_request(HOME, key="too late"))
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert len(batch.result().answers) == 5_000
+        assert len(batch.result().answers) == 8_000
         stopping.join()
     assert worker.recorded() == {"before", "batch"}
 
