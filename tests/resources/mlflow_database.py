@@ -4,14 +4,18 @@ import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 
 _KEPT = TemporaryDirectory()
+_MAKING = Lock()  # `cache` lets two threads make the same thing
 
 
 def new_database(folder: Path) -> str:
     """Put an empty database into a folder, where ``Settings(storage=folder)`` looks for it, and return its URI."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(_template(), folder / "mlflow.db")
+    with _MAKING:
+        template = _template()
+    shutil.copy(template, folder / "mlflow.db")
     return f"sqlite:///{folder / 'mlflow.db'}"
 
 
