@@ -3,8 +3,8 @@
 Writes measured.json, README.md and, from them, docs/scale.md. Sizes are 2,000,000 and 10,000,000 unless they are given.
 """
 
+import argparse
 import json
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -66,4 +66,6 @@ def measure_all(sizes: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    measure_all([int(each) for each in sys.argv[1:]] or list(SIZES))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("rows", metavar="ROWS", nargs="*", type=int, default=list(SIZES), help="sizes to measure")
+    measure_all(parser.parse_args().rows)

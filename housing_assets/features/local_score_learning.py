@@ -20,7 +20,7 @@ from housing_assets.inference.local_scores import (
     LocalScores,
     standardize,
 )
-from housing_assets.inference.scores import STEPS, UNITS
+from housing_assets.inference.score_units import STEPS, UNITS
 
 SAMPLED_BLOCKS, SAMPLED_ROWS = 60, 300
 """Blocks, and homes of each, that the kernel's weights are learned from: more of them move the weights by little."""

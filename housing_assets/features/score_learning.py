@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from housing_assets.inference.scores import LOG_PRICE_SCALE, STEPS, UNITS, LinearScores, NumberScores
+from housing_assets.inference.score_units import STEPS, UNITS
+from housing_assets.inference.scores import LOG_PRICE_SCALE, LinearScores, NumberScores
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -20,7 +20,8 @@ import numpy as np
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.inference.hashing import bucket, hash_token, token
 from housing_assets.inference.market import Market
-from housing_assets.inference.scores import STEPS, score_names
+from housing_assets.inference.score_units import STEPS
+from housing_assets.inference.scores import score_names
 from housing_assets.inference.token_sources import TokenSources
 
 

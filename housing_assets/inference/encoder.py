@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from housing_assets.inference.declaration import LocalKernel, Role
-from housing_assets.inference.hashing import NO_TEXT, TokenHasher
+from housing_assets.inference.hashing import NO_TEXT
 from housing_assets.inference.local_scores import (
     LocalInputs,
     LocalScores,
@@ -26,6 +26,9 @@ from housing_assets.inference.local_scores import (
 from housing_assets.inference.market import MONTHS_PER_YEAR, Market
 from housing_assets.inference.price_index import PriceIndex
 from housing_assets.inference.scores import LinearScores, score_names
+
+if TYPE_CHECKING:
+    from housing_assets.inference.token_hashing import TokenHasher
 
 FORMAT = 6
 FORMER = (4, 5)
@@ -205,7 +208,9 @@ class FittedEncoder:
         return cls(market, stored["parameters"], scores, frozenset(map(int, stored["known_tokens"])), local, index)
 
     @cached_property
-    def _tokens(self) -> TokenHasher:
+    def _tokens(self) -> "TokenHasher":
+        from housing_assets.inference.token_hashing import TokenHasher
+
         return TokenHasher(self.market)
 
     @cached_property

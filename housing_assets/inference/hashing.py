@@ -4,16 +4,10 @@ Each distinct token of a frame is hashed once; rows are assembled by code. ``tok
 tokens of one listing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
 
 import mmh3
 import numpy as np
-
-from housing_assets.inference.declaration import SEPARATOR
-
-if TYPE_CHECKING:
-    from housing_assets.inference.market import Market
 
 N_BUCKETS = 2**16
 """Columns of the hashed block. 20,000 ads have about 40,000 distinct tokens, most of them of crosses; in 2**14 buckets
@@ -60,45 +54,3 @@ def bucket_keys(hashed: np.ndarray, n_buckets: int = N_BUCKETS) -> np.ndarray:
 def token(column: str, value: str) -> str:
     """Return the token of a value; the column's name keeps ``unknown`` in two columns apart."""
     return f"{column}={value}"
-
-
-class TokenHasher:
-    """Hashes the texts of one listing, and its crosses, of which no text is made.
-
-    Parameters
-    ----------
-    market : Market
-    """
-
-    def __init__(self, market: "Market") -> None:
-        crosses = dict(market.named_crosses)
-        parts = [crosses.get(name, (name,)) for name in market.encoded_texts]
-        prefixes = [token(name, "").encode() for name in market.encoded_texts]
-        self._texts = tuple(dict.fromkeys(name for names in parts for name in names))
-        self._plan = (
-            np.frombuffer(b"".join(prefixes), np.uint8),
-            _starts(prefixes),
-            np.array([self._texts.index(name) for names in parts for name in names], np.int64),
-            _starts(parts),
-            np.frombuffer(SEPARATOR.encode(), np.uint8),
-        )
-
-    def hash(self, listing: Mapping[str, Any]) -> np.ndarray:
-        """Return the hashes of the market's ``encoded_texts``: int64, ``NO_TEXT`` for one that is missing.
-
-        Parameters
-        ----------
-        listing : mapping
-            Texts, bins and grids by name, None or absent where there is none.
-        """
-        from housing_assets.inference.token_hashing import END, MISSING, hash_tokens
-
-        missing, end = bytes((MISSING,)), bytes((END,))
-        told = (listing.get(name) for name in self._texts)
-        texts = [missing if text is None else text.encode("utf-8", "surrogatepass") for text in told]
-        ended = end.join([*texts, b""])
-        return hash_tokens(np.frombuffer(ended, np.uint8), *self._plan)
-
-
-def _starts(read: Sequence[Sequence[Any]]) -> np.ndarray:
-    return np.cumsum([0, *map(len, read)])

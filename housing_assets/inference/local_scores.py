@@ -15,7 +15,8 @@ import numpy as np
 
 from housing_assets.inference.hashing import MAX_HASH, NO_TEXT
 from housing_assets.inference.market import Market
-from housing_assets.inference.scores import FURTHEST, LOG_PRICE_SCALE, STEPS, UNITS, score_names
+from housing_assets.inference.score_units import FURTHEST, STEPS, UNITS
+from housing_assets.inference.scores import LOG_PRICE_SCALE, score_names
 
 MAX_BLOCK_ROWS = 2_000
 """Rows that a block remembers. Learning takes time with their cube, and an answer as many steps as there are rows."""

@@ -6,7 +6,7 @@ It uses + - * / alone and in one order, so that a row has the same bits in a bat
 import numpy as np
 from numba import njit
 
-from housing_assets.inference.scores import FURTHEST, STEPS
+from housing_assets.inference.score_units import FURTHEST, STEPS
 
 
 @njit(cache=True, nogil=True, boundscheck=False)

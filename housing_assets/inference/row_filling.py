@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from housing_assets.inference.hashing import NO_TEXT
-from housing_assets.inference.scores import FURTHEST, STEPS, UNITS
+from housing_assets.inference.score_units import FURTHEST, STEPS, UNITS
 
 
 @njit(cache=True, nogil=True, boundscheck=False)

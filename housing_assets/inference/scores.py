@@ -12,22 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from housing_assets.inference.market import Market
+from housing_assets.inference.score_units import FURTHEST, STEPS, UNITS
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-UNITS = 2**20
-"""Coefficients are multiples of 1 / UNITS: sums of them are exact in float64 in any order, so that a batch, a single
-request and another machine's arithmetic give the same bits."""
-
-STEPS = 2**10
-"""Standardized numbers are multiples of 1 / STEPS, for the same reason."""
-
 MAX_BUCKETS = 2**22
 """More than any model has. What is stored leaves out buckets without weight, so that its size bounds nothing."""
-
-FURTHEST = 4.0
-"""Standard deviations from the mean beyond which a number says no more: a typing error would rule the score."""
 
 
 LOG_PRICE_SCALE = 1 / 3

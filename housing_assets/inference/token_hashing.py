@@ -1,12 +1,57 @@
-"""The compiled loop that hashes all tokens of one listing, those of its crosses too, without making their texts."""
+"""All tokens of one listing, those of its crosses too, hashed in one compiled loop, without making their texts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numba import njit
 
-from housing_assets.inference.hashing import NO_TEXT
+from housing_assets.inference.declaration import SEPARATOR
+from housing_assets.inference.hashing import NO_TEXT, token
+from housing_assets.inference.market import Market
 
 END, MISSING = 0xFF, 0xFE
 """Bytes that no UTF-8 has: what ends each text, and what stands for one that is missing."""
+
+
+class TokenHasher:
+    """Hashes the texts of one listing, and its crosses, of which no text is made.
+
+    Parameters
+    ----------
+    market : Market
+    """
+
+    def __init__(self, market: Market) -> None:
+        crosses = dict(market.named_crosses)
+        parts = [crosses.get(name, (name,)) for name in market.encoded_texts]
+        prefixes = [token(name, "").encode() for name in market.encoded_texts]
+        self._texts = tuple(dict.fromkeys(name for names in parts for name in names))
+        self._plan = (
+            np.frombuffer(b"".join(prefixes), np.uint8),
+            _starts(prefixes),
+            np.array([self._texts.index(name) for names in parts for name in names], np.int64),
+            _starts(parts),
+            np.frombuffer(SEPARATOR.encode(), np.uint8),
+        )
+
+    def hash(self, listing: Mapping[str, Any]) -> np.ndarray:
+        """Return the hashes of the market's ``encoded_texts``: int64, ``NO_TEXT`` for one that is missing.
+
+        Parameters
+        ----------
+        listing : mapping
+            Texts, bins and grids by name, None or absent where there is none.
+        """
+        missing, end = bytes((MISSING,)), bytes((END,))
+        told = (listing.get(name) for name in self._texts)
+        texts = [missing if text is None else text.encode("utf-8", "surrogatepass") for text in told]
+        ended = end.join([*texts, b""])
+        return hash_tokens(np.frombuffer(ended, np.uint8), *self._plan)
+
+
+def _starts(read: Sequence[Sequence[Any]]) -> np.ndarray:
+    return np.cumsum([0, *map(len, read)])
 
 
 @njit(cache=True, nogil=True, boundscheck=False)

@@ -6,7 +6,8 @@ from scipy.sparse import csr_matrix
 
 from housing_assets.features import score_learning
 from housing_assets.features.score_learning import learn_scores
-from housing_assets.inference.scores import LOG_PRICE_SCALE, UNITS, LinearScores
+from housing_assets.inference.score_units import UNITS
+from housing_assets.inference.scores import LOG_PRICE_SCALE, LinearScores
 
 UNIT = 1 / UNITS
 

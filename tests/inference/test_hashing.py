@@ -11,7 +11,6 @@ from housing_assets.inference.crossing import cross_texts
 from housing_assets.inference.hashing import (
     N_BUCKETS,
     NO_TEXT,
-    TokenHasher,
     bucket,
     bucket_keys,
     hash_texts,
@@ -19,6 +18,7 @@ from housing_assets.inference.hashing import (
     token,
 )
 from housing_assets.inference.market import Market
+from housing_assets.inference.token_hashing import TokenHasher
 from housing_assets.markets.istanbul import MARKET as ISTANBUL
 from tests.other_markets import PARCELS, THREE_GRADES
 

@@ -18,7 +18,7 @@ from housing_assets.inference.local_scores import (
     local_score_names,
     standardize,
 )
-from housing_assets.inference.scores import STEPS, UNITS
+from housing_assets.inference.score_units import STEPS, UNITS
 from tests.other_markets import LOCAL_PARCELS, PARCELS
 
 N_NUMBERS, N_TEXTS, N_TARGETS = 4, 2, 6

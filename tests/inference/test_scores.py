@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from housing_assets.inference.row_filling import fill_row
-from housing_assets.inference.scores import FURTHEST, STEPS, UNITS, LinearScores, NumberScores, score_names
+from housing_assets.inference.score_units import FURTHEST, STEPS, UNITS
+from housing_assets.inference.scores import LinearScores, NumberScores, score_names
 from housing_assets.markets.istanbul import MARKET
 from tests.other_markets import PARCELS, THREE_GRADES, TWO_GRADES
 
