@@ -183,6 +183,7 @@ def test_a_batch_that_its_client_cancels_is_given_up_and_not_recorded(worker: Lo
 
 def test_others_are_answered_while_a_batch_is_computed(worker: LoopedWorker) -> None:
     with calling(worker.port) as stub, calling(worker.port) as other:
+        asked = time.monotonic()
         batch = stub.PredictBatch.future(large_batch("batch"))
         time.sleep(0.2)
         longest, answered = 0.0, 0
@@ -190,9 +191,10 @@ def test_others_are_answered_while_a_batch_is_computed(worker: LoopedWorker) -> 
             begun = time.monotonic()
             other.Predict(predict_request(HOME), timeout=5)
             longest, answered = max(longest, time.monotonic() - begun), answered + 1
+        took = time.monotonic() - asked
         assert len(batch.result().answers) == 10_000
     assert answered > 10
-    assert longest < 1.0
+    assert longest < took / 3
 
 
 def test_calls_that_wait_too_long_are_turned_away_with_a_time_to_try_again(saved: Path, tmp_path: Path) -> None:
@@ -327,7 +329,7 @@ def test_a_client_that_sends_more_than_can_be_answered_is_answered_or_turned_awa
 def test_stopping_lets_a_batch_end_and_refuses_what_comes_new(worker: LoopedWorker) -> None:
     with calling(worker.port) as stub, calling(worker.port) as other:
         other.Predict(predict_request(HOME, key="before"))
-        batch = stub.PredictBatch.future(large_batch("batch", 8_000))
+        batch = stub.PredictBatch.future(large_batch("batch", 4_000))
         time.sleep(0.3)
         stopping = threading.Thread(target=worker.stop)
         stopping.start()
@@ -336,7 +338,7 @@ def test_stopping_lets_a_batch_end_and_refuses_what_comes_new(worker: LoopedWork
         with pytest.raises(grpc.RpcError) as caught:
             other.Predict(predict_request(HOME, key="too late"))
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert len(batch.result().answers) == 8_000
+        assert len(batch.result().answers) == 4_000
         stopping.join()
     assert worker.recorded() == {"before", "batch"}
 
