@@ -131,7 +131,9 @@ class Settings(BaseSettings):
         default=None, description="s3://bucket/prefix for assets, checkpoints and logs of steps; production only."
     )
     cache_bytes: int = Field(
-        default=10_000_000_000, ge=0, description="Disk space for copies of values that lie in the object store."
+        default=10_000_000_000,
+        ge=0,
+        description="Bytes of disk space for copies of values that lie in the object store.",
     )
     tracking_uri: str | None = Field(
         default=None,
@@ -155,10 +157,11 @@ class Settings(BaseSettings):
     )
     compute_certificates: Path | None = Field(
         default=None,
-        description="Folder of the certificate that is shown to the cluster; `housing compute certificates` makes it.",
+        description="Folder of the certificate that is shown to the Dask cluster; `housing compute certificates` makes "
+        "it.",
     )
     compute_shard_rows: int = Field(
-        default=200_000, ge=1_000, le=5_000_000, description="Rows that a worker of the cluster computes at once."
+        default=200_000, ge=1_000, le=5_000_000, description="Rows that a worker of the Dask cluster computes at once."
     )
 
     landing: str | None = Field(
@@ -167,17 +170,23 @@ class Settings(BaseSettings):
         "HOUSING_SOURCE says otherwise.",
     )
     landing_settle_seconds: float = Field(
-        default=60, ge=0, le=86_400, description="How long a file must have stayed the same to be complete."
+        default=60,
+        ge=0,
+        le=86_400,
+        description="Seconds for which a new file below HOUSING_LANDING must have stayed the same to count as "
+        "complete.",
     )
     retrain_windows_needed: int = Field(
-        default=2, ge=1, le=30, description="Windows with findings that call for a retraining."
+        default=2, ge=1, le=30, description="Number of recent windows that must have findings for a retraining."
     )
-    retrain_windows_seen: int = Field(default=5, ge=1, le=30, description="The last windows among which they are.")
+    retrain_windows_seen: int = Field(
+        default=5, ge=1, le=30, description="Number of recent windows in which findings are counted."
+    )
     retrain_cooldown_hours: float = Field(
-        default=24, ge=0, le=8_760, description="Hours from the launch of one retraining to the next."
+        default=24, ge=0, le=8_760, description="Hours that must pass between the launches of two retrainings."
     )
     retrain_attempts_a_week: int = Field(
-        default=3, ge=1, le=100, description="Retrainings within seven days, failed ones included."
+        default=3, ge=1, le=100, description="Retrainings that may be launched in seven days, failed ones included."
     )
     retrain_sweep_trials: int = Field(
         default=0, ge=0, le=10_000, description="Settings of the forest that a retraining after drift tries first."
@@ -230,8 +239,8 @@ class Settings(BaseSettings):
     mlflow_url: str | None = Field(
         default=None,
         pattern=_URL,
-        description="Where its links to MLflow lead. Unset: MLFLOW_TRACKING_URI if that is a server, or else "
-        "http://localhost:5000.",
+        description="Address that the console's links to MLflow lead to. Unset: MLFLOW_TRACKING_URI if that is a "
+        "server, or else http://localhost:5000.",
     )
 
     exporter_host: IPvAnyAddress = Field(
@@ -420,20 +429,26 @@ class ServingSettings(Settings):
     port: int = Field(default=3100, ge=1, le=65_535, description="HTTP port of the service.")
     grpc_port: int = Field(default=3101, ge=0, le=65_535, description="gRPC port of the service; 0 switches it off.")
     workers: int = Field(
-        default=1, ge=1, le=64, description="Processes that answer; with several, one may die without a gap."
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes of the service that answer; with several, one may die without a gap.",
     )
     model_folder: Path | None = Field(
-        default=None, description="Model artifact to fall back on. Unset: the one that is baked into the bento, if any."
+        default=None,
+        description="Folder of the model artifact to fall back on. Unset: the one that is baked into the bento, if "
+        "any.",
     )
 
     api_keys: Annotated[list[str], NoDecode] = Field(
         default=[],
-        description="Valid keys as name:sha256, name:sha256:scopes or name:sha256:scopes:rate, separated by commas.",
+        description="Valid API keys as name:sha256, name:sha256:scopes or name:sha256:scopes:rate, separated by "
+        "commas.",
     )
     keys_file: Path | None = Field(
         default=None,
-        description="File of further keys, one a line, that is read again when it changes. Unset: `keys` below "
-        "HOUSING_STORAGE, which `housing keys` writes.",
+        description="File of API keys besides those of HOUSING_API_KEYS, one a line, that is read again when it "
+        "changes. Unset: `keys` below HOUSING_STORAGE, which `housing keys` writes.",
     )
     open_endpoints: Annotated[list[Endpoint] | None, NoDecode] = Field(
         default=None,
@@ -452,7 +467,7 @@ class ServingSettings(Settings):
         default=1_000_000,
         ge=10_000,
         le=100_000_000,
-        description="Size of a batch; a larger one is answered 413. Other requests have 64 KB at most.",
+        description="Bytes that a batch may have; a larger one is answered 413. Other requests have 64 KB at most.",
     )
     explain_ms: float = Field(
         default=1_000.0,
@@ -479,13 +494,26 @@ class ServingSettings(Settings):
     registry_timeout: float = Field(
         default=10, gt=0, le=300, description="Seconds that one try of loading a version from the registry may take."
     )
-    registry_attempts: int = Field(default=3, ge=1, le=10, description="Times that a failing call is tried.")
-    breaker_failures: int = Field(
-        default=5, ge=1, le=100, description="Failures in a row after which the registry is left alone."
+    registry_attempts: int = Field(
+        default=3, ge=1, le=10, description="How often a failing call of the registry is tried."
     )
-    breaker_seconds: float = Field(default=60, gt=0, le=3_600, description="How long it is left alone.")
+    breaker_failures: int = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="Calls of the registry that must fail in a row before it is not called for a while.",
+    )
+    breaker_seconds: float = Field(
+        default=60,
+        gt=0,
+        le=3_600,
+        description="Seconds for which the registry is not called after HOUSING_BREAKER_FAILURES failures in a row.",
+    )
     refresh_seconds: float = Field(
-        default=10, gt=0, le=3_600, description="How often the registry is asked what is in production."
+        default=10,
+        gt=0,
+        le=3_600,
+        description="Seconds after which the registry is asked again what is in production.",
     )
     allow_unverified: bool = Field(
         default=False,
@@ -502,14 +530,20 @@ class ServingSettings(Settings):
         default=0, ge=0, le=1, description="Share of the request keys that the version in staging answers."
     )
     shadow: bool = Field(
-        default=False, description="Whether the version in staging predicts, too, what the one in production answers."
+        default=False,
+        description="Whether the version in staging also predicts what production answers, without its prediction "
+        "being returned.",
     )
 
     journal_bytes: int = Field(
-        default=1_000_000_000, ge=1_000_000, description="Disk space for predictions that are not in the store yet."
+        default=1_000_000_000,
+        ge=1_000_000,
+        description="Bytes of disk space for predictions that are not in the prediction store yet.",
     )
     log_share: float = Field(default=0.01, ge=0, le=1, description="Share of the predictions that are logged.")
-    log_personal: bool = Field(default=False, description="Whether the log shows what the market declares personal.")
+    log_personal: bool = Field(
+        default=False, description="Whether logged predictions show what the market declares personal."
+    )
 
     @property
     def keys_path(self) -> Path:
