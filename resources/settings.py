@@ -3,7 +3,6 @@
 import os
 import re
 from datetime import date
-from difflib import get_close_matches
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
@@ -12,9 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, IPvAnyAddress, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from resources.setting_names import PREFIX, require_known_names
 from resources.signatures import read_key
-
-PREFIX = "HOUSING_"
 
 DEFAULT_MARKET = "istanbul"
 """Its assets, storage and registered model have bare names; those of other markets are told apart by theirs."""
@@ -29,9 +27,6 @@ LOCAL_COMPUTE = "local"
 """Computing in the process of the step."""
 
 _SCHEDULER = re.compile(r"tls://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
-
-READ_ELSEWHERE = {"HOUSING_REAL_DATA", "HOUSING_KILL_SEED", "HOUSING_FUZZ_EXAMPLES"}
-"""Variables with the prefix that the tests read for themselves."""
 
 SHIPPED_PASSWORDS = frozenset({"password", "password1234"})
 """Passwords of MLflow's user admin that earlier releases of it came with: everybody knows them."""
@@ -281,7 +276,12 @@ class Settings(BaseSettings):
         return (of_all,) if field in _SHARED else (f"{PREFIX}{market_name}_{field}".upper(), of_all)
 
     def _expect_what_goes_together(self) -> None:  # as a validator, it would show all values, passwords among them
-        self._expect_known_names()
+        require_known_names(
+            os.environ,
+            [name for name in ServingSettings.model_fields if name != "tracking_uri"],
+            [name for name in ServingSettings.model_fields if name not in _SHARED],
+            self.market_name,
+        )
         self._expect_a_deployment()
         self._expect_own_password_of_mlflow()
         self._expect_a_cluster_with_certificates()
@@ -295,22 +295,6 @@ class Settings(BaseSettings):
                 f"HOUSING_RETRAIN_WINDOWS_NEEDED is {self.retrain_windows_needed}, expected at most "
                 f"HOUSING_RETRAIN_WINDOWS_SEEN, which is {self.retrain_windows_seen}"
             )
-
-    @staticmethod
-    def _expect_known_names() -> None:
-        known = {f"{PREFIX}{name}".upper() for name in ServingSettings.model_fields if name != "tracking_uri"}
-        known |= READ_ELSEWHERE
-        own = "|".join(name.upper() for name in ServingSettings.model_fields if name not in _SHARED)
-        of_a_market = re.compile(f"{PREFIX}[A-Z0-9_]+_({own})")
-        unknown = sorted(
-            name
-            for name in os.environ
-            if name.startswith(PREFIX) and name not in known and not of_a_market.fullmatch(name)
-        )
-        if unknown:
-            meant = {near for name in unknown for near in get_close_matches(name, known, n=1)}
-            there = f"did you mean {', '.join(sorted(meant))}" if meant else f"there are {', '.join(sorted(known))}"
-            raise ValueError(f"unknown setting {', '.join(unknown)}; {there}")
 
     def _expect_a_deployment(self) -> None:
         """Refuse what is missing or wrong for the deployment, all of it at once; values may be passwords."""

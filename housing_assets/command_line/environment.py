@@ -175,7 +175,8 @@ def _expected(error: "ErrorDetails") -> str:
 
 def variable(kind: "type[Settings]", name: str) -> str:
     """Return the environment variable that a setting was read from, or would be."""
-    from resources.settings import DEFAULT_MARKET, PREFIX
+    from resources.setting_names import PREFIX
+    from resources.settings import DEFAULT_MARKET
 
     if name not in kind.model_fields:
         return f"{PREFIX}{name.upper()}"
