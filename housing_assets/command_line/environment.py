@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from resources.mlflow.registry import ModelRegistry
     from resources.predictions.store import PredictionStore
-    from resources.settings import ServingSettings, Settings
+    from resources.serving_settings import ServingSettings
+    from resources.settings import Settings
 
 S = TypeVar("S", bound="Settings")
 
@@ -48,7 +49,7 @@ def read_serving_settings() -> "ServingSettings":
     CommandError
         If one of them is wrong.
     """
-    from resources.settings import ServingSettings
+    from resources.serving_settings import ServingSettings
 
     return _read(ServingSettings)
 

@@ -10,7 +10,7 @@ from housing_assets.inference.declaration import DeclarationError
 from housing_assets.listings.samples import load_sample
 from housing_assets.market_loading import RESERVED_NAMES, load_market, market_names
 from housing_assets.markets.istanbul import MARKET
-from resources.settings import ServingSettings
+from resources.serving_settings import ServingSettings
 from tests.other_markets import PARCELS
 
 DECLARATION = """
