@@ -518,6 +518,28 @@ def test_a_worker_that_restarts_while_the_registry_is_gone_answers_with_the_same
 
 
 @pytest.mark.slow
+def test_a_version_is_on_the_disk_before_it_has_its_name(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered.register("first")
+    registered.point("production", 1)
+    flushed: list[Path] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        fsync(descriptor)
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", note)
+    cascade_of(proxy, registered, cache).refresh_now()
+    (folder,) = cache.glob("1-*")
+    in_it = [path for path in flushed if path.parent.name == folder.name]
+    assert {path.name for path in in_it} == {path.name for path in folder.iterdir()}
+    assert all(path.parent.parent.name.startswith(".unfinished-") for path in in_it)
+    assert in_it[0].parent in flushed
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["changed", "incomplete", "without its manifest"])
 def test_a_damaged_version_in_the_cache_is_fetched_anew(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path, damage: str
