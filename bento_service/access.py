@@ -36,6 +36,7 @@ class Access:
         self._limits = limits
         self._second, self._written, self._left_out = 0, 0, 0
         self.identify = keys.identify
+        self.require_permission = keys.require
         self.owe = limits.owe
 
     @property

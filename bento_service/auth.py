@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple, Self
 
 from bento_service.errors import Kind, ServiceError
-from resources.settings import KEY_ENTRY, KEY_FORM
+from resources.key_entries import KEY_ENTRY, KEY_FORM
 
 PROBED = ("openapi", "ready")
 """What probes and readers of the documentation need before they have a key; none of it is private."""

@@ -28,7 +28,7 @@ from bento_service.records.stored import StoredPredictions
 from bento_service.request_queue import RequestQueue
 from bento_service.split import TrafficSplit
 from bento_service.tracing import Tracing
-from resources.settings import ServingSettings
+from resources.serving_settings import ServingSettings
 
 _DRAIN_SECONDS = 1.5
 """What is not in the store by then stays in the journal until the next start: all of a service's end must fit into

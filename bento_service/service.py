@@ -18,7 +18,7 @@ from bento_service.protocols.connections import bound_connections
 from bento_service.protocols.declared import Described
 from bento_service.protocols.http import HttpAdapter, HttpApi
 from bento_service.shared_counts import settle_where_to_count
-from resources.settings import ServingSettings
+from resources.serving_settings import ServingSettings
 
 if TYPE_CHECKING:
     from bento_service.worker import Worker

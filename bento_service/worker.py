@@ -9,7 +9,7 @@ from bento_service.memory import freeze_loaded_objects, return_compiler, return_
 from bento_service.models.baked import market_name
 from bento_service.protocols.grpc_server import GrpcServer
 from bento_service.runtime import Runtime
-from resources.settings import ServingSettings
+from resources.serving_settings import ServingSettings
 
 _LOG_SECONDS = 1.0
 

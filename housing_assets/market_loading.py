@@ -16,10 +16,12 @@ RESERVED_NAMES = frozenset({
     "production_predictions", "production_profile", "drift_report", "feature_validation_report", "performance_report",
     "reference_profile", "quarantined_listings", "prediction_store", "production_labels", "traffic_report",
     "input_report", "retraining_decisions", "rollback_decisions", "new_listings_decisions", "storage_retention",
-    "assets", "cache", "checkpoints", "studies", "bentoml", "mlartifacts", "serving", "dagster", "demo",
+    "assets", "cache", "checkpoints", "studies", "bentoml", "mlartifacts", "serving", "dagster", "demo", "keys",
     "defs", "features", "selection", "training", "packaging", "monitoring", "retention",
+    "console", "exporter", "grpc",
 })  # fmt: skip
-"""Names of assets, of folders in the storage and of modules, which a market's own would be mixed up with."""
+"""Names of assets, of files in the storage, of modules and of what has a port, which a market's own would be mixed up
+with: HOUSING_GRPC_PORT would be the port of a market grpc, too."""
 
 
 def load_market(named: str) -> Market:

@@ -1,20 +1,20 @@
-"""Every setting of the platform, read from the environment once and refused at start if it is wrong."""
+"""The platform's settings, read from the environment once and refused at start if they are wrong.
+
+Those of the service are in ``serving_settings.py``.
+"""
 
 import os
-import re
 from datetime import date
-from difflib import get_close_matches
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any, ClassVar
 
 from pydantic import Field, IPvAnyAddress, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from resources.setting_names import PREFIX, require_known_names
+from resources.setting_rules import Deployment, require_certified_cluster, require_deployment, require_own_password
 from resources.signatures import read_key
-
-PREFIX = "HOUSING_"
 
 DEFAULT_MARKET = "istanbul"
 """Its assets, storage and registered model have bare names; those of other markets are told apart by theirs."""
@@ -27,14 +27,6 @@ EXPERIMENT = "housing_price_classifier"
 
 LOCAL_COMPUTE = "local"
 """Computing in the process of the step."""
-
-_SCHEDULER = re.compile(r"tls://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
-
-READ_ELSEWHERE = {"HOUSING_REAL_DATA", "HOUSING_KILL_SEED", "HOUSING_FUZZ_EXAMPLES"}
-"""Variables with the prefix that the tests read for themselves."""
-
-SHIPPED_PASSWORDS = frozenset({"password", "password1234"})
-"""Passwords of MLflow's user admin that earlier releases of it came with: everybody knows them."""
 
 _SHARED = frozenset(
     {
@@ -52,36 +44,6 @@ _SHARED = frozenset(
 """Settings that all markets of a workspace share: there is no form of them for one market."""
 
 _URL = r"^https?://[^\s/]+[^\s]*$"
-
-_SCOPE = "(?:predict|feedback|replay|admin)"
-
-KEY_ENTRY = re.compile(rf"([^:,#\s]+):([0-9a-f]{{64}})(?::({_SCOPE}(?:\+{_SCOPE})*)(?::([0-9]+(?:\.[0-9]+)?))?)?")
-"""An API key of the service as it is configured: name, SHA-256, scopes, requests a second."""
-
-KEY_FORM = "name:sha256, name:sha256:scope+scope or name:sha256:scope+scope:requests_a_second"
-
-
-class _Form(NamedTuple):
-    """What the text of a setting looks like, and how that is said."""
-
-    pattern: re.Pattern[str]
-    told: str
-
-
-_POSTGRESQL = _Form(re.compile(r"postgresql(\+[a-z0-9]+)?://.+"), "a PostgreSQL URL (postgresql://...)")
-_PSYCOPG2 = _Form(
-    re.compile(r"postgresql\+psycopg2://.+"),
-    "postgresql+psycopg2://..., the only driver that Dagster's statements suit",
-)
-_S3 = _Form(re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[^?#]*)?"), "s3://bucket/prefix")
-_HTTP = _Form(re.compile(r"https?://.+"), "the http(s) address of an MLflow server")
-
-_IN_PRODUCTION = {
-    "dagster_store": _PSYCOPG2,
-    "prediction_store": _POSTGRESQL,
-    "object_store": _S3,
-    "tracking_uri": _HTTP,
-}
 
 
 class Settings(BaseSettings):
@@ -115,7 +77,7 @@ class Settings(BaseSettings):
         description="CSV of month,index with a published price index of the region. It completes the one that is "
         "learned from the listings, or replaces it.",
     )
-    deployment: Literal["local", "production"] = Field(
+    deployment: Deployment = Field(
         default="local",
         description="local: files and SQLite below HOUSING_STORAGE; production: PostgreSQL, S3 and an MLflow server.",
     )
@@ -131,7 +93,9 @@ class Settings(BaseSettings):
         default=None, description="s3://bucket/prefix for assets, checkpoints and logs of steps; production only."
     )
     cache_bytes: int = Field(
-        default=10_000_000_000, ge=0, description="Disk space for copies of values that lie in the object store."
+        default=10_000_000_000,
+        ge=0,
+        description="Bytes of disk space for copies of values that lie in the object store.",
     )
     tracking_uri: str | None = Field(
         default=None,
@@ -155,10 +119,11 @@ class Settings(BaseSettings):
     )
     compute_certificates: Path | None = Field(
         default=None,
-        description="Folder of the certificate that is shown to the cluster; `housing compute certificates` makes it.",
+        description="Folder of the certificate that is shown to the Dask cluster; `housing compute certificates` makes "
+        "it.",
     )
     compute_shard_rows: int = Field(
-        default=200_000, ge=1_000, le=5_000_000, description="Rows that a worker of the cluster computes at once."
+        default=200_000, ge=1_000, le=5_000_000, description="Rows that a worker of the Dask cluster computes at once."
     )
 
     landing: str | None = Field(
@@ -167,17 +132,23 @@ class Settings(BaseSettings):
         "HOUSING_SOURCE says otherwise.",
     )
     landing_settle_seconds: float = Field(
-        default=60, ge=0, le=86_400, description="How long a file must have stayed the same to be complete."
+        default=60,
+        ge=0,
+        le=86_400,
+        description="Seconds for which a new file below HOUSING_LANDING must have stayed the same to count as "
+        "complete.",
     )
     retrain_windows_needed: int = Field(
-        default=2, ge=1, le=30, description="Windows with findings that call for a retraining."
+        default=2, ge=1, le=30, description="Number of recent windows that must have findings for a retraining."
     )
-    retrain_windows_seen: int = Field(default=5, ge=1, le=30, description="The last windows among which they are.")
+    retrain_windows_seen: int = Field(
+        default=5, ge=1, le=30, description="Number of recent windows in which findings are counted."
+    )
     retrain_cooldown_hours: float = Field(
-        default=24, ge=0, le=8_760, description="Hours from the launch of one retraining to the next."
+        default=24, ge=0, le=8_760, description="Hours that must pass between the launches of two retrainings."
     )
     retrain_attempts_a_week: int = Field(
-        default=3, ge=1, le=100, description="Retrainings within seven days, failed ones included."
+        default=3, ge=1, le=100, description="Retrainings that may be launched in seven days, failed ones included."
     )
     retrain_sweep_trials: int = Field(
         default=0, ge=0, le=10_000, description="Settings of the forest that a retraining after drift tries first."
@@ -230,8 +201,8 @@ class Settings(BaseSettings):
     mlflow_url: str | None = Field(
         default=None,
         pattern=_URL,
-        description="Where its links to MLflow lead. Unset: MLFLOW_TRACKING_URI if that is a server, or else "
-        "http://localhost:5000.",
+        description="Address that the console's links to MLflow lead to. Unset: MLFLOW_TRACKING_URI if that is a "
+        "server, or else http://localhost:5000.",
     )
 
     exporter_host: IPvAnyAddress = Field(
@@ -274,8 +245,9 @@ class Settings(BaseSettings):
     def _expect_what_goes_together(self) -> None:  # as a validator, it would show all values, passwords among them
         self._expect_known_names()
         self._expect_a_deployment()
-        self._expect_own_password_of_mlflow()
-        self._expect_a_cluster_with_certificates()
+        require_own_password(self.tracking_uri, os.environ)
+        if self.compute != LOCAL_COMPUTE:
+            require_certified_cluster(self.compute, self.compute_certificates)
         if self.signing_key is not None:
             try:
                 read_key(self.signing_key.get_secret_value())
@@ -287,59 +259,27 @@ class Settings(BaseSettings):
                 f"HOUSING_RETRAIN_WINDOWS_SEEN, which is {self.retrain_windows_seen}"
             )
 
-    @staticmethod
-    def _expect_known_names() -> None:
-        known = {f"{PREFIX}{name}".upper() for name in ServingSettings.model_fields if name != "tracking_uri"}
-        known |= READ_ELSEWHERE
-        own = "|".join(name.upper() for name in ServingSettings.model_fields if name not in _SHARED)
-        of_a_market = re.compile(f"{PREFIX}[A-Z0-9_]+_({own})")
-        unknown = sorted(
-            name
-            for name in os.environ
-            if name.startswith(PREFIX) and name not in known and not of_a_market.fullmatch(name)
+    def _expect_known_names(self) -> None:
+        from resources.serving_settings import ServingSettings  # here, because it is made of these
+
+        every = ServingSettings.model_fields
+        require_known_names(
+            os.environ,
+            [name for name in every if name != "tracking_uri"],
+            [name for name in every if name not in _SHARED],
+            self.market_name,
         )
-        if unknown:
-            meant = {near for name in unknown for near in get_close_matches(name, known, n=1)}
-            there = f"did you mean {', '.join(sorted(meant))}" if meant else f"there are {', '.join(sorted(known))}"
-            raise ValueError(f"unknown setting {', '.join(unknown)}; {there}")
 
     def _expect_a_deployment(self) -> None:
-        """Refuse what is missing or wrong for the deployment, all of it at once; values may be passwords."""
-        faults = []
-        for field in self.needed_in_production if self.deployment == "production" else ():
-            form, found = _IN_PRODUCTION[field], getattr(self, field)
-            text = found.get_secret_value() if isinstance(found, SecretStr) else found
-            if not text or not form.pattern.fullmatch(text):
-                variable = self.variables(field, self.market_name)[0 if not self.is_default_market else -1]
-                faults.append(f"{variable} is {'wrong' if text else 'not set'}: expected {form.told}")
-        if self.deployment == "local":
-            unused = [field for field in ("dagster_store", "object_store") if getattr(self, field)]
-            faults += [f"{PREFIX}{field.upper()} is set" for field in unused]
-        if faults:
-            raise ValueError(f"{PREFIX}DEPLOYMENT is {self.deployment}, but {'; '.join(faults)}")
-
-    def _expect_own_password_of_mlflow(self) -> None:
-        given = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_AUTH_ADMIN_PASSWORD")}
-        uri = self.tracking_uri or ""
-        if uri.startswith(("http://", "https://")):
-            given["MLFLOW_TRACKING_URI"] = urlsplit(uri).password
-        shipped = [name for name, password in given.items() if password in SHIPPED_PASSWORDS]
-        if shipped:
-            raise ValueError(
-                f"{shipped[0]} has a password that MLflow was shipped with, which everybody knows: change that of the "
-                "server's admin, and name a user of your own"
-            )
-
-    def _expect_a_cluster_with_certificates(self) -> None:
-        if self.compute == LOCAL_COMPUTE:
-            return
-        if not _SCHEDULER.fullmatch(self.compute):
-            raise ValueError(f"{PREFIX}COMPUTE is {self.compute!r}, expected {LOCAL_COMPUTE} or tls://host:port")
-        if self.compute_certificates is None:
-            raise ValueError(
-                f"{PREFIX}COMPUTE_CERTIFICATES is not set, and {PREFIX}COMPUTE names a cluster: "
-                "`housing compute certificates FOLDER` makes it"
-            )
+        given = {
+            "dagster_store": self.dagster_store.get_secret_value() if self.dagster_store else "",
+            "prediction_store": self.prediction_store or "",
+            "object_store": self.object_store or "",
+            "tracking_uri": self.tracking_uri or "",
+        }
+        named = -1 if self.is_default_market else 0
+        needed = {name: self.variables(name, self.market_name)[named] for name in self.needed_in_production}
+        require_deployment(self.deployment, given, needed)
 
     @field_validator("storage", "compute_certificates", "price_index")
     @classmethod
@@ -400,140 +340,3 @@ class Settings(BaseSettings):
     def prediction_store_url(self) -> str:
         """The URL of the prediction store in force."""
         return self.prediction_store or f"sqlite:///{self.market_storage / 'predictions.db'}"
-
-
-Endpoint = Literal["predict", "predict_batch", "explain", "feedback", "model", "health", "metrics", "replay"]
-"""What the service answers, over HTTP and gRPC, under the names that settings and metrics use."""
-
-
-class ServingSettings(Settings):
-    """Settings of the service, with those of the platform that it shares."""
-
-    model_config = SettingsConfigDict(hide_input_in_errors=True)  # a wrong entry of the keys may be a key
-    needed_in_production: ClassVar[tuple[str, ...]] = ("prediction_store", "tracking_uri")
-
-    host: IPvAnyAddress = Field(
-        default=IPv4Address("127.0.0.1"),
-        description="Address that the service listens on. 0.0.0.0: every one of the machine; a key is then needed for "
-        "what HOUSING_OPEN_ENDPOINTS does not name.",
-    )
-    port: int = Field(default=3100, ge=1, le=65_535, description="HTTP port of the service.")
-    grpc_port: int = Field(default=3101, ge=0, le=65_535, description="gRPC port of the service; 0 switches it off.")
-    workers: int = Field(
-        default=1, ge=1, le=64, description="Processes that answer; with several, one may die without a gap."
-    )
-    model_folder: Path | None = Field(
-        default=None, description="Model artifact to fall back on. Unset: the one that is baked into the bento, if any."
-    )
-
-    api_keys: Annotated[list[str], NoDecode] = Field(
-        default=[],
-        description="Valid keys as name:sha256, name:sha256:scopes or name:sha256:scopes:rate, separated by commas.",
-    )
-    keys_file: Path | None = Field(
-        default=None,
-        description="File of further keys, one a line, that is read again when it changes. Unset: `keys` below "
-        "HOUSING_STORAGE, which `housing keys` writes.",
-    )
-    open_endpoints: Annotated[list[Endpoint] | None, NoDecode] = Field(
-        default=None,
-        description="What is answered without a key, separated by commas, or `none`. Unset: predict, explain, model, "
-        "health and metrics where the service listens on its own machine alone, nothing elsewhere.",
-    )
-    rate_limit: float = Field(
-        default=0,
-        ge=0,
-        le=1_000_000,
-        description="Requests a second that one key may send, and all clients without one; each listing of a batch "
-        "counts. 0: no limit.",
-    )
-    max_batch: int = Field(default=500, ge=1, le=10_000, description="Listings that one batch may have.")
-    max_request_bytes: int = Field(
-        default=1_000_000,
-        ge=10_000,
-        le=100_000_000,
-        description="Size of a batch; a larger one is answered 413. Other requests have 64 KB at most.",
-    )
-    explain_ms: float = Field(
-        default=1_000.0,
-        ge=0,
-        le=4_000,
-        description="Milliseconds that the exact contributions of an explanation may take; where they would take "
-        "longer, it has path contributions.",
-    )
-    max_delay: float = Field(
-        default=1.0,
-        gt=0,
-        le=60,
-        description="Seconds that requests may wait for their turn before they are answered 503.",
-    )
-
-    drain_seconds: float = Field(
-        default=3.0,
-        ge=0,
-        le=300,
-        description="Seconds from SIGTERM, at which the service says that it is not ready, to its taking no more "
-        "connections.",
-    )
-
-    registry_timeout: float = Field(
-        default=10, gt=0, le=300, description="Seconds that one try of loading a version from the registry may take."
-    )
-    registry_attempts: int = Field(default=3, ge=1, le=10, description="Times that a failing call is tried.")
-    breaker_failures: int = Field(
-        default=5, ge=1, le=100, description="Failures in a row after which the registry is left alone."
-    )
-    breaker_seconds: float = Field(default=60, gt=0, le=3_600, description="How long it is left alone.")
-    refresh_seconds: float = Field(
-        default=10, gt=0, le=3_600, description="How often the registry is asked what is in production."
-    )
-    allow_unverified: bool = Field(
-        default=False,
-        description="Whether a version is served that was registered without the digest of its manifest.",
-    )
-
-    trusted_signers: Annotated[list[str], NoDecode] = Field(
-        default=[],
-        description="Ed25519 public keys, separated by commas: a version that none of them has signed is refused. "
-        "Unset: no signature is needed.",
-    )
-
-    challenger_share: float = Field(
-        default=0, ge=0, le=1, description="Share of the request keys that the version in staging answers."
-    )
-    shadow: bool = Field(
-        default=False, description="Whether the version in staging predicts, too, what the one in production answers."
-    )
-
-    journal_bytes: int = Field(
-        default=1_000_000_000, ge=1_000_000, description="Disk space for predictions that are not in the store yet."
-    )
-    log_share: float = Field(default=0.01, ge=0, le=1, description="Share of the predictions that are logged.")
-    log_personal: bool = Field(default=False, description="Whether the log shows what the market declares personal.")
-
-    @property
-    def keys_path(self) -> Path:
-        """Where the file of keys is."""
-        return self.keys_file or self.market_storage / "keys"
-
-    @field_validator("trusted_signers")
-    @classmethod
-    def _expect_public_keys(cls, keys: list[str]) -> list[str]:
-        for key in keys:
-            read_key(key)
-        return keys
-
-    @field_validator("api_keys", "open_endpoints", "trusted_signers", mode="before")
-    @classmethod
-    def _split_list(cls, text: object) -> object:
-        if text == "none":
-            return []
-        return [each.strip() for each in text.split(",") if each.strip()] if isinstance(text, str) else text
-
-    @field_validator("api_keys")
-    @classmethod
-    def _know_the_form_of_keys(cls, entries: list[str]) -> list[str]:
-        wrong = [position for position, entry in enumerate(entries, start=1) if not KEY_ENTRY.fullmatch(entry)]
-        if wrong:  # the entry itself is not shown: it may be a key
-            raise ValueError(f"entry {wrong[0]} is not {KEY_FORM}; `housing keys new NAME` makes one")
-        return entries

@@ -44,7 +44,7 @@ from housing_assets.training.parameters import Balancing, ForestParameters
 from housing_assets.training.report import EvaluationReport
 from housing_assets.training.strategies import balance
 from resources import retries
-from resources.settings import READ_ELSEWHERE
+from resources.setting_names import READ_ELSEWHERE
 from tests.s3 import access_to, empty, running_s3
 
 PROJECT = Path(__file__).parent.parent

@@ -26,7 +26,7 @@ from bento_service.rate_limits import RateLimits
 from bento_service.request_queue import RequestQueue
 from bento_service.service import HousingPriceClassifier
 from bento_service.tracing import Tracing
-from resources.settings import ServingSettings
+from resources.serving_settings import ServingSettings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

@@ -68,13 +68,17 @@ class RegisteredVersion:
         return f"{self.number}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
     def require_manifest(self, folder: Path) -> None:
-        """Refuse a folder whose manifest is not the one that the version was registered with, where that is known.
+        """Refuse a folder without a manifest, or whose is not the one that the version was registered with, if known.
 
         Raises
         ------
         ArtifactRefused
         """
-        if self.artifact_sha256 not in (None, sha256(folder / MANIFEST)):
+        try:
+            found = sha256(folder / MANIFEST)
+        except OSError as fault:
+            raise ArtifactRefused(f"{MANIFEST} cannot be read: {fault.strerror}") from fault
+        if self.artifact_sha256 not in (None, found):
             raise ArtifactRefused(f"{MANIFEST} is not the one that version {self.number} was registered with")
 
 

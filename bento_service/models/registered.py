@@ -136,9 +136,12 @@ class RegisteredModels:
             return None
         try:
             self._require_unrefused(version)
+            model = self._models.get(version) or self._load_cached(version)
         except Unavailable:
             return None
-        model = self._models.get(version) or self._load_cached(version)
+        except OSError as fault:  # of the cache: the tiers below production need none
+            self._cache_fault = str(fault)
+            return None
         if model is None:
             return None
         self._models[version] = model

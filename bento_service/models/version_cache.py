@@ -82,6 +82,7 @@ class VersionCache:
             folder = unfinished / version.key
             folder.mkdir()
             yield folder
+            _flush(folder)
             try:
                 folder.rename(self.path(version))
             except OSError:
@@ -215,6 +216,16 @@ class VersionCache:
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=self._folder, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
+
+
+def _flush(folder: Path) -> None:
+    """Write files to the disk, so that a power failure cannot leave the folder's final name without them."""
+    for path in [*folder.iterdir(), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _is_free(mark: Path) -> bool:

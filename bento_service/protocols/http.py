@@ -169,7 +169,7 @@ async def _answer(
         service.access.require(endpoint, client)
     at = None
     if AS_OF in headers:
-        service.access.require("replay", client)
+        service.access.require_permission("replay", client)  # it is one request, which was counted above
         at = _read_as_of(headers[AS_OF].decode("latin-1"))
     if endpoint == "predict_batch":
         service.classifier.batches.require_room()  # before its body takes memory and time

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from bento_service.records.segments import SUFFIX, Segment, frame
@@ -122,7 +123,8 @@ class Journal:
     def hand_over(self) -> None:
         """Flush what was written until now to the disk, leave it to whoever adopts it, and go on with a new segment.
 
-        ``append`` does not wait for it: on a file that is being flushed it would.
+        ``append`` does not wait for it: on a file that is being flushed it would. What it writes meanwhile is left with
+        the next call, also where it has filled the new segment.
         """
         with self._lock:
             current = self._current
@@ -130,24 +132,27 @@ class Journal:
             self._go_on_after(current)
         self.sync()
         with self._lock:
-            for segment in [each for each in self._segments if each is not self._current]:
+            for segment in [
+                each for each in self._segments if each is not self._current and each not in self._unsynced
+            ]:
                 self._segments.remove(segment)
                 segment.release()
 
     def sync(self) -> None:
         """Flush what was written to the disk, so that it survives a power failure."""
-        with self._lock:
-            descriptors = [segment.duplicate_descriptor() for segment in self._unsynced]
-            self._unsynced.clear()
-        if descriptors:
-            descriptors.append(os.open(self.folder, os.O_RDONLY))  # the name of a new segment is kept there
-        for descriptor in descriptors:
-            try:
-                os.fsync(descriptor)
-            except OSError as fault:
-                logger.warning("the journal cannot be flushed to the disk, a power failure may lose records: %s", fault)
-            finally:
-                os.close(descriptor)
+        with ExitStack() as opened:
+            with self._lock:
+                descriptors = [_closed_with(opened, segment.duplicate_descriptor()) for segment in self._unsynced]
+                if descriptors:  # the name of a new segment is kept in the folder
+                    descriptors.append(_closed_with(opened, os.open(self.folder, os.O_RDONLY)))
+                self._unsynced.clear()
+            for descriptor in descriptors:
+                try:
+                    os.fsync(descriptor)
+                except OSError as fault:
+                    logger.warning(
+                        "the journal cannot be flushed to the disk, a power failure may lose records: %s", fault
+                    )
 
     def close(self) -> None:
         """Flush to the disk and refuse further records; what is not shipped waits for the next process."""
@@ -210,3 +215,8 @@ class Journal:
             self._full_until = now + RECHECK_SECONDS
             self._full_reason = f"{used:,} bytes wait for the prediction store, at most {self._max_bytes:,} are allowed"
         raise JournalFull(self._full_reason)
+
+
+def _closed_with(opened: ExitStack, descriptor: int) -> int:
+    opened.callback(os.close, descriptor)
+    return descriptor

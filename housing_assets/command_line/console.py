@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from housing_assets.command_line.environment import QUIET, dagster_instance, read_serving_settings
 
 if TYPE_CHECKING:
-    from resources.settings import ServingSettings
+    from resources.serving_settings import ServingSettings
 
 
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from resources.mlflow.registry import ModelRegistry
     from resources.predictions.store import PredictionStore
-    from resources.settings import ServingSettings, Settings
+    from resources.serving_settings import ServingSettings
+    from resources.settings import Settings
 
 S = TypeVar("S", bound="Settings")
 
@@ -48,7 +49,7 @@ def read_serving_settings() -> "ServingSettings":
     CommandError
         If one of them is wrong.
     """
-    from resources.settings import ServingSettings
+    from resources.serving_settings import ServingSettings
 
     return _read(ServingSettings)
 
@@ -175,7 +176,8 @@ def _expected(error: "ErrorDetails") -> str:
 
 def variable(kind: "type[Settings]", name: str) -> str:
     """Return the environment variable that a setting was read from, or would be."""
-    from resources.settings import DEFAULT_MARKET, PREFIX
+    from resources.setting_names import PREFIX
+    from resources.settings import DEFAULT_MARKET
 
     if name not in kind.model_fields:
         return f"{PREFIX}{name.upper()}"

@@ -9,7 +9,7 @@ from housing_assets.command_line.environment import read_serving_settings, varia
 from housing_assets.command_line.faults import CommandError
 
 if TYPE_CHECKING:
-    from resources.settings import ServingSettings
+    from resources.serving_settings import ServingSettings
 
 IN_FORCE = {
     "source": "listings_location",

@@ -217,6 +217,16 @@ def test_a_key_with_a_rate_is_told_when_to_come_back(facing_others: Service) -> 
     assert "grpc-retry-pushback-ms" in found.metadata
 
 
+def test_a_replayed_request_counts_as_one(facing_others: Service) -> None:
+    key, entry = new_key("past", ["predict", "replay"], 0.2)
+    add_entry(facing_others.storage / "keys", entry)
+    dated = bearer(key) | {"housing-as-of": "2026-03-01T12:00:00+03:00"}
+    with facing_others.client() as client:
+        wait_until(lambda: client.post("/predict", json=HOME, headers=dated).status_code == 200, 5)  # one of two
+        replies = [client.post("/predict", json=HOME, headers=dated).status_code for _ in range(2)]
+    assert replies == [200, 429]
+
+
 @pytest.mark.parametrize("way", ["predict_batch", "infer", "grpc"])
 def test_a_batch_counts_by_its_listings_however_it_is_sent(facing_others: Service, way: str) -> None:
     key, entry = new_key(f"batches-{way}", ["predict"], 0.5)

@@ -26,7 +26,7 @@ ANSWER_AND_SHIP = """if True:
     import asyncio, sys
     from pathlib import Path
     from bento_service.runtime import Runtime
-    from resources.settings import ServingSettings
+    from resources.serving_settings import ServingSettings
 
     async def run(storage, folder):
         runtime = Runtime(ServingSettings(storage=Path(storage), model_folder=Path(folder)), None, "127.0.0.1")

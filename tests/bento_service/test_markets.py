@@ -22,7 +22,7 @@ from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.market import Market
 from resources.predictions.records import insert
 from resources.predictions.tables import FEEDBACK, PREDICTIONS, migrate, open_store
-from resources.settings import ServingSettings
+from resources.serving_settings import ServingSettings
 from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME, model_of, save
 from tests.other_markets import BOTH_KINDS, PARCELS, THREE_GRADES, TWO_GRADES, with_kind
 

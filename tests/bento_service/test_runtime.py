@@ -14,7 +14,7 @@ from bento_service.protocols import http
 from bento_service.protocols.http import HttpAdapter, HttpApi
 from bento_service.runtime import Runtime
 from housing_assets.inference.artifact import ModelArtifact
-from resources.settings import ServingSettings
+from resources.serving_settings import ServingSettings
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from bento_service.protocols.grpc_server import GrpcServer
 from bento_service.protocols.http import HttpAdapter, HttpApi
 from bento_service.runtime import Runtime
 from resources.ports import free_port
-from resources.settings import ServingSettings
+from resources.serving_settings import ServingSettings
 from tests.bento_service.protocols.grpc_client import calling, predict_request
 
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}

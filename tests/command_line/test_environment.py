@@ -6,7 +6,7 @@ import pytest
 
 from housing_assets.command_line.environment import dagster_home, dagster_instance, environment_of, read_settings
 from housing_assets.command_line.faults import CommandError
-from tests.resources.test_settings import PRODUCTION
+from tests.resources.test_setting_rules import PRODUCTION
 
 ROOT = Path(__file__).parents[2]
 

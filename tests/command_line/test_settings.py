@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.settings import ServingSettings
+from resources.serving_settings import ServingSettings
 from tests.command_line.conftest import Housing
 
 KEY = f"mobile:{'a' * 64}"

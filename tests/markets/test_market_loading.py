@@ -8,8 +8,9 @@ import pytest
 from housing_assets.drafting.writing import as_market_name
 from housing_assets.inference.declaration import DeclarationError
 from housing_assets.listings.samples import load_sample
-from housing_assets.market_loading import load_market, market_names
+from housing_assets.market_loading import RESERVED_NAMES, load_market, market_names
 from housing_assets.markets.istanbul import MARKET
+from resources.serving_settings import ServingSettings
 from tests.other_markets import PARCELS
 
 DECLARATION = """
@@ -116,6 +117,15 @@ def test_a_file_with_the_name_of_an_asset_is_refused_and_a_draft_is_not_named_so
     assert refusal(path).startswith("the market's name is 'listings': the platform itself uses it")
     assert as_market_name(Path("listings.csv.gz")) == "my_listings"
     assert as_market_name(Path("ads.csv.gz")) == "ads"
+
+
+def test_no_name_of_a_market_makes_one_file_or_one_setting_of_two() -> None:
+    fields = ServingSettings.model_fields
+    of_one = [field for field in fields if len(ServingSettings.variables(field, "oslo")) > 1]
+    mixed_up = {name.removesuffix(f"_{field}") for name in fields for field in of_one if name.endswith(f"_{field}")}
+
+    assert {"console", "exporter", "grpc"} <= mixed_up <= RESERVED_NAMES
+    assert ServingSettings().keys_path.name in RESERVED_NAMES
 
 
 def test_a_market_that_does_not_say_which_kind_its_prices_are_is_refused(tmp_path: Path) -> None:

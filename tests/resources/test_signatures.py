@@ -7,7 +7,8 @@ from pydantic import SecretStr, ValidationError
 
 from housing_assets.inference.artifact import MANIFEST, sha256
 from housing_assets.packaging.registration import manifest_tags
-from resources.settings import ServingSettings, Settings
+from resources.serving_settings import ServingSettings
+from resources.settings import Settings
 from resources.signatures import is_signed, new_key_pair, sign
 
 DIGEST = "ab" * 32

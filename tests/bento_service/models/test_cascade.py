@@ -1,5 +1,6 @@
 """Which model answers, with a real MLflow server behind a network that fails; models know of which kind they are."""
 
+import errno
 import gc
 import json
 import logging
@@ -22,6 +23,7 @@ from bento_service.answers import Tier
 from bento_service.models.cascade import ModelCascade
 from bento_service.models.registry import MlflowRegistry
 from bento_service.models.snapshot import ServedModel
+from bento_service.models.version_cache import VersionCache
 from housing_assets.inference.artifact import MANIFEST, ModelArtifact
 from housing_assets.inference.fallback import FallbackRule
 from resources.signatures import new_key_pair
@@ -516,14 +518,40 @@ def test_a_worker_that_restarts_while_the_registry_is_gone_answers_with_the_same
 
 
 @pytest.mark.slow
+def test_a_version_is_on_the_disk_before_it_has_its_name(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered.register("first")
+    registered.point("production", 1)
+    flushed: list[Path] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        fsync(descriptor)
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", note)
+    cascade_of(proxy, registered, cache).refresh_now()
+    (folder,) = cache.glob("1-*")
+    in_it = [path for path in flushed if path.parent.name == folder.name]
+    assert {path.name for path in in_it} == {path.name for path in folder.iterdir()}
+    assert all(path.parent.parent.name.startswith(".unfinished-") for path in in_it)
+    assert in_it[0].parent in flushed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["changed", "incomplete", "without its manifest"])
 def test_a_damaged_version_in_the_cache_is_fetched_anew(
-    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path, damage: str
 ) -> None:
     registered.register("first")
     registered.point("production", 1)
     cascade_of(proxy, registered, cache, baked).refresh_now()
-    for path in cache.glob("1-*/encoder.json"):
-        path.write_text("{}")
+    (folder,) = cache.glob("1-*")
+    if damage == "changed":
+        (folder / "encoder.json").write_text("{}")
+    else:
+        (folder / (MANIFEST if damage == "without its manifest" else "encoder.json")).unlink()
     cascade = cascade_of(proxy, registered, cache, baked)
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("1", "production")
@@ -714,6 +742,35 @@ def test_a_process_that_starts_anew_serves_the_last_good_version_where_the_newes
         wait_until(lambda: status_of(cascade, "production")[0] == "refused")
         assert answering(cascade.snapshot.champion) == ("1", "production")
         assert cascade.state()["status"] == "degraded"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_process_starts_though_the_last_good_version_is_damaged(
+    proxy: FaultProxy,
+    registered: RegisteredModel,
+    cache: Path,
+    baked: Path,
+    is_full: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registered.register("first", "damaged")
+    for number in (1, 2):
+        registered.point("production", number)
+        cascade_of(proxy, registered, cache, baked).refresh_now()
+    (folder,) = cache.glob("1-*")
+    (folder / MANIFEST).unlink()
+    proxy.fail("500")
+
+    def lack_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if is_full:
+        monkeypatch.setattr(VersionCache, "discard", lack_room)
+    with following(cascade_of(proxy, registered, cache, baked, startup_wait_seconds=0.1)) as cascade:
+        assert answering(cascade.snapshot.champion) == ("baked", "baked")
+        assert folder.exists() == is_full
+        assert ("No space left" in str(cascade.state()["registry"]["cache_error"])) == is_full
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ from bento_service.protocols.grpc_server import GrpcServer
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import GetModelRequest, PredictBatchRequest
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
 from bento_service.worker import Worker
-from resources.settings import ServingSettings
+from resources.serving_settings import ServingSettings
 from tests.bento_service.protocols.grpc_client import calling, listing, predict_request, refusal
 from tests.bento_service.serving import AUTHORIZED, free_port, serving
 

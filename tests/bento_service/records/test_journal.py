@@ -1,4 +1,5 @@
 import errno
+import itertools
 import json
 import os
 import resource
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -285,6 +287,63 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_files_behind(tmp_path: Pat
     assert len(files(tmp_path)) == 1
     journal.close()
     assert files(tmp_path) == []
+
+
+def test_what_is_written_while_a_segment_is_handed_over_is_handed_over_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, max_bytes=1 << 20, segment_bytes=1_000)
+    other = Journal(tmp_path, max_bytes=1 << 20)
+    meanwhile = [b"%d " % number + b"x" * 400 for number in range(5)]
+    left, fsync = iter(meanwhile), os.fsync
+
+    def fill_the_new_segment(descriptor: int) -> None:
+        for record in left:
+            journal.append([record])
+        fsync(descriptor)
+
+    journal.append([b"before"])
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fill_the_new_segment)
+        journal.hand_over()
+    other.adopt()
+    assert read_everything(other) == ([b"before"], [])
+    journal.append([b"after"])
+    journal.hand_over()
+    other.adopt()
+    records, damaged = read_everything(other)
+    assert (sorted(records), damaged) == (sorted([*meanwhile, b"after"]), [])
+    journal.close()
+    other.close()
+
+
+@pytest.mark.parametrize("failing", ["dup", "open"])
+def test_a_flush_that_lacks_descriptors_keeps_none_and_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    journal = Journal(tmp_path, max_bytes=1 << 20, segment_bytes=1_000)
+    for number in range(5):
+        journal.append([b"%d " % number + b"x" * 900])
+    descriptors = files(Path("/proc/self/fd"))
+    calls = itertools.count()
+    working = getattr(os, failing)
+
+    def run_out(*given: Any) -> int:
+        if failing == "open" or next(calls) == 3:
+            raise OSError(errno.EMFILE, "Too many open files")
+        found: int = working(*given)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, failing, run_out)
+        with pytest.raises(OSError, match="Too many"):
+            journal.sync()
+    assert files(Path("/proc/self/fd")) == descriptors
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    journal.sync()
+    assert len(flushed) == 5 + 1
+    journal.close()
 
 
 def test_a_closed_journal_takes_nothing_and_keeps_what_it_has(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_service_that_depends_on_this_one_is_answered_in_its_types(service: Se
 
 def test_the_methods_answer_by_themselves(market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bento_service import service as module
-    from resources.settings import ServingSettings
+    from resources.serving_settings import ServingSettings
 
     model = save(model_of(market), tmp_path / "model")
     settings = ServingSettings(market=market.name, storage=tmp_path, model_folder=model, grpc_port=0)
