@@ -18,7 +18,7 @@ DELAYS = (30.0, 60.0, 120.0, 240.0)
 
 
 def retried(compute: Callable[P, T]) -> Callable[P, T]:
-    """Let a step be tried again after an outage: to be put below the decorator of an asset.
+    """Let a step be tried again after an outage: to be put below the decorator of an asset or a check.
 
     An outage is raised as ``RetryRequested``, also where it is what led to a ``Failure`` that says so. What else is
     raised goes on as it is, for another try would end the same way; so does an outage that is still there at the last
@@ -60,4 +60,4 @@ def requesting_retries(tries: Callable[[], int]) -> Iterator[None]:
 
 
 def _tries() -> int:
-    return dg.AssetExecutionContext.get().retry_number
+    return dg.OpExecutionContext.get().retry_number  # which stands for that of an asset, and of a check

@@ -101,6 +101,7 @@ def production_predictions(
     dagster_type=dg.Any,
     check_specs=checks.specs("traffic_report"),
 )
+@retried
 def traffic_report(
     context: dg.AssetExecutionContext, config: ReportConfig, predictions: PredictionStore
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -168,6 +169,7 @@ def production_profile(
     dagster_type=dg.Any,  # beside check specs, Dagster refuses the type
     check_specs=checks.specs("input_report"),
 )
+@retried
 def input_report(
     context: dg.AssetExecutionContext,
     config: ReportConfig,
@@ -224,6 +226,7 @@ def input_report(
     dagster_type=dg.Any,
     check_specs=checks.specs("drift_report"),
 )
+@retried
 def drift_report(
     context: dg.AssetExecutionContext,
     config: ReportConfig,
@@ -265,6 +268,7 @@ def drift_report(
     dagster_type=dg.Any,
     check_specs=checks.specs("feature_validation_report"),
 )
+@retried
 def feature_validation_report(
     context: dg.AssetExecutionContext,
     config: ReportConfig,

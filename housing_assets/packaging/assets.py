@@ -215,6 +215,7 @@ def read_reviews(predictions: PredictionStore, warn: "Callable[[str], None]") ->
         )
     ],
 )
+@retried
 def price_bento(
     context: dg.AssetExecutionContext,
     config: BentoConfig,

@@ -54,6 +54,16 @@ def explained(context: dg.AssetExecutionContext) -> None:
         raise dg.Failure("the store cannot be read") from fault
 
 
+@dg.asset_check(asset=patient)
+@retried
+def reached(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Knock at a server."""
+    TRIES.append(context.op_execution_context.retry_number)
+    if len(TRIES) < 3:
+        raise ConnectionRefusedError("nobody opens")
+    return dg.AssetCheckResult(passed=True)
+
+
 @dg.asset
 @retried
 def decided(context: dg.AssetExecutionContext) -> None:
@@ -104,6 +114,13 @@ def test_an_outage_is_tried_again_also_where_the_step_has_said_what_it_means() -
     (failure,) = result.get_step_failure_events()
     assert failure.step_failure_data.user_failure_data is not None
     assert failure.step_failure_data.user_failure_data.description == "the store cannot be read"
+
+
+def test_a_check_is_tried_again_as_an_asset_is() -> None:
+    only = dg.AssetSelection.checks(reached)
+    result = dg.materialize([patient, reached], selection=only, raise_on_error=False)
+    assert result.success
+    assert TRIES == [0, 1, 2]
 
 
 @pytest.mark.parametrize("asset", [mistaken, decided], ids=["wrong", "forbidden"])
