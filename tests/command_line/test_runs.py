@@ -17,8 +17,8 @@ from housing_assets.command_line import runs
 from housing_assets.command_line.processes import end, program, run, start
 from resources.mlflow.registry import ModelRegistry
 from resources.ports import free_port
+from resources.run_plans import planned_assets
 from resources.settings import Settings
-from sensors.training_runs import planned_assets
 from tests.command_line.conftest import Housing
 from tests.resources.mlflow_database import new_database
 from tests.resources.registered import register
