@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from resources.mlflow.tracking import DAGSTER_RUN_TAG
 from resources.settings import MODEL_NAME
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ REPLACED = "replaced_version"
 ROLLED_BACK = "rolled_back"
 """Tag of a version: each time that production was taken from it, to which version and why."""
 
-DECISION, PROMOTED = "decision", "promoted"
+DECISION, PROMOTED, NOT_PROMOTED = "decision", "promoted", "not promoted"
 """Tag of a version: what was decided about it. It says that it is promoted from when it has been in production on."""
 
 LABELLED_DAYS = "labelled_days"
@@ -106,6 +107,10 @@ class ModelRegistry(dg.ConfigurableResource):
         found = client.search_model_versions(f"name = '{self.model_name}'")
         versions = [_as_version(each, tuple(sorted(aliases.get(int(each.version), ())))) for each in found]
         return sorted(versions, key=lambda version: version.number, reverse=True)
+
+    def registered_in(self, dagster_run: str) -> Version | None:
+        """Return the version that a Dagster run has registered, None if it has registered none."""
+        return next((one for one in self.versions() if one.tags.get(DAGSTER_RUN_TAG) == dagster_run), None)
 
     def lineage_contract(self) -> dict[str, Any] | None:
         """Return the label scheme that new versions keep: that in production, else that of the newest version.
