@@ -136,8 +136,8 @@ def price_forest(
         raise dg.Failure(
             f"the last forest cannot be fine-tuned: {fault}. Grow a new one: price_forest without fine_tune"
         ) from fault
-    for refusal in grown.refusals:
-        context.log.warning(f"checkpoint refused, growing clean: {refusal}")
+    for warning in grown.warnings:
+        context.log.warning(warning)
     checkpoints.push(FOREST)
     forest = grown.flatten()
     made = {
