@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.exceptions import MlflowException
+    from mlflow.models.model import ModelInfo
 
 PRODUCTION = "production"
 STAGING = "staging"
@@ -249,25 +250,15 @@ class ModelRegistry(dg.ConfigurableResource):
             Columns that must not be absent, as misnamed ones are. MLflow drops those that it does not know, and has
             no rows left of a frame without a known one.
         """
-        import mlflow
         from mlflow.exceptions import MlflowException
-        from mlflow.models import Model, ModelSignature
+        from mlflow.models import ModelSignature
         from mlflow.types import ColSpec, Schema
         from mlflow.types.schema import AnyType
 
         any_type = AnyType()  # type: ignore[no-untyped-call]
-        mlflow.set_tracking_uri(self.tracking_uri)
         client = self.client()
-        trained = client.get_run(run_id)
-        created_model = client.create_logged_model(
-            trained.info.experiment_id, name="model", source_run_id=run_id, params=trained.data.params
-        )
-        logged = Model.log(  # as mlflow.pyfunc.log_model does, which would reopen the run and end it as FINISHED
-            artifact_path=None,
-            flavor=mlflow.pyfunc,
-            name="model",
-            run_id=run_id,
-            model_id=created_model.model_id,
+        logged = self._log_model(
+            run_id,
             loader_module=loader_module,
             data_path=str(folder),
             signature=ModelSignature(
@@ -287,6 +278,26 @@ class ModelRegistry(dg.ConfigurableResource):
             self.model_name, source=logged.model_uri, run_id=run_id, tags=labels, model_id=logged.model_id
         )
         return _as_version(created, ())
+
+    def _log_model(self, run_id: str, **described: Any) -> "ModelInfo":
+        """Do what ``mlflow.pyfunc.log_model`` does, which would reopen the run and end it as FINISHED."""
+        import mlflow
+        from mlflow.models import Model
+
+        mlflow.set_tracking_uri(self.tracking_uri)
+        client = self.client()
+        trained = client.get_run(run_id)
+        created = client.create_logged_model(
+            trained.info.experiment_id, name="model", source_run_id=run_id, params=trained.data.params
+        )
+        return Model.log(
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            name="model",
+            run_id=run_id,
+            model_id=created.model_id,
+            **described,
+        )
 
     def tag(self, version: Version, tags: Mapping[str, str]) -> None:
         """Set tags of a version; its others stay."""
