@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from housing_assets.inference.market import Market
-from housing_assets.training.assets import FINE_TUNED_FROM, FOREST_LINE, FOREST_TAG
+from housing_assets.training.forest_run import FINE_TUNED_FROM, FOREST_LINE, FOREST_TAG
 from housing_assets.training.parameters import PromotionRule
 from resources.bento_store import BentoStore
 from resources.mlflow.registry import DECISION, LINEAGE_CONTRACT, NOT_PROMOTED, PRODUCTION, PROMOTED, ModelRegistry
