@@ -130,7 +130,7 @@ def value_figures(valuations: Valuations, *, min_rows: int = MIN_ROWS) -> dict[s
             The ±% of the estimate that held 68 % of prices: what a forecast standard deviation should have said.
         ``price_fsd``, ``price_fsd_share``
             Mean forecast standard deviation, to hold against ``price_error_68``, and the share of prices that lay
-            within them, 0.68 where they are right. Only if there are some; see ``fsd_reliability``, too.
+            within them, 0.68 where they are right. Only if there are some.
         ``price_coverage_80``, ``price_width_80``
             Of each interval by its level: the share of prices within, and the median width over the estimate.
     """
@@ -167,39 +167,6 @@ def figures_by_segment(
         figures = value_figures(valuations.rows(terciles == index), min_rows=min_rows)
         found.append(SegmentFigures(PRICE_TERCILE, name, figures))
     return found
-
-
-def fsd_reliability(valuations: Valuations, *, n_bins: int = 5, min_rows: int = MIN_ROWS) -> list[dict[str, float]]:
-    """Return forecast against realised error for rows in the order of their forecast standard deviations.
-
-    A model that knows how unsure it is has errors that rise from bin to bin as the forecasts do; one that gives every
-    home the same ±% may be right on the whole and says nothing.
-
-    Parameters
-    ----------
-    valuations : Valuations
-        With ``fsd``.
-    n_bins : int
-        Of as many rows each; fewer where a bin would have less than ``min_rows``.
-    min_rows : int
-
-    Returns
-    -------
-    bins : list of dict
-        ``rows``, ``fsd`` (mean forecast), ``error_68`` (the ±% of the estimate that held 68 % of prices) and ``share``
-        (of prices within the forecast); none where there are too few rows or no forecasts.
-    """
-    valued = valuations.rows(valuations.valued)
-    if valued.fsd is None or len(valued) < min_rows:
-        return []
-    order = np.argsort(valued.fsd, kind="stable")
-    bins = (valued.rows(chosen) for chosen in np.array_split(order, max(1, min(n_bins, len(valued) // min_rows))))
-    return [
-        {"rows": float(len(one)), "fsd": found["price_fsd"], "error_68": found["price_error_68"]}
-        | {"share": found["price_fsd_share"]}
-        for one in bins
-        for found in [_filled_figures(one)]
-    ]
 
 
 def coverage_gaps(segments: Iterable[SegmentFigures], level: int) -> dict[str, float]:

@@ -18,10 +18,11 @@ DELAYS = (30.0, 60.0, 120.0, 240.0)
 
 
 def retried(compute: Callable[P, T]) -> Callable[P, T]:
-    """Let a step be tried again after an outage: to be put below the decorator of an asset.
+    """Let a step be tried again after an outage: to be put below the decorator of an asset or a check.
 
-    An outage is raised as ``RetryRequested``. What else is raised goes on as it is, for another try would end the same
-    way; so does an outage that is still there at the last try.
+    An outage is raised as ``RetryRequested``, also where it is what led to a ``Failure`` that says so. What else is
+    raised goes on as it is, for another try would end the same way; so does an outage that is still there at the last
+    try.
     """
     if inspect.isgeneratorfunction(compute):
 
@@ -52,10 +53,11 @@ def requesting_retries(tries: Callable[[], int]) -> Iterator[None]:
     try:
         yield
     except Exception as fault:
-        if isinstance(fault, dg.Failure) or not is_outage(fault) or (tried := tries()) >= len(DELAYS):
+        final = isinstance(fault, dg.Failure) and not fault.allow_retries
+        if final or not is_outage(fault) or (tried := tries()) >= len(DELAYS):
             raise
         raise dg.RetryRequested(max_retries=len(DELAYS), seconds_to_wait=DELAYS[tried]) from fault
 
 
 def _tries() -> int:
-    return dg.AssetExecutionContext.get().retry_number
+    return dg.OpExecutionContext.get().retry_number  # which stands for that of an asset, and of a check

@@ -3,6 +3,9 @@
 The event log grows with every step of every run. Most of it tells how a step went; that is removed first. What sensors
 decide by stays for as long as the run does: materializations, observations, evaluations of checks, how runs began and
 ended, and why steps failed. Decisions of sensors belong to no run and are never removed.
+
+Markets share an instance, and each keeps its own for as long as its settings say: a run is of those assets that its
+plan makes or checks. One that is of no market's assets is nobody's, and stays.
 """
 
 import sqlite3
@@ -15,6 +18,8 @@ from typing import Any
 
 import dagster as dg
 from sqlalchemy import column, delete, func, select, table
+
+from resources.run_plans import checked_assets, planned_assets
 
 LOG_REMOVED = "housing/log_removed"
 """Tag of a run of which only the events that sensors decide by are left."""
@@ -59,13 +64,22 @@ def measure_history(instance: dg.DagsterInstance) -> HistorySize:
     return HistorySize(instance.get_runs_count(), events, event_bytes, _log_bytes(instance))
 
 
-def remove_logs(instance: dg.DagsterInstance, before: datetime) -> int:
-    """Remove what runs that were created before a moment have logged, and return how many runs there were."""
+def remove_logs(instance: dg.DagsterInstance, before: datetime, assets: Collection[dg.AssetKey]) -> int:
+    """Remove what old runs have logged, and return how many runs there were.
+
+    Parameters
+    ----------
+    instance : DagsterInstance
+    before : datetime
+        A run is old if it was created before then.
+    assets : collection of AssetKey
+        Only runs that make or check any of them.
+    """
     removed = 0
     storage: Any = instance.event_log_storage
     for record in _ended(instance, before):
         run = record.dagster_run
-        if LOG_REMOVED in run.tags:
+        if LOG_REMOVED in run.tags or not _is_of(instance, run, assets):
             continue
         instance.compute_log_manager.delete_logs(prefix=[run.run_id, "compute_logs"])
         kind = _EVENTS.c.dagster_event_type
@@ -79,20 +93,37 @@ def remove_logs(instance: dg.DagsterInstance, before: datetime) -> int:
     return removed
 
 
-def remove_runs(instance: dg.DagsterInstance, before: datetime, assets: Collection[dg.AssetKey]) -> int:
-    """Remove runs that were created before a moment, and return how many.
+def remove_runs(
+    instance: dg.DagsterInstance,
+    before: datetime,
+    assets: Collection[dg.AssetKey],
+    lasting: Collection[dg.AssetKey],
+) -> int:
+    """Remove old runs, and return how many.
 
-    One that has made the newest value of an asset stays: sensors ask when that was.
+    Parameters
+    ----------
+    instance : DagsterInstance
+    before : datetime
+        A run is old if it was created before then.
+    assets : collection of AssetKey
+        Only runs that make or check any of them.
+    lasting : collection of AssetKey
+        A run that has made the newest value of one of them stays: sensors ask when that was.
     """
-    newest = {record.run_id for key in assets for record in instance.fetch_materializations(key, limit=1).records}
+    newest = {record.run_id for key in lasting for record in instance.fetch_materializations(key, limit=1).records}
     removed = 0
     for record in list(_ended(instance, before)):  # a page begins behind a run that must be there still
         run_id = record.dagster_run.run_id
-        if run_id not in newest:
+        if run_id not in newest and _is_of(instance, record.dagster_run, assets):
             instance.compute_log_manager.delete_logs(prefix=[run_id, "compute_logs"])
             instance.delete_run(run_id)
             removed += 1
     return removed
+
+
+def _is_of(instance: dg.DagsterInstance, run: dg.DagsterRun, assets: Collection[dg.AssetKey]) -> bool:
+    return not (planned_assets(instance, run) | checked_assets(instance, run)).isdisjoint(assets)
 
 
 def _ended(instance: dg.DagsterInstance, before: datetime) -> Iterator[dg.RunRecord]:

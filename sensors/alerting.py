@@ -14,8 +14,9 @@ import dagster as dg
 from resources.alerts import Alert
 from resources.decision_log import DecisionLogs, Log
 from resources.judgements import as_judgement, evaluation_of, recent_records
+from resources.run_plans import planned_assets
 from sensors.cursor import Cursor
-from sensors.training_runs import TRIGGER, planned_assets
+from sensors.training_runs import TRIGGER
 
 OVERLAP = timedelta(hours=1)
 """How much later than what happened after it an event may be stored."""

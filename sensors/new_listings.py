@@ -7,9 +7,10 @@ import dagster as dg
 from resources.dagster_internals import RUN_KEY_TAG
 from resources.decision_log import Decision, DecisionLogs, Log
 from resources.object_store import ObjectStore
+from resources.run_plans import planned_assets
 from sensors.clock import Clock, utc_now
 from sensors.landing import Arrivals, Batch, LandingCursor, collect, look
-from sensors.training_runs import MARKET, TRIGGER, planned_assets, runs_in_flight, selected_assets
+from sensors.training_runs import MARKET, TRIGGER, runs_in_flight, selected_assets
 
 NEW_LISTINGS = "new_listings"
 """Value of the tag ``housing/trigger`` on the runs that this sensor launches."""

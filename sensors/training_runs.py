@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
+from resources.run_plans import planned_assets
+
 TRIGGER = "housing/trigger"
 """Tag of a run: what launched it."""
 
@@ -89,17 +91,6 @@ def selected_assets(
 def runs_in_flight(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> list[dg.RunRecord]:
     """Return the runs under way that materialize any of some assets, newest first."""
     return _of_assets(instance, instance.get_run_records(dg.RunsFilter(statuses=IN_FLIGHT)), assets)
-
-
-def planned_assets(instance: dg.DagsterInstance, run: dg.DagsterRun) -> frozenset[dg.AssetKey]:
-    """Return the assets that a run is to materialize, however it was asked to.
-
-    They are read from its plan: a run has an asset selection only if it is part of a job, and the events that announce
-    its materializations are missing if the daemon was killed between creating the run and storing them.
-    """
-    if run.execution_plan_snapshot_id is None:
-        return frozenset()
-    return frozenset(instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).asset_selection)
 
 
 def _of_assets(

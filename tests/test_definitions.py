@@ -24,12 +24,16 @@ from housing_assets.inference.declaration import DeclarationError
 from housing_assets.inference.market import Market
 from housing_assets.inference.price_index import month_name
 from housing_assets.market_loading import RESERVED_NAMES, load_market
+from resources import retries
 from resources.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 SNAPSHOT = Path(__file__).with_name("graph_snapshot.json")
 UPDATE = "UPDATE_SNAPSHOTS"
 REWRITE = f"{UPDATE}=1 python -m pytest tests/test_definitions.py -k snapshot"
+
+MAY_BE_AWAY = {"predictions", "registry", "tracking", "checkpoints", "source", "compute"}
+"""Resources that ask a server, or an object store."""
 
 HEAVY = (
     "numpy bentoml boto3 dask distributed dagster_aws dagster_mlflow imblearn matplotlib mlflow numba pandas pandera "
@@ -166,6 +170,13 @@ def test_every_asset_that_a_run_makes_has_kinds_and_a_code_version(defs: dg.Defi
     for key in graph.materializable_asset_keys:
         assert graph.get(key).kinds, key
         assert graph.get(key).code_version, key
+
+
+def test_every_asset_and_check_that_talks_to_what_may_be_away_is_tried_again(defs: dg.Definitions) -> None:
+    for one in [*(defs.assets or ()), *(defs.asset_checks or ())]:
+        if isinstance(one, dg.AssetsDefinition) and one.is_executable and one.required_resource_keys & MAY_BE_AWAY:
+            compute: Any = one.op.compute_fn
+            assert Path(compute.decorated_fn.__code__.co_filename) == Path(retries.__file__), one.op.name
 
 
 def test_every_check_says_what_passes(defs: dg.Definitions) -> None:

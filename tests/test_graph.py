@@ -20,6 +20,8 @@ from housing_assets.markets.istanbul import MARKET
 from housing_assets.monitoring.profiles.reference import Reference
 from housing_assets.packaging.batch import ESTIMATED, probability_names
 from housing_assets.packaging.card.figures import show
+from housing_assets.packaging.promotion import TESTS
+from housing_assets.training.promotion import MAX_TESTS
 from resources.mlflow.registry import PRODUCTION, STAGING, ModelRegistry, Version
 from resources.mlflow.tracking import DAGSTER_RUN_TAG
 from resources.settings import Settings
@@ -452,6 +454,30 @@ def test_listings_that_came_after_the_features_are_not_judged_nor_registered_as_
         assert re.search(refusal("hashed_features", "crossed_features", "hashed_features"), failures(run.result)), asset
     assert platform.registry.versions() == versions
     assert run_later(platform, {}).result.success
+
+
+@pytest.mark.parametrize("lost_at", [STAGING, PRODUCTION])
+def test_a_registration_that_is_tried_again_goes_on_with_the_version_that_it_has(
+    platform: Platform, registered: Version, monkeypatch: pytest.MonkeyPatch, lost_at: str
+) -> None:
+    set_alias = MlflowClient.set_registered_model_alias
+    newest = platform.registry.versions()[0]
+    lost: list[str] = []
+
+    def lose_connection(client: MlflowClient, name: str, alias: str, version: str) -> None:
+        set_alias(client, name, alias, version)
+        if alias == lost_at and not lost:
+            lost.append(version)
+            raise ConnectionError
+
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", lose_connection)
+    run = run_later(platform, {"registered_model": {"max_loss": 1.0}}, FROM_TRAINING_ON)
+
+    assert run.result.success
+    assert lost == [str(newest.number + 1)]
+    assert run.newest.number == run.after.number == newest.number + 1
+    assert run.newest.tags["decision"] == "promoted"
+    assert run.newest.tags[TESTS] == str(min(int(newest.tags.get(TESTS, 0)) + 1, MAX_TESTS))
 
 
 @pytest.mark.trial

@@ -18,7 +18,6 @@ from housing_assets.valuation import (
     coverage_gaps,
     figures_by_segment,
     filled,
-    fsd_reliability,
     price_related_bias,
     price_related_differential,
     value_figures,
@@ -212,20 +211,6 @@ def test_the_gap_by_chance_is_that_of_exact_intervals() -> None:
     found = [one for one in figures_by_segment(valuations, {"s": segments.astype(str)}) if one.segment == "s"]
     gaps = coverage_gaps(found, 80)
     assert gaps["price_coverage_80_gap"] == pytest.approx(gaps["price_coverage_80_gap_by_chance"], rel=0.1)
-
-
-def test_forecasts_that_know_how_unsure_they_are_rise_with_the_errors() -> None:
-    rng = np.random.default_rng(3)
-    fsd = rng.uniform(0.05, 0.3, 10_000)
-    estimates = np.full(10_000, 100.0)
-    valuations = Valuations((estimates * (1 + fsd * rng.standard_normal(10_000))).clip(1), estimates, fsd=fsd)
-    bins = fsd_reliability(valuations)
-    assert [one["rows"] for one in bins] == [2_000] * 5
-    for one in bins:
-        assert one["error_68"] == pytest.approx(one["fsd"], rel=0.1)
-        assert one["share"] == pytest.approx(0.68, abs=0.03)
-    assert fsd_reliability(valuations.rows(np.arange(MIN_ROWS - 1))) == []
-    assert len(fsd_reliability(valuations.rows(np.arange(2 * MIN_ROWS)))) == 2
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,17 @@ def program(command: Sequence[str]) -> list[str]:
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command to its end and return its exit code."""
-    return subprocess.run(program(command), env=dict(environment), check=False).returncode  # noqa: S603 - no shell
+    return run_known(command, environment)[0]
+
+
+def run_known(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, int]:
+    """Run a command to its end and return its exit code, and the id that its process had."""
+    with subprocess.Popen(program(command), env=dict(environment)) as process:  # noqa: S603 - no shell
+        try:
+            return process.wait(), process.pid
+        except BaseException:
+            process.kill()
+            raise
 
 
 def start(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":

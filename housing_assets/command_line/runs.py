@@ -10,7 +10,7 @@ import typer
 from housing_assets.command_line.days import read_day
 from housing_assets.command_line.environment import dagster_instance, environment_of, read_settings, registry_of
 from housing_assets.command_line.faults import CommandError
-from housing_assets.command_line.processes import run
+from housing_assets.command_line.processes import run, run_known
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -66,9 +66,7 @@ def judge(
             f"the day is {judged}: expected one from {settings.monitoring_start} (HOUSING_MONITORING_START) to today, "
             f"{today} (UTC)"
         )
-    launched = datetime.now(UTC)
-    _launch(settings, "--job", "daily_monitoring", "--partition", judged.isoformat())
-    for told in _verdicts(judged, _events(settings, launched)):
+    for told in _verdicts(judged, _launch(settings, "--job", "daily_monitoring", "--partition", judged.isoformat())):
         print(told)
 
 
@@ -86,30 +84,48 @@ def training_selection(settings: "Settings") -> str:
     return f'key:"{"/".join((*settings.key_prefix, START))}"+'
 
 
-def _launch(settings: "Settings", *options: str) -> None:
-    """Launch a run and wait for its end; say after all that was logged, in a line for each step, why it failed."""
+def _launch(settings: "Settings", *options: str) -> Sequence["dg.DagsterEvent"]:
+    """Launch a run and wait for its end; say after all that was logged, in a line for each step, why it failed.
+
+    Returns
+    -------
+    events : sequence of DagsterEvent
+        What steps failed and what checks found.
+    """
     launched = datetime.now(UTC)
-    code = run(["dg", "launch", *options], environment_of(settings))
+    code, process = run_known(["dg", "launch", *options], environment_of(settings))
+    events = _events(settings, launched, process)
     if not code:
-        return
-    for event in _events(settings, launched):
+        return events
+    for event in events:
         if told := _in_a_line(event):
             typer.echo(f"housing: {told}", err=True)
     raise typer.Exit(code)
 
 
-def _events(settings: "Settings", launched: datetime) -> Sequence["dg.DagsterEvent"]:
-    """Return what steps failed and what checks found in the run that was launched then."""
+def _events(settings: "Settings", launched: datetime, process: int) -> Sequence["dg.DagsterEvent"]:
+    """Return what steps failed and what checks found in the run that a process has executed.
+
+    ``dg launch`` takes no tag to know its run by, and a sensor, a schedule or another market may have launched one in
+    the meantime. Every run has stored the id of the process that executes it, which is that of ``dg launch`` itself.
+    """
     import dagster as dg
 
     with dagster_instance(settings) as instance:
-        runs = instance.get_run_records(dg.RunsFilter(created_after=launched), limit=1)
-        if not runs:
-            return ()
-        run_id = runs[0].dagster_run.run_id
-        told = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
-        records = instance.get_records_for_run(run_id, of_type=told).records
-    return [event for record in records if (event := record.event_log_entry.dagster_event) is not None]
+        for record in instance.get_run_records(dg.RunsFilter(created_after=launched)):
+            run_id = record.dagster_run.run_id
+            if process in _processes(instance, run_id):
+                told = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+                found = instance.get_records_for_run(run_id, of_type=told).records
+                return [event for one in found if (event := one.event_log_entry.dagster_event) is not None]
+    return ()
+
+
+def _processes(instance: "dg.DagsterInstance", run_id: str) -> set[int | None]:
+    import dagster as dg
+
+    starts = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_START).records
+    return {event.pid for start in starts if (event := start.event_log_entry.dagster_event) is not None}
 
 
 def _verdicts(judged: date, events: Sequence["dg.DagsterEvent"]) -> Iterator[str]:

@@ -55,6 +55,7 @@ class PriceIndexConfig(dg.Config):
 
 
 @dg.asset(group_name=GROUP, kinds={"python"})
+@retried
 def price_bands(
     context: dg.AssetExecutionContext,
     config: PriceBandsConfig,

@@ -16,6 +16,7 @@ from housing_assets.inference.market import Market
 from housing_assets.monitoring import checks
 from housing_assets.monitoring.options import DAYS, LabelsConfig, PerformanceConfig, ReportConfig
 from housing_assets.monitoring.runs import (
+    judge_window,
     learned_days,
     log_troubles,
     merge_window,
@@ -23,7 +24,6 @@ from housing_assets.monitoring.runs import (
     report_context,
     service_context,
     store_is_readable,
-    window_of,
 )
 from resources.compute.resource import Compute
 from resources.mlflow.registry import ModelRegistry
@@ -101,6 +101,7 @@ def production_predictions(
     dagster_type=dg.Any,
     check_specs=checks.specs("traffic_report"),
 )
+@retried
 def traffic_report(
     context: dg.AssetExecutionContext, config: ReportConfig, predictions: PredictionStore
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -168,6 +169,7 @@ def production_profile(
     dagster_type=dg.Any,  # beside check specs, Dagster refuses the type
     check_specs=checks.specs("input_report"),
 )
+@retried
 def input_report(
     context: dg.AssetExecutionContext,
     config: ReportConfig,
@@ -224,6 +226,7 @@ def input_report(
     dagster_type=dg.Any,
     check_specs=checks.specs("drift_report"),
 )
+@retried
 def drift_report(
     context: dg.AssetExecutionContext,
     config: ReportConfig,
@@ -237,15 +240,10 @@ def drift_report(
     from housing_assets.monitoring.drift.report import DriftReport, judge_drift
     from housing_assets.monitoring.drift.worst_columns import compare_worst_columns
 
-    limits = config.thresholds()
-    days = read_days(predictions)
-    window = window_of(context, production_profile, registry, days, limits.min_rows)
-    report = window.judge(
-        partial(judge_drift, thresholds=limits, personal=market.personal_names),
-        partial(DriftReport.skipped, thresholds=limits),
+    judge = partial(judge_drift, personal=market.personal_names)
+    report, about, window = judge_window(
+        context, production_profile, predictions, registry, config.thresholds(), judge, DriftReport.skipped
     )
-    context.log.info(report.summary)
-    about = report_context(context, window.version, days, in_production=window.in_production, judged=window.days)
     results = checks.drift_results(report, about)
     reference = window.reference.profile if window.reference else None
     columns = compare_worst_columns(report, reference, window.profile, market.personal_names)
@@ -265,6 +263,7 @@ def drift_report(
     dagster_type=dg.Any,
     check_specs=checks.specs("feature_validation_report"),
 )
+@retried
 def feature_validation_report(
     context: dg.AssetExecutionContext,
     config: ReportConfig,
@@ -278,14 +277,10 @@ def feature_validation_report(
     from housing_assets.monitoring.drift.presentation import validation_metadata
     from housing_assets.monitoring.drift.validation import ValidationReport, validate_features
 
-    limits = config.thresholds()
-    days = read_days(predictions)
-    window = window_of(context, production_profile, registry, days, limits.min_rows)
-    report = window.judge(
-        partial(validate_features, market, thresholds=limits), partial(ValidationReport.skipped, thresholds=limits)
+    judge = partial(validate_features, market)
+    report, about, _ = judge_window(
+        context, production_profile, predictions, registry, config.thresholds(), judge, ValidationReport.skipped
     )
-    context.log.info(report.summary)
-    about = report_context(context, window.version, days, in_production=window.in_production, judged=window.days)
     return dg.MaterializeResult(
         value=Documents({"feature_validation_report.json": as_json(report)}),
         metadata=validation_metadata(report, about),

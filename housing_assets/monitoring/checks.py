@@ -74,7 +74,7 @@ _DESCRIPTIONS = {
     },
     "traffic_report": {
         REFUSALS_CHECK: "The share of listings that were refused (422) is within its limit.",
-        TRAFFIC_CHECK: "The day has not far fewer answers than the days before it.",
+        TRAFFIC_CHECK: "The day has about as many answers as the days before it, or more.",
     },
 }
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from housing_assets.inference.market import Market
 from resources.mlflow.registry import ModelRegistry
+from resources.retries import retried
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -47,6 +48,7 @@ def plausibility_check(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         description="Rows, quarantine, columns and prices are of the size that the version in production learned from; "
         "synthetic listings are not beside real ones.",
     )
+    @retried
     def plausible(
         context: dg.AssetCheckExecutionContext,
         config: PlausibilityConfig,

@@ -1,10 +1,11 @@
 """What the daily assets of a run share: the window, what the report is about, and what is said when something fails."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import dagster as dg
 
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
     from housing_assets.monitoring.production.references import References
     from housing_assets.monitoring.production.windows import Window
     from housing_assets.monitoring.report_context import ReportContext
+    from housing_assets.monitoring.thresholds import Thresholds
+
+
+class Summarized(Protocol):
+    """A report that says in a sentence what it comes to."""
+
+    @property
+    def summary(self) -> str:
+        """The sentence."""
+        ...
+
+
+Report = TypeVar("Report", bound=Summarized)
 
 
 def read_days(predictions: PredictionStore) -> Days:
@@ -25,23 +39,42 @@ def read_days(predictions: PredictionStore) -> Days:
         return predictions.days()
 
 
-def window_of(
+def judge_window(
     context: dg.AssetExecutionContext,
     profiles: "DayProfiles | Mapping[str, DayProfiles]",
+    predictions: PredictionStore,
     registry: ModelRegistry,
-    days: Days,
-    min_rows: int,
-) -> "Window":
-    """Return the window of a run's partition; why a version cannot be judged is logged."""
-    from housing_assets.monitoring.production.references import References
-    from housing_assets.monitoring.production.windows import open_window
+    limits: "Thresholds",
+    judge: "Callable[..., Report]",
+    skip: "Callable[..., Report]",
+) -> "tuple[Report, ReportContext, Window]":
+    """Judge the window of a run's partition; what it comes to, and why a version cannot be judged, is logged.
 
-    references = References(registry)
-    merged, left_out = merge_window(context, profiles, days)
-    window = open_window(merged, references, min_rows)
-    log_troubles(context, references)
-    judged = tuple(day for day in window_days(context, profiles, days) if day not in left_out)
-    return replace(window, days=judged, left_out=left_out)
+    Parameters
+    ----------
+    context : AssetExecutionContext
+    profiles : DayProfiles or mapping of str to DayProfiles
+        Of the day, or of the window's days.
+    predictions : PredictionStore
+    registry : ModelRegistry
+    limits : Thresholds
+    judge : callable
+        Takes the profiles of the reference and of the window, and ``thresholds``; may refuse them.
+    skip : callable
+        Takes the reason why the window cannot be judged, and ``thresholds``.
+
+    Returns
+    -------
+    report : Report
+    about : ReportContext
+    window : Window
+    """
+    days = read_days(predictions)
+    window = _window_of(context, profiles, registry, days, limits.min_rows)
+    report = window.judge(partial(judge, thresholds=limits), partial(skip, thresholds=limits))
+    context.log.info(report.summary)
+    about = report_context(context, window.version, days, in_production=window.in_production, judged=window.days)
+    return report, about, window
 
 
 def merge_window(
@@ -75,6 +108,24 @@ def window_days(
         return (own,)
     alone = date.fromisoformat(own) in days.held
     return tuple(day for day in sorted(profiles) if (day == own if alone else date.fromisoformat(day) not in days.held))
+
+
+def _window_of(
+    context: dg.AssetExecutionContext,
+    profiles: "DayProfiles | Mapping[str, DayProfiles]",
+    registry: ModelRegistry,
+    days: Days,
+    min_rows: int,
+) -> "Window":
+    from housing_assets.monitoring.production.references import References
+    from housing_assets.monitoring.production.windows import open_window
+
+    references = References(registry)
+    merged, left_out = merge_window(context, profiles, days)
+    window = open_window(merged, references, min_rows)
+    log_troubles(context, references)
+    judged = tuple(day for day in window_days(context, profiles, days) if day not in left_out)
+    return replace(window, days=judged, left_out=left_out)
 
 
 def report_context(

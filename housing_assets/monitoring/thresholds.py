@@ -117,7 +117,7 @@ class Thresholds(BaseModel):
         default=0.3,
         gt=0,
         lt=1,
-        description="Smallest share of the answers that the days before let expect.",
+        description="Smallest share of the answers that were expected from the days before.",
     )
     broken_min_rows: int = Field(
         default=50, ge=30, description="Rows of a day from which on signs of a broken feed are looked for."

@@ -9,11 +9,11 @@ import dagster as dg
 from pydantic import Field
 
 from housing_assets.inference.market import Market
-from housing_assets.training.assets import FINE_TUNED_FROM, FOREST_LINE, FOREST_TAG
+from housing_assets.training.forest_run import FINE_TUNED_FROM, FOREST_LINE, FOREST_TAG
 from housing_assets.training.parameters import PromotionRule
 from resources.bento_store import BentoStore
-from resources.mlflow.registry import DECISION, PRODUCTION, PROMOTED, ModelRegistry
-from resources.mlflow.tracking import MlflowTracking
+from resources.mlflow.registry import DECISION, LINEAGE_CONTRACT, NOT_PROMOTED, PRODUCTION, PROMOTED, ModelRegistry
+from resources.mlflow.tracking import DAGSTER_RUN_TAG, MlflowTracking
 from resources.predictions.store import PredictionStore
 from resources.retries import retried
 from resources.settings import Settings
@@ -84,45 +84,52 @@ def registered_model(
         model_evaluation.require_passed()
     except ValueError as fault:
         raise dg.Failure(str(fault)) from fault
-    trained_in = tracking.run_tagged(FOREST_TAG, price_forest.digest())
-    grown_as = tracking.client().get_run(trained_in).data.tags
-    made_from = provenance(crossed_features, price_forest, hashed_features) | {
-        name: grown_as[name] for name in (FOREST_LINE, FINE_TUNED_FROM) if name in grown_as
-    }
-    artifact = assemble(
-        hashed_features,
-        price_forest,
-        model_evaluation.metrics,
-        made_from,
-        crossed_features,
-        raw_listings,
-        reference_profile.to_json(),
-        price_estimator,
-    )
-    decision = decide_promotion(
-        registry,
-        market,
-        crossed_features,
-        hashed_features,
-        model_evaluation.probabilities,
-        config,
-    )
-    tags = made_from | {"dagster_run_id": context.run.run_id}
-    tags |= version_tags(market, crossed_features, model_evaluation.metrics["macro_f1"], decision)
-    with TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "artifact"
-        folder.mkdir()
-        artifact.save(folder)
-        tags |= manifest_tags(folder, Settings(market=market.name).signing_key)
-        version = register_artifact(registry, market, folder, trained_in, tags)
+    version = registry.registered_in(context.run.run_id)
+    if version is None:  # else a try before this one was decided on and registered, and then lost the registry
+        trained_in = tracking.run_tagged(FOREST_TAG, price_forest.digest())
+        grown_as = tracking.client().get_run(trained_in).data.tags
+        made_from = provenance(crossed_features, price_forest, hashed_features) | {
+            name: grown_as[name] for name in (FOREST_LINE, FINE_TUNED_FROM) if name in grown_as
+        }
+        artifact = assemble(
+            hashed_features,
+            price_forest,
+            model_evaluation.metrics,
+            made_from,
+            crossed_features,
+            raw_listings,
+            reference_profile.to_json(),
+            price_estimator,
+        )
+        decision = decide_promotion(
+            registry,
+            market,
+            crossed_features,
+            hashed_features,
+            model_evaluation.probabilities,
+            config,
+        )
+        tags = made_from | {DAGSTER_RUN_TAG: context.run.run_id}
+        tags |= version_tags(market, crossed_features, model_evaluation.metrics["macro_f1"], decision)
+        with TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "artifact"
+            folder.mkdir()
+            artifact.save(folder)
+            tags |= manifest_tags(folder, Settings(market=market.name).signing_key)
+            version = register_artifact(registry, market, folder, trained_in, tags)
     registry.stage(version)
-    if decision.promoted:
+    promoted, tags = version.tags[DECISION] != NOT_PROMOTED, dict(version.tags)
+    if promoted:
         registry.promote(version)
         tags[DECISION] = PROMOTED
-    context.log.info(f"version {version.number} {tags[DECISION]}: {decision.reason}")
+    context.log.info(f"version {version.number} {tags[DECISION]}: {tags['reason']}")
     return dg.MaterializeResult(
-        value=Registration(version.number, decision.promoted, decision.reason),
-        metadata={"version": version.number, "promoted": decision.promoted, **{f"tag/{k}": v for k, v in tags.items()}},
+        value=Registration(version.number, promoted, tags["reason"]),
+        metadata={
+            "version": version.number,
+            "promoted": promoted,
+            **{f"tag/{name}": tag for name, tag in tags.items() if name != LINEAGE_CONTRACT},
+        },
     )
 
 
@@ -215,6 +222,7 @@ def read_reviews(predictions: PredictionStore, warn: "Callable[[str], None]") ->
         )
     ],
 )
+@retried
 def price_bento(
     context: dg.AssetExecutionContext,
     config: BentoConfig,

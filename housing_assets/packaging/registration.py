@@ -20,7 +20,7 @@ from housing_assets.inference.market import Market
 from housing_assets.listings.origins import WHEN
 from housing_assets.packaging.batch import answer_columns
 from housing_assets.training.promotion import Decision
-from resources.mlflow.registry import DECISION, LABELLED_DAYS, ModelRegistry, Version
+from resources.mlflow.registry import DECISION, LABELLED_DAYS, NOT_PROMOTED, ModelRegistry, Version
 from resources.predictions.day_decisions import write_ranges
 from resources.signatures import sign
 
@@ -124,7 +124,7 @@ def version_tags(market: Market, crossed: "pd.DataFrame", macro_f1: float, decis
         **({"price_kind": market.price_kind} if market.price_kind else {}),
         "macro_f1": f"{macro_f1:.4f}",
         LABELLED_DAYS: write_ranges(day.date() for days in moments for day in days),
-        DECISION: "to be promoted" if decision.promoted else "not promoted",
+        DECISION: "to be promoted" if decision.promoted else NOT_PROMOTED,
         "reason": decision.reason,
         **decision.tags,
     }

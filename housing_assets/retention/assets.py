@@ -28,12 +28,14 @@ def storage_retention(
     """Removes what is older than the settings say, and tells how much there was before and is after.
 
     Values of days, runs, what runs have logged, values before the newest, checkpoints of finished forests, and files
-    of deleted versions. The newest value of an asset without days, what decisions rest on and versions stay.
+    of deleted versions. The newest value of an asset without days, what decisions rest on, versions, and all that is of
+    other markets stay.
     """
     from resources.run_history import measure_history, remove_logs, remove_runs
 
     names = retention.assets
-    without_days = [dg.AssetKey.from_user_string(name) for name, partitioned in names.items() if not partitioned]
+    keys = {dg.AssetKey.from_user_string(name): partitioned for name, partitioned in names.items()}
+    without_days = [key for key, partitioned in keys.items() if not partitioned]
     instance, unused = context.instance, days_ago(retention.unused_days)
 
     values = _kept(io_manager.store, names)
@@ -45,8 +47,8 @@ def storage_retention(
     garbage = find_garbage(registry.tracking_uri, retention.experiment_name, registry.model_name, unused)
     for one in garbage:
         remove_garbage(registry.tracking_uri, one)
-    removed = remove_runs(instance, days_ago(retention.data_days), without_days)
-    trimmed = remove_logs(instance, days_ago(retention.log_days))
+    removed = remove_runs(instance, days_ago(retention.data_days), keys, without_days)
+    trimmed = remove_logs(instance, days_ago(retention.log_days), keys)
 
     left, now = _kept(io_manager.store, names), measure_history(instance)
     context.log.info(

@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from housing_assets.lineage_page import picture, table
+from housing_assets.training.forest_run import (
+    FINE_TUNED_FROM,
+    FOREST_LINE,
+    FOREST_TAG,
+    TRAINING_FINGERPRINT,
+    run_parameters,
+    run_tags,
+)
 from housing_assets.training.options import BalancingConfig, EvaluationConfig, ForestConfig, OutOfTimeConfig
 from housing_assets.training.parameters import STRATEGIES, Balancing, ForestParameters, takes_best
 from resources.checkpoints import FOREST, Checkpoints
@@ -31,14 +39,6 @@ else:  # imported when values are read; see AssetStorage
     DataFrame = EncodedListings = TrainingSet = FlatForest = PriceEstimator = EvaluationReport = OutOfTime = Any
 
 GROUP = "training"
-FOREST_TAG = "forest_digest"
-"""Tag of the MLflow run that grew a forest; evaluation and registration log to the run that has it."""
-
-FINE_TUNED_FROM = "fine_tuned_from"
-"""Tag of a fine-tuned forest: the digest of the forest whose trees it keeps."""
-
-FOREST_LINE = "forest_line"
-"""Tag of a forest: its line of forests, which every fine-tuning starts anew."""
 
 
 @dg.asset(group_name=GROUP, kinds={"scikitlearn"})
@@ -115,8 +115,7 @@ def price_forest(
     # A sweep's settings that cannot be read must not stop a training that does without them.
     with_best = takes_best(_said(context), config.use_best)
     searched = io_manager.last(dg.AssetKey([*context.asset_key.path[:-1], "best_params"])) if with_best else None
-    best = dict(searched.parameters) if searched else {}
-    chosen = config.model_copy(update=best)
+    chosen = config.model_copy(update=dict(searched.parameters) if searched else {})
     checkpoints.fetch(FOREST)
     try:
         with compute.open() as engine:
@@ -136,33 +135,13 @@ def price_forest(
         raise dg.Failure(
             f"the last forest cannot be fine-tuned: {fault}. Grow a new one: price_forest without fine_tune"
         ) from fault
-    for refusal in grown.refusals:
-        context.log.warning(f"checkpoint refused, growing clean: {refusal}")
+    for warning in grown.warnings:
+        context.log.warning(warning)
     checkpoints.push(FOREST)
     forest = grown.flatten()
-    made = {
-        FOREST_TAG: forest.digest(),
-        FOREST_LINE: grown.line,
-        "training_fingerprint": balanced_training_set.fingerprint(),
-    }
-    parent = grown.ancestors[-1] if grown.ancestors else ""
-    parameters = {
-        **chosen.model_dump(),
-        "settings_from": f"sweep {searched.study}: {', '.join(best)}" if searched and best else "config",
-        "balancing": balanced_training_set.strategy,
-        "balancing_seed": balanced_training_set.seed,
-        "min_rows": balanced_training_set.min_rows,
-        **{f"encoder_{name}": value for name, value in hashed_features.encoder.parameters.items()},
-    }
-    tracking.log(
-        tracking.run_id,
-        params=parameters,
-        tags={
-            **made,
-            **({FINE_TUNED_FROM: parent} if parent else {}),
-            "lineage": hashed_features.labels.lineage,
-        },
-    )
+    parameters = run_parameters(chosen, searched, balanced_training_set, hashed_features)
+    tags = run_tags(grown, forest.digest(), balanced_training_set, hashed_features)
+    tracking.log(tracking.run_id, params=parameters, tags=tags)
     return dg.MaterializeResult(
         value=forest,
         metadata={
@@ -171,8 +150,7 @@ def price_forest(
             "columns_used": len(forest.columns),
             "trees_from_checkpoint": grown.n_resumed,
             "checkpoints_refused": dg.MetadataValue.json(grown.refusals),
-            **made,
-            FINE_TUNED_FROM: parent,
+            **{name: tags.get(name, "") for name in (FOREST_TAG, FOREST_LINE, TRAINING_FINGERPRINT, FINE_TUNED_FROM)},
             "parameters": dg.MetadataValue.json(parameters),
             "settings_from": parameters["settings_from"],
             "mlflow_run": tracking.run_id,

@@ -72,6 +72,12 @@ class Grown:
     ancestors: tuple[str, ...]
     line: str
 
+    @property
+    def warnings(self) -> list[str]:
+        """What was refused, and what was done instead, in a sentence each."""
+        instead = f"going on from the one before it, of {self.n_resumed} trees" if self.n_resumed else "growing clean"
+        return [f"checkpoint refused, {instead}: {refusal}" for refusal in self.refusals]
+
     def flatten(self) -> FlatForest:
         """Return what is stored, served and judged in place of the scikit-learn object."""
         return flatten(self.forest, self.training.columns, self.training.n_columns)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from resources.mlflow.tracking import DAGSTER_RUN_TAG
 from resources.settings import MODEL_NAME
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.exceptions import MlflowException
+    from mlflow.models.model import ModelInfo
 
 PRODUCTION = "production"
 STAGING = "staging"
@@ -26,7 +28,7 @@ REPLACED = "replaced_version"
 ROLLED_BACK = "rolled_back"
 """Tag of a version: each time that production was taken from it, to which version and why."""
 
-DECISION, PROMOTED = "decision", "promoted"
+DECISION, PROMOTED, NOT_PROMOTED = "decision", "promoted", "not promoted"
 """Tag of a version: what was decided about it. It says that it is promoted from when it has been in production on."""
 
 LABELLED_DAYS = "labelled_days"
@@ -106,6 +108,10 @@ class ModelRegistry(dg.ConfigurableResource):
         found = client.search_model_versions(f"name = '{self.model_name}'")
         versions = [_as_version(each, tuple(sorted(aliases.get(int(each.version), ())))) for each in found]
         return sorted(versions, key=lambda version: version.number, reverse=True)
+
+    def registered_in(self, dagster_run: str) -> Version | None:
+        """Return the version that a Dagster run has registered, None if it has registered none."""
+        return next((one for one in self.versions() if one.tags.get(DAGSTER_RUN_TAG) == dagster_run), None)
 
     def lineage_contract(self) -> dict[str, Any] | None:
         """Return the label scheme that new versions keep: that in production, else that of the newest version.
@@ -244,25 +250,15 @@ class ModelRegistry(dg.ConfigurableResource):
             Columns that must not be absent, as misnamed ones are. MLflow drops those that it does not know, and has
             no rows left of a frame without a known one.
         """
-        import mlflow
         from mlflow.exceptions import MlflowException
-        from mlflow.models import Model, ModelSignature
+        from mlflow.models import ModelSignature
         from mlflow.types import ColSpec, Schema
         from mlflow.types.schema import AnyType
 
         any_type = AnyType()  # type: ignore[no-untyped-call]
-        mlflow.set_tracking_uri(self.tracking_uri)
         client = self.client()
-        trained = client.get_run(run_id)
-        created_model = client.create_logged_model(
-            trained.info.experiment_id, name="model", source_run_id=run_id, params=trained.data.params
-        )
-        logged = Model.log(  # as mlflow.pyfunc.log_model does, which would reopen the run and end it as FINISHED
-            artifact_path=None,
-            flavor=mlflow.pyfunc,
-            name="model",
-            run_id=run_id,
-            model_id=created_model.model_id,
+        logged = self._log_model(
+            run_id,
             loader_module=loader_module,
             data_path=str(folder),
             signature=ModelSignature(
@@ -282,6 +278,26 @@ class ModelRegistry(dg.ConfigurableResource):
             self.model_name, source=logged.model_uri, run_id=run_id, tags=labels, model_id=logged.model_id
         )
         return _as_version(created, ())
+
+    def _log_model(self, run_id: str, **described: Any) -> "ModelInfo":
+        """Do what ``mlflow.pyfunc.log_model`` does, which would reopen the run and end it as FINISHED."""
+        import mlflow
+        from mlflow.models import Model
+
+        mlflow.set_tracking_uri(self.tracking_uri)
+        client = self.client()
+        trained = client.get_run(run_id)
+        created = client.create_logged_model(
+            trained.info.experiment_id, name="model", source_run_id=run_id, params=trained.data.params
+        )
+        return Model.log(
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            name="model",
+            run_id=run_id,
+            model_id=created.model_id,
+            **described,
+        )
 
     def tag(self, version: Version, tags: Mapping[str, str]) -> None:
         """Set tags of a version; its others stay."""

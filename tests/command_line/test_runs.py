@@ -14,11 +14,11 @@ import dagster as dg
 import pytest
 
 from housing_assets.command_line import runs
-from housing_assets.command_line.processes import end, program, run, start
+from housing_assets.command_line.processes import end, program, run, run_known, start
 from resources.mlflow.registry import ModelRegistry
 from resources.ports import free_port
+from resources.run_plans import planned_assets
 from resources.settings import Settings
-from sensors.training_runs import planned_assets
 from tests.command_line.conftest import Housing
 from tests.resources.mlflow_database import new_database
 from tests.resources.registered import register
@@ -36,6 +36,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str,
         return 3
 
     monkeypatch.setattr(runs, "run", record)
+    monkeypatch.setattr(runs, "run_known", lambda *of_launch: (record(*of_launch), os.getpid()))
     return found
 
 
@@ -171,13 +172,13 @@ def test_what_failed_is_said_in_a_line_after_all_that_was_logged(
     def plausible() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=False, description="3 rows: expected 1,000")
 
-    def fail(command: list[str], environment: dict[str, str]) -> int:
+    def fail(command: list[str], environment: dict[str, str]) -> tuple[int, int]:
         with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
             found = [raw_listings, price_bands, price_forest, plausible]
             dg.materialize(found, instance=instance, raise_on_error=False)
-        return 1
+        return 1, os.getpid()
 
-    monkeypatch.setattr(runs, "run", fail)
+    monkeypatch.setattr(runs, "run_known", fail)
     shown = housing("materialize")
 
     assert shown.exit_code == 1
@@ -189,7 +190,19 @@ def test_what_failed_is_said_in_a_line_after_all_that_was_logged(
     ]
 
 
-def test_what_was_found_in_a_day_is_said_after_all_that_was_logged(
+RETRAINING = """
+import dagster as dg
+
+@dg.asset
+def price_forest():
+    pass
+
+with dg.DagsterInstance.get() as instance:
+    dg.materialize([price_forest], instance=instance)
+"""
+
+
+def test_what_was_found_in_a_day_is_said_after_all_that_was_logged_whatever_else_was_launched(
     housing: Housing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @dg.asset
@@ -204,12 +217,14 @@ def test_what_was_found_in_a_day_is_said_after_all_that_was_logged(
     def features_valid() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=True)
 
-    def judge(command: list[str], environment: dict[str, str]) -> int:
+    def judge(command: list[str], environment: dict[str, str]) -> tuple[int, int]:
         with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
             dg.materialize([drift_report, psi_within_limit, features_valid], instance=instance)
-        return 0
+            of_a_sensor = subprocess.run([sys.executable, "-c", RETRAINING], env=environment, check=False)
+        assert of_a_sensor.returncode == 0
+        return 0, os.getpid()
 
-    monkeypatch.setattr(runs, "run", judge)
+    monkeypatch.setattr(runs, "run_known", judge)
     shown = housing("judge", "2026-03-01")
 
     assert shown.exit_code == 0
@@ -230,3 +245,9 @@ def test_without_a_bento_none_is_named(tmp_path: Path) -> None:
 def test_programs_are_those_of_this_environment() -> None:
     assert program(["dg", "dev"]) == [str(Path(sys.executable).parent / "dg"), "dev"]
     assert run(["python", "-c", "import os; raise SystemExit(int(os.environ['CODE']))"], {"CODE": "7"}) == 7
+
+
+def test_a_program_that_was_run_is_known_by_its_process(tmp_path: Path) -> None:
+    written = tmp_path / "pid"
+    code, process = run_known(["python", "-c", f"import os; open({str(written)!r}, 'w').write(str(os.getpid()))"], {})
+    assert (code, process) == (0, int(written.read_text()))

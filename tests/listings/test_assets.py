@@ -13,6 +13,7 @@ from housing_assets.listings.checks import contract_check
 from housing_assets.listings.source import RawListings
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.markets.istanbul_sample import synthetic_listings
+from resources import retries
 from resources.compute.resource import Compute
 from resources.listing_source import ListingSource
 from resources.mlflow.registry import ModelRegistry
@@ -257,6 +258,24 @@ def test_listings_tell_whether_they_were_generated(materialize, storage, csv, lo
     expected = "source" if location else "synthetic"
     for key in ("raw_listings", "listings"):
         assert stored(storage, key)["origin"].unique().tolist() == [expected]
+
+
+@pytest.mark.parametrize("location", ["postgresql://127.0.0.1:1/ads#SELECT * FROM ads", "s3://ads/new"])
+def test_a_source_that_is_away_is_tried_again_and_then_named(materialize, monkeypatch, location):
+    monkeypatch.setattr(retries, "DELAYS", (0.1,))
+    for name, value in {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_ACCESS_KEY_ID": "housing",
+        "AWS_SECRET_ACCESS_KEY": "housing",
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    run = materialize(location)
+
+    assert [event.step_key for event in run.all_events if event.is_step_up_for_retry] == ["raw_listings"]
+    (failed,) = [event for event in run.all_events if event.is_step_failure and event.step_key == "raw_listings"]
+    assert failed.step_failure_data.user_failure_data.description.startswith(location.partition("#")[0])
 
 
 def test_a_prediction_store_that_cannot_be_read_fails_the_run_and_says_what_does_without(storage, instance, csv):

@@ -17,6 +17,7 @@ from pyarrow import parquet
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.monitoring.production.frames import FILE as FRAMES
 from housing_assets.monitoring.production.predictions import REQUEST_KEY
+from resources import retries
 from resources.predictions.answer_reviews import Review
 from resources.predictions.day_decisions import State
 from resources.predictions.store import PredictionStore
@@ -412,7 +413,10 @@ def test_a_version_without_a_reference_is_not_judged_and_named(fresh: Watched, a
     assert "version 1 has no reference" in told(evaluations["psi_within_limit"], "verdict")
 
 
-def test_a_store_that_cannot_be_reached_fails_clearly(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+def test_a_store_that_cannot_be_reached_is_tried_again_and_fails_clearly(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "DELAYS", (0.1, 0.1))
     platform = Watched.on(tmp_path, instance)
     unreachable = Settings(
         storage=tmp_path,
@@ -422,6 +426,7 @@ def test_a_store_that_cannot_be_reached_fails_clearly(tmp_path: Path, instance: 
 
     result = replace(platform, settings=unreachable).materialize(date(2026, 6, 1), ["production_predictions"])
 
+    assert sum(event.is_step_up_for_retry for event in result.all_events) == 2
     failure = next(event for event in result.all_events if event.is_step_failure)
     assert "the prediction store (HOUSING_PREDICTION_STORE) cannot be read" in str(failure.event_specific_data)
     assert "geheim" not in str(failure.event_specific_data)

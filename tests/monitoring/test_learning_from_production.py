@@ -27,6 +27,7 @@ from housing_assets.packaging import batch
 from housing_assets.packaging.promotion import BEST, TESTS, decide_promotion
 from housing_assets.training.parameters import MIN_FRESH, PromotionRule
 from housing_assets.training.promotion import Decision
+from resources import retries
 from resources.predictions.day_decisions import DayDecision, State
 from resources.predictions.store import PredictionStore
 from resources.settings import Settings
@@ -142,7 +143,10 @@ def test_requests_of_a_demonstration_do_not_end_up_among_real_ads(
     assert 50 <= of_both <= 60
 
 
-def test_a_store_that_cannot_be_read_is_not_passed_over(platform: Watched) -> None:
+def test_a_store_that_cannot_be_read_is_tried_again_and_not_passed_over(
+    platform: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "DELAYS", (0.1, 0.1))
     unreachable = Settings(
         storage=platform.storage,
         prediction_store="postgresql://127.0.0.1:1/predictions",
@@ -152,6 +156,7 @@ def test_a_store_that_cannot_be_read_is_not_passed_over(platform: Watched) -> No
 
     result = elsewhere.materialize(None, ["labelled_listings"])
 
+    assert sum(event.is_step_up_for_retry for event in result.all_events) == 2
     failure = next(event for event in result.all_events if event.is_step_failure)
     assert "whose labelled rows are learned from, cannot be read" in str(failure.event_specific_data)
     without = elsewhere.materialize(None, ["labelled_listings"], {"labelled_listings": {"days": 0}})

@@ -110,7 +110,8 @@ def test_a_day_with_far_fewer_answers_than_the_days_before_fails(watched: Watche
     assert not check.passed
     assert not told(check, "counts_toward_retraining")
     assert told(check, "verdict") == (
-        f"{answered} listings were answered of 400 that the days before let expect ({answered // 4}%, limit 30%)."
+        f"{answered} listings were answered; about 400 were expected from the days before "
+        f"({answered // 4}%, limit 30%)."
     )
 
 

@@ -44,6 +44,36 @@ def mistaken(context: dg.AssetExecutionContext) -> None:
     raise ValueError("3 rows have no district")
 
 
+@dg.asset
+@retried
+def explained(context: dg.AssetExecutionContext) -> None:
+    """Knock at a server, and say what it means that nobody opens."""
+    try:
+        knock(context)
+    except ConnectionError as fault:
+        raise dg.Failure("the store cannot be read") from fault
+
+
+@dg.asset_check(asset=patient)
+@retried
+def reached(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Knock at a server."""
+    TRIES.append(context.op_execution_context.retry_number)
+    if len(TRIES) < 3:
+        raise ConnectionRefusedError("nobody opens")
+    return dg.AssetCheckResult(passed=True)
+
+
+@dg.asset
+@retried
+def decided(context: dg.AssetExecutionContext) -> None:
+    """Knock at a server, and give up for good."""
+    try:
+        knock(context)
+    except ConnectionError as fault:
+        raise dg.Failure("its values are of two trainings", allow_retries=False) from fault
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "DELAYS", (0.5, 0.5, 0.5, 0.5))
@@ -78,6 +108,22 @@ def test_a_server_that_stays_away_fails_the_step_as_it_is() -> None:
     assert "ConnectionRefusedError" in str(failure.step_failure_data.error)
 
 
-def test_what_is_wrong_is_not_tried_again() -> None:
-    assert not dg.materialize([mistaken], raise_on_error=False).success
+def test_an_outage_is_tried_again_also_where_the_step_has_said_what_it_means() -> None:
+    result = dg.materialize([explained], raise_on_error=False)
+    assert TRIES == [0, 1, 2, 3, 4]
+    (failure,) = result.get_step_failure_events()
+    assert failure.step_failure_data.user_failure_data is not None
+    assert failure.step_failure_data.user_failure_data.description == "the store cannot be read"
+
+
+def test_a_check_is_tried_again_as_an_asset_is() -> None:
+    only = dg.AssetSelection.checks(reached)
+    result = dg.materialize([patient, reached], selection=only, raise_on_error=False)
+    assert result.success
+    assert TRIES == [0, 1, 2]
+
+
+@pytest.mark.parametrize("asset", [mistaken, decided], ids=["wrong", "forbidden"])
+def test_what_is_wrong_or_allows_no_retry_is_not_tried_again(asset: dg.AssetsDefinition) -> None:
+    assert not dg.materialize([asset], raise_on_error=False).success
     assert TRIES == [0]

@@ -8,7 +8,7 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 
-from sensors.training_runs import planned_assets
+from resources.run_plans import planned_assets
 from tests.sensors import tiny_assets
 from tests.sensors.loop import RETRAIN, Loop
 from tests.sensors.tiny_assets import PREDICTIONS, PSI

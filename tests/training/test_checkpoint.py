@@ -130,6 +130,7 @@ def test_a_truncated_part_is_refused_by_name_and_the_previous_checkpoint_goes_on
     grown = grow(training, folder)
     assert grown.n_resumed == 15
     assert grown.refusals == [f"{MANIFEST}: {last.name} is damaged: its checksum differs"]
+    assert grown.warnings == [f"checkpoint refused, going on from the one before it, of 15 trees: {grown.refusals[0]}"]
     assert digest(grown, training) == forest.digest()
 
 
@@ -151,6 +152,7 @@ def test_damage_in_the_oldest_part_refuses_both_checkpoints_and_grows_clean(
     assert grown.n_resumed == 0
     assert [refusal.split(":")[0] for refusal in grown.refusals] == [MANIFEST, PREVIOUS_MANIFEST]
     assert all(first.name in refusal for refusal in grown.refusals)
+    assert grown.warnings == [f"checkpoint refused, growing clean: {refusal}" for refusal in grown.refusals]
     assert digest(grown, training) == forest.digest()
     assert grow(training, folder).n_resumed == SMALL.n_trees
 

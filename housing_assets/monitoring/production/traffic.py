@@ -64,7 +64,7 @@ class TrafficReport:
     refused_share : float
         Of all listings that were sent.
     expected : float or None
-        Answers that the days before let expect; None if they are too few, or had too few answers.
+        Answers that were expected from the days before; None if they are too few, or had too few answers.
     thresholds : Thresholds
     """
 
@@ -95,7 +95,7 @@ class TrafficReport:
 
     @property
     def too_few_answered(self) -> bool:
-        """Whether far fewer were answered than the days before let expect."""
+        """Whether far fewer were answered than were expected from the days before."""
         return self.share_of_expected < self.thresholds.traffic_share
 
     @property
@@ -122,7 +122,7 @@ class TrafficReport:
                 f"{self.thresholds.min_rows} or more."
             )
         share = f" ({self.share_of_expected:.0%}, limit {self.thresholds.traffic_share:.0%})" if self.expected else ""
-        return f"{answered} of {self.expected:,.0f} that the days before let expect{share}."
+        return f"{answered}; about {self.expected:,.0f} were expected from the days before{share}."
 
     @property
     def refused_fields(self) -> tuple[str, ...]:
@@ -168,7 +168,7 @@ def judge_traffic(traffic: Traffic, thresholds: Thresholds) -> TrafficReport:
 
 
 def expected_answers(before: Sequence[int], min_rows: int) -> float | None:
-    """Return the answers that the days before let expect: their median, or a week ago's where these are fewer.
+    """Return the answers that are expected from the days before: their median, or a week ago's where these are fewer.
 
     Days before the first answer do not count: there was no service yet. A day without any after it does.
 
