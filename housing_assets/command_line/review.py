@@ -1,6 +1,7 @@
 """Answers that are drawn at random, for a person to say whether they are reasonable."""
 
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
@@ -19,7 +20,18 @@ review_app = typer.Typer(no_args_is_help=True)
 SHOWN_AT_ONCE = 1_000
 """Answers that are read together: of a busy day a small share is many, and a query takes only so many ids."""
 
-Id = Annotated[str, typer.Argument(help="Of the answer, as housing review list shows it.", metavar="ID")]
+
+def _as_id(text: str) -> str:
+    """Return an id as it is stored, however it is written; what is none is told as it was given."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return text
+
+
+Id = Annotated[
+    str, typer.Argument(help="Id of the answer, as `housing review list` shows it.", metavar="ID", callback=_as_id)
+]
 
 
 @review_app.callback()
@@ -91,14 +103,7 @@ def judge(
 
 
 def _answer(store: "PredictionStore", prediction_id: str) -> "RowMapping":
-    from uuid import UUID
-
-    try:
-        answer = (
-            store.answers([prediction_id]).get(prediction_id) if str(UUID(prediction_id)) == prediction_id else None
-        )
-    except ValueError:
-        answer = None
+    answer = store.answers([prediction_id]).get(prediction_id)
     if answer is None:
         raise CommandError(f"the prediction store has no answer {prediction_id}: housing review list shows those drawn")
     return answer
