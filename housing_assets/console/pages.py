@@ -133,6 +133,17 @@ class Pages:
         """Return the alerts."""
         return self._write("alerts", view)
 
+    def unavailable(self, view: View, what: str) -> str:
+        """Return the page for what cannot be fetched because something does not answer.
+
+        Parameters
+        ----------
+        view : View
+        what : str
+            Does not answer, as a sentence begins with it.
+        """
+        return self._write("unavailable", view, what=what)
+
     def missing(self, view: View) -> str:
         """Return what is shown where there is no such page."""
         return self._write("missing", view)

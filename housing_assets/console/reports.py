@@ -183,8 +183,8 @@ class Reports:
 
     def page(self, day: date) -> bytes | None:
         """Return a day's drift report as a page, None where there is none."""
-        value = self._store.newest(f"{self._asset('drift_report')}|{day}")
         try:
+            value = self._store.newest(f"{self._asset('drift_report')}|{day}")
             return None if value is None else (self._store.open(value) / PAGE).read_bytes()
         except (FileNotFoundError, ValueLost):  # it is just made anew
             return None
