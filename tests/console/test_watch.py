@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import orjson
 import pytest
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from housing_assets.console import watch as watching
 from housing_assets.console.check_history import CheckHistory
@@ -20,6 +21,7 @@ from housing_assets.console.service_health import ServiceProbe
 from housing_assets.console.sources import Platform, check_keys, reports_of
 from housing_assets.console.versions import Registered
 from housing_assets.console.watch import Watch
+from resources.mlflow.registry import ModelRegistry
 from resources.settings import Settings
 from resources.values.ancestry import Provenance
 from resources.values.disk import DiskValues
@@ -241,6 +243,27 @@ def test_a_registry_that_is_away_hides_nothing_else(own: Past, monkeypatch: pyte
     told = own.pages().overview(watch.view)
     assert "Not up to date." in told
     assert "No version is in production." in told
+
+
+def test_a_version_whose_run_was_removed_is_shown_without_its_metrics(own: Past) -> None:
+    registry = ModelRegistry(tracking_uri=own.settings.mlflow_uri)
+    removed, kept = registry.numbered(1), registry.numbered(2)
+    registry.client().delete_run(removed.run_id)
+    rows = SqlAlchemyStore(own.settings.mlflow_uri, str(own.settings.storage))
+    rows._hard_delete_run(removed.run_id)  # as mlflow gc does, which would also delete files that other tests share
+    watch = own.watch()
+
+    watch.refresh()
+
+    assert not watch.view.troubles
+    assert [one.version.number for one in watch.view.versions] == [2, 1]
+    assert [one.run_removed for one in watch.view.versions] == [False, True]
+    told = own.pages().versions(watch.view)
+    assert told.count("Its training run was removed from MLflow, and its metrics with it.") == 1
+    assert removed.run_id not in told
+    assert kept.run_id in told
+    assert "/versions/1/card" not in told
+    assert watch.card_page(1) is None
 
 
 def test_a_source_that_hangs_keeps_no_other_from_being_up_to_date(own: Past, monkeypatch: pytest.MonkeyPatch) -> None:
