@@ -25,7 +25,7 @@ def erase(
     cell: Annotated[
         list[str] | None,
         typer.Option(
-            help="A cell as it was written; may be repeated, then a listing has them all.",
+            help="Cell as it was written; may be repeated: a listing must then have them all.",
             metavar="COLUMN=TEXT",
             show_default=False,
         ),

@@ -44,9 +44,11 @@ def review() -> None:
 
 @review_app.command("list")
 def list_drawn(
-    day: Annotated[str, typer.Argument(help="Such as 2026-03-01, or yesterday (UTC).")] = "yesterday",
+    day: Annotated[
+        str, typer.Argument(help="Day of the answers (UTC), such as 2026-03-01, or yesterday.")
+    ] = "yesterday",
 ) -> None:
-    """List the answers of a day that were drawn, each with what was found of it."""
+    """List the answers of a day that were drawn, each with its newest verdict."""
     store, of = prediction_store_of(read_settings()), read_day(day)
     drawn = store.drawn_for_review(of)
     if not drawn:
@@ -61,7 +63,7 @@ def list_drawn(
 
 @review_app.command()
 def show(prediction_id: Id) -> None:
-    """Show an answer: what was asked, what was told, and what was found of it."""
+    """Show an answer: the request, what was answered, and the newest verdict."""
     import json
 
     store = prediction_store_of(read_settings())
@@ -75,9 +77,9 @@ def show(prediction_id: Id) -> None:
 @review_app.command()
 def judge(
     prediction_id: Id,
-    reasonable: Annotated[bool, typer.Option("--reasonable/--unreasonable", help="What you found.")],
-    note: Annotated[str, typer.Option(help="Why; needed where it is unreasonable.")] = "",
-    by: Annotated[str, typer.Option(help="Who judges. [default: the user of this machine]", show_default=False)] = "",
+    reasonable: Annotated[bool, typer.Option("--reasonable/--unreasonable", help="Whether the answer is reasonable.")],
+    note: Annotated[str, typer.Option(help="Why you think so; needed if the answer is unreasonable.")] = "",
+    by: Annotated[str, typer.Option(help="Your name. [default: the user of this machine]", show_default=False)] = "",
 ) -> None:
     """Say whether an answer that was drawn is reasonable.
 

@@ -61,7 +61,7 @@ def days(past: Past) -> list[str]:
 def test_the_overview_tells_the_health_of_the_day(console: httpx.Client, past: Past) -> None:
     told = read(console, "/").text
 
-    assert "It does not answer at http://127.0.0.1:9" in told
+    assert "The service does not answer at http://127.0.0.1:9" in told
     assert "✓ passed No drift: 2,000 rows against 5,759." in told
     assert "Version 1 Registered" in told
     assert "reason of version 1" in told
@@ -117,7 +117,7 @@ def test_the_calendar_has_every_day_with_its_outcome_and_the_way_to_its_report(
         assert re.search(rf"\b{day.day}\b\W+{outcomes.get(kind, 'passed')}\b", page.text), (day, kind)
     missed = max(past.kinds) - timedelta(days=12)
     assert missed not in past.kinds
-    assert "No report was made of this day." in read(console, f"/days/{missed}").text
+    assert "There is no report on this day." in read(console, f"/days/{missed}").text
     assert console.get("/windows?year=1999").status_code == 404
 
 

@@ -322,9 +322,9 @@ CASES: list[tuple[int, object, str, str]] = [
         "The prediction store cannot be written to: locked.",
     ),
     (401, {}, "unknown", "HOUSING_CONSOLE_SERVICE_KEY"),
-    (200, {"hello": "world"}, "unknown", "no service of this platform"),
-    (200, {**HEALTHY, "status": "splendid"}, "unknown", "no service of this platform"),
-    (200, [], "unknown", "no service of this platform"),
+    (200, {"hello": "world"}, "unknown", "it is not the service of this platform"),
+    (200, {**HEALTHY, "status": "splendid"}, "unknown", "it is not the service of this platform"),
+    (200, [], "unknown", "it is not the service of this platform"),
 ]
 
 
