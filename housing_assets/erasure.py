@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from housing_assets.inference.declaration import DeclarationError
 from housing_assets.inference.market import Market
+from resources.predictions.frames import read_listings
 from resources.predictions.records import erase
-from resources.predictions.store import PredictionStore, read_listings
+from resources.predictions.store import PredictionStore
 from resources.predictions.tables import open_store
 from resources.values.ancestry import StoredValue
 from resources.values.asset_storage import TABLE
