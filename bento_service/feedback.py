@@ -73,12 +73,7 @@ def read_feedback(market: Market, feedback: Any, now: datetime, idempotency_key:
         wrong = len(unknown) + len(unusable)
         raise ServiceError(Kind.INVALID, f"{wrong} of the feedback's fields cannot be used", [*unusable, *faults])
     received_at = format_moment(now)
-    if idempotency_key is None:
-        feedback_id = new_id()
-    else:
-        content = (checked["prediction_id"], checked[truth], feedback.get("observed_at"))
-        said = () if feedback.get(KIND) is None else (checked[KIND],)
-        feedback_id = repeatable_id(idempotency_key, "feedback", *content, *said)
+    feedback_id = _feedback_id(feedback, checked, truth, idempotency_key)
     if market.has_price:
         return {
             "feedback_id": feedback_id,
@@ -95,6 +90,17 @@ def read_feedback(market: Market, feedback: Any, now: datetime, idempotency_key:
         "observed_at": checked["observed_at"],
         "received_at": received_at,
     }
+
+
+def _feedback_id(
+    feedback: Mapping[str, Any], checked: Mapping[str, Any], truth: str, idempotency_key: str | None
+) -> str:
+    """Return an id that is new, or the same for the same feedback that is sent again with its key."""
+    if idempotency_key is None:
+        return new_id()
+    content = (checked["prediction_id"], checked[truth], feedback.get("observed_at"))
+    said = () if feedback.get(KIND) is None else (checked[KIND],)
+    return repeatable_id(idempotency_key, "feedback", *content, *said)
 
 
 def _refuse(market: Market, name: str) -> str:

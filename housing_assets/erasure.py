@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from housing_assets.inference.declaration import DeclarationError
 from housing_assets.inference.market import Market
+from resources.predictions.frames import read_listings
 from resources.predictions.records import erase
-from resources.predictions.store import PredictionStore, read_listings
+from resources.predictions.store import PredictionStore
 from resources.predictions.tables import open_store
 from resources.values.ancestry import StoredValue
 from resources.values.asset_storage import TABLE
-from resources.values.store import ValueStore
+from resources.values.store import KeptValue, ValueStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
 _START, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
@@ -84,16 +83,17 @@ class Kept:
         Ids of predictions in the store, with their days in UTC.
     labelled_since : datetime or None
         When the first of them got its true price or category.
-    source_rows : sequence of (str, int)
-        File and row of each raw listing that the last training has read.
-    values : sequence of str
-        Stored values that hold it, and those made of them: ``asset`` or ``asset|partition``.
+    source_rows, former_rows : sequence of (str, int)
+        File and row of each raw listing that the last training has read, and that only trainings before it have.
+    values : sequence of KeptValue
+        Stored values that hold it, and those made of them: the newest of their names, and those before.
     """
 
     predictions: Mapping[str, date]
     labelled_since: datetime | None
     source_rows: Sequence[tuple[str, int]]
-    values: Sequence[str]
+    former_rows: Sequence[tuple[str, int]]
+    values: Sequence[KeptValue]
 
 
 def find(
@@ -106,7 +106,7 @@ def find(
     wanted : Wanted
     store : PredictionStore
     values : ValueStore
-        What assets have stored.
+        What assets have stored: what is not the newest of its name is looked through, too.
     assets : mapping of str to bool
         Keys of all assets, with slashes, and whether each is partitioned.
     prefix : sequence of str
@@ -114,27 +114,32 @@ def find(
     """
     predictions = _in_store(wanted, store)
     labelled = _labelled_since(predictions, store)
-    names = (name for asset, partitioned in assets.items() for name in values.names(asset, partitioned=partitioned))
-    stored = [value for name in names if (value := values.newest(name))]
-    rows: list[tuple[str, int]] = []
-    holding: list[str] = []
-    for value in stored:
+    kept = (value for asset, partitioned in assets.items() for value in values.kept(asset, partitioned=partitioned))
+    stored = {value: described for value in kept if (described := values.describe(value))}
+    ids = wanted.prediction_ids | predictions.keys()  # those meant may be gone from the store, and not from a value
+    rows: dict[bool, list[tuple[str, int]]] = {True: [], False: []}
+    holding: list[KeptValue] = []
+    for value, described in stored.items():
         asset = value.name.partition("|")[0].removeprefix("/".join((*prefix, "")))
-        if asset == _RAW:
-            rows = _source_rows(wanted, values.open(value))
+        found = _source_rows(wanted, described, values) if asset == _RAW else []
+        rows[value.newest] += found
         if (
-            (asset == _RAW and rows)
+            found
             or (asset == _LEARNED and labelled is not None)
-            or (asset in _WITH_IDS and _has_ids(values.open(value), predictions))
+            or (asset in _WITH_IDS and _has_ids(ids, described, values))
         ):
-            holding.append(value.name)
-    return Kept(predictions, labelled, rows, [*_with_made_of(holding, stored)])
+            holding.append(value)
+    former = [row for row in dict.fromkeys(rows[False]) if row not in rows[True]]
+    return Kept(predictions, labelled, rows[True], former, [*_with_made_of(holding, stored)])
 
 
 def remove(kept: Kept, store_url: str, values: ValueStore) -> int:
     """Remove what was found, for good; return the rows that were deleted from the prediction store."""
-    for name in kept.values:
-        values.forget(name)
+    for value in kept.values:
+        if value.newest:
+            values.forget(value.name)
+        else:
+            values.drop(value)
     engine = open_store(store_url)
     try:
         return erase(engine, kept.predictions) if kept.predictions else 0
@@ -165,34 +170,39 @@ def _labelled_since(predictions: Collection[str], store: PredictionStore) -> dat
     return min(known, default=None)
 
 
-def _source_rows(wanted: Wanted, path: "Path") -> list[tuple[str, int]]:
+def _source_rows(wanted: Wanted, value: StoredValue, values: ValueStore) -> list[tuple[str, int]]:
     import pandas as pd
 
     from housing_assets.listings.source import SOURCE_FILE, SOURCE_ROW
 
     if not wanted.cells:
         return []
-    raw = pd.read_parquet(path / TABLE, columns=[*wanted.cells, SOURCE_FILE, SOURCE_ROW])
+    raw = pd.read_parquet(values.open(value) / TABLE, columns=[*wanted.cells, SOURCE_FILE, SOURCE_ROW])
     meant = raw[wanted.have_cells(raw)]
     return list(zip(meant[SOURCE_FILE].astype(str), meant[SOURCE_ROW].astype(int), strict=True))
 
 
-def _has_ids(path: "Path", predictions: Collection[str]) -> bool:
+def _has_ids(ids: Collection[str], value: StoredValue, values: ValueStore) -> bool:
     from housing_assets.monitoring.production.frames import Frames
 
-    ids = set(predictions)
     return bool(ids) and any(
-        bool(frame["prediction_id"].isin(ids).any()) for frame in Frames.load(path).read(["prediction_id"])
+        bool(frame["prediction_id"].isin(ids).any())
+        for frame in Frames.load(values.open(value)).read(["prediction_id"])
     )
 
 
-def _with_made_of(holding: Sequence[str], stored: Sequence[StoredValue]) -> Iterator[str]:
-    """Yield the values that hold the listing, then those made of them."""
-    names = set(holding)
+def _with_made_of(holding: Collection[KeptValue], stored: Mapping[KeptValue, StoredValue]) -> Iterator[KeptValue]:
+    """Yield the values that hold the listing, then those made of them.
+
+    So was one, for all that is known, that was made of a value which is gone, where another of its name holds it.
+    """
     yield from holding
-    for value in stored:
-        if value.name not in names and names & value.provenance.made_of.keys():
-            yield value.name
+    names = {value.name for value in holding}
+    clean = {(value.name, value.id) for value in stored if value not in holding}
+    for value, described in stored.items():
+        made_of = described.provenance.made_of.items()
+        if value not in holding and any(name in names and (name, made) not in clean for name, made in made_of):
+            yield value
 
 
 def told_by_golden_rows(golden: Sequence[Mapping[str, Any]], wanted: Wanted) -> int:

@@ -26,8 +26,10 @@ def compute() -> None:
 
 @compute_app.command()
 def certificates(
-    folder: Annotated[Path, typer.Argument(help="Where the authority is, or is made.", metavar="FOLDER")],
-    days: Annotated[int, typer.Option(min=1, max=3_650, help="For which the certificates are valid.")] = 365,
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of the authority, which is made if there is none.", metavar="FOLDER")
+    ],
+    days: Annotated[int, typer.Option(min=1, max=3_650, help="Days that the certificates are valid.")] = 365,
 ) -> None:
     """Make an authority, unless there is one, and certificates for the scheduler, workers and the platform.
 
@@ -44,8 +46,8 @@ def certificates(
 
 @compute_app.command()
 def scheduler(
-    host: Annotated[str, typer.Option(help="Address that it listens on.")] = "0.0.0.0",  # noqa: S104  # nosec B104 - mutual TLS
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0: one that is free.")] = 8786,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104  # nosec B104 - mutual TLS
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8786,
 ) -> None:
     """Run the scheduler, which hands shards to workers."""
     folder = _certificates(_settings())
@@ -57,8 +59,10 @@ def scheduler(
 
 @compute_app.command()
 def worker(
-    processes: Annotated[int, typer.Option(min=1, max=256, help="Workers, of one thread each.")] = 1,
-    memory: Annotated[str, typer.Option(help="Memory of each, such as 4GiB, or auto: its share of all.")] = "auto",
+    processes: Annotated[int, typer.Option(min=1, max=256, help="Number of workers, of one thread each.")] = 1,
+    memory: Annotated[
+        str, typer.Option(help="Memory of each worker, such as 4GiB; auto divides that of the machine.")
+    ] = "auto",
 ) -> None:
     """Run workers of the scheduler that HOUSING_COMPUTE names, until it ends.
 

@@ -19,13 +19,13 @@ class LogName(StrEnum):
 
 
 def decisions(
-    log: Annotated[LogName | None, typer.Argument(help="One kind of decision; all by default.", metavar="LOG")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many of each kind.")] = 20,
+    log: Annotated[LogName | None, typer.Argument(help="Kind of decisions; all by default.", metavar="LOG")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most decisions of each kind.")] = 20,
     evidence: Annotated[bool, typer.Option("--evidence", help="Print what each decision rests on, too.")] = False,
 ) -> None:
     """Show what the sensors decided, and why.
 
-    The newest last.
+    The newest comes last.
     """
     from housing_assets.command_line.environment import dagster_instance, read_settings
     from resources.decision_log import DecisionLogs, Log

@@ -25,7 +25,7 @@ def erase(
     cell: Annotated[
         list[str] | None,
         typer.Option(
-            help="A cell as it was written; may be repeated, then a listing has them all.",
+            help="Cell as it was written; may be repeated: a listing must then have them all.",
             metavar="COLUMN=TEXT",
             show_default=False,
         ),
@@ -41,11 +41,10 @@ def erase(
     from housing_assets.market_loading import load_market
     from resources.predictions.store import PredictionStore
 
-    for each in prediction or ():
-        _require_id(each)
+    ids = frozenset(map(_as_id, prediction or ()))
     settings = read_settings()
     market = load_market(settings.market)
-    wanted = Wanted(market, frozenset(prediction or ()), dict(map(_as_cell, cell or ())))
+    wanted = Wanted(market, ids, dict(map(_as_cell, cell or ())))
     _require_shipped(settings.market_storage / "serving" / "journal")
     definitions = build_defs(market, settings=settings)
     graph = definitions.resolve_asset_graph()
@@ -55,7 +54,7 @@ def erase(
     kept = find(wanted, PredictionStore(url=settings.prediction_store_url), values, assets, settings.key_prefix)
     for line in (*_describe(kept), *_versions(settings, wanted, kept)):
         print(line)
-    if not (kept.predictions or kept.source_rows or kept.values):
+    if not (kept.predictions or kept.values):
         print("\nNothing was found.")
         return
     if not yes:
@@ -67,9 +66,10 @@ def erase(
         print(line)
 
 
-def _require_id(text: str) -> None:
+def _as_id(text: str) -> str:
+    """Return an id as it is stored: it may be given in capitals, or in braces."""
     try:
-        UUID(text)
+        return str(UUID(text))
     except ValueError:
         raise CommandError(
             f"--prediction is {text!r}: expected the prediction_id of an answer, such as "
@@ -103,8 +103,12 @@ def _describe(kept: "Kept") -> "Iterator[str]":
     yield f"prediction store   {_count(len(kept.predictions), 'prediction')}{when}"
     yield f"source             {_count(len(kept.source_rows), 'row')} that the last training has read"
     yield from (f"                   {file}, row {row:,}" for file, row in kept.source_rows[:MAX_SHOWN])
+    if kept.former_rows:
+        yield f"                   {_count(len(kept.former_rows), 'row')} that only trainings before it have read"
+        yield from (f"                   {file}, row {row:,}" for file, row in kept.former_rows[:MAX_SHOWN])
     yield f"stored values      {len(kept.values):,} that hold it or were made of it"
-    yield from (f"                   {name}" for name in kept.values[:MAX_SHOWN])
+    for value in kept.values[:MAX_SHOWN]:
+        yield f"                   {value.name}{'' if value.newest else ', a value before the newest'}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -120,17 +124,22 @@ def _versions(settings: "Settings", wanted: "Wanted", kept: "Kept") -> "Iterator
 
     registry = registry_of(settings)
     for version in registry.versions():
-        learned = kept.source_rows or (kept.labelled_since and version.registered_at >= kept.labelled_since)
+        learned = (
+            kept.source_rows
+            or kept.former_rows
+            or (kept.labelled_since and version.registered_at >= kept.labelled_since)
+        )
         golden = json.loads(registry.read_text(version, GOLDEN))
         held = told_by_golden_rows([row["cells"] for row in golden], wanted)
-        what = "may have learned of it" if learned else "has not learned of it"
+        what = "may have learned of it" if learned else "is not known to have learned of it"
         yield f"version {version.number:<10} {what}; {held} of its golden rows have the cells that are not personal"
 
 
 def _next_steps(kept: "Kept") -> "Iterator[str]":
+    names = [value.name for value in kept.values if value.newest]
     if kept.source_rows:
         yield "Take the rows out of the source, or the next training reads them again; then: make materialize"
-    elif any("|" not in name for name in kept.values):
+    elif any("|" not in name for name in names):
         yield "The training data are made again by: make materialize"
-    days = sorted({name.partition("|")[2] for name in kept.values if "|" in name})
+    days = sorted({name.partition("|")[2] for name in names if "|" in name})
     yield from (f"The day is judged again by: make judge DAY={day}" for day in days)

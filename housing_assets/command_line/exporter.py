@@ -9,7 +9,7 @@ from housing_assets.command_line.environment import QUIET, dagster_instance, rea
 def exporter() -> None:
     """Serve metrics of Dagster and of the monitoring.
 
-    For Prometheus, on /metrics: what the service's own do not tell.
+    Prometheus reads them on /metrics, beside those of the service itself.
     """
     settings = read_settings()
     with dagster_instance(settings) as instance:

@@ -13,7 +13,7 @@ from housing_assets.command_line.faults import CommandError
 
 keys_app = typer.Typer(no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Whose key it is, such as mobile-2026.", metavar="NAME")]
+Name = Annotated[str, typer.Argument(help="Name of the client, such as mobile-2026.", metavar="NAME")]
 
 
 class KeyScope(StrEnum):
@@ -38,9 +38,12 @@ def keys() -> None:
 def new(
     name: Name,
     scope: Annotated[
-        list[KeyScope], typer.Option(help="What it is good for; may be repeated.", show_default="predict, feedback")
+        list[KeyScope],
+        typer.Option(help="What the key may be used for; may be repeated.", show_default="predict, feedback"),
     ] = [KeyScope.PREDICT, KeyScope.FEEDBACK],  # noqa: B006 - typer copies it
-    rate: Annotated[float | None, typer.Option(min=0.001, help="Requests a second that it may send.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Most requests a second; by default HOUSING_RATE_LIMIT.")
+    ] = None,
 ) -> None:
     """Make an API key.
 
@@ -72,7 +75,7 @@ def list_() -> None:
 
 @keys_app.command()
 def revoke(name: Name) -> None:
-    """Take a key out of the file: within seconds it is valid no more."""
+    """Take a key out of the file: it stops working within seconds."""
     from bento_service.key_file import remove_entry
 
     with _explained():

@@ -37,17 +37,17 @@ def list_markets() -> None:
 @market_app.command()
 def draft(
     file: Annotated[Path, typer.Argument(help="Your listings: .csv, .csv.gz or .parquet, with a header.")],
-    name: Annotated[str, typer.Option(help="Name of the market; by default from the file's name.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the market; by default taken from the file's name.")] = "",
     target: Annotated[
-        str, typer.Option(help="Header of what is predicted; by default the first that sounds like a price.")
+        str, typer.Option(help="Header of the column to predict; by default the first that sounds like a price.")
     ] = "",
-    classes: Annotated[bool, typer.Option("--classes", help="The target's texts are classes, no prices.")] = False,
+    classes: Annotated[
+        bool, typer.Option("--classes", help="Predict classes: the target has texts, not prices.")
+    ] = False,
     currency: Annotated[
-        str, typer.Option(help="ISO 4217 code of the prices; by default what stands beside them.")
+        str, typer.Option(help="Currency of the prices, an ISO 4217 code; by default the one written beside them.")
     ] = "",
-    price_kind: Annotated[
-        str, typer.Option(help="asking or paid: whether ads ask the prices, the default, or they were paid in the end.")
-    ] = "",
+    price_kind: Annotated[str, typer.Option(help="Kind of the prices: asking, the default, or paid.")] = "",
     out: Annotated[Path | None, typer.Option(help="File to write, NAME.py; by default it is printed.")] = None,
 ) -> None:
     """Print a declaration to begin with, guessed from the cells of a file.

@@ -1,6 +1,7 @@
 """Answers that are drawn at random, for a person to say whether they are reasonable."""
 
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
@@ -19,7 +20,18 @@ review_app = typer.Typer(no_args_is_help=True)
 SHOWN_AT_ONCE = 1_000
 """Answers that are read together: of a busy day a small share is many, and a query takes only so many ids."""
 
-Id = Annotated[str, typer.Argument(help="Of the answer, as housing review list shows it.", metavar="ID")]
+
+def _as_id(text: str) -> str:
+    """Return an id as it is stored, however it is written; what is none is told as it was given."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return text
+
+
+Id = Annotated[
+    str, typer.Argument(help="Id of the answer, as `housing review list` shows it.", metavar="ID", callback=_as_id)
+]
 
 
 @review_app.callback()
@@ -32,9 +44,11 @@ def review() -> None:
 
 @review_app.command("list")
 def list_drawn(
-    day: Annotated[str, typer.Argument(help="Such as 2026-03-01, or yesterday (UTC).")] = "yesterday",
+    day: Annotated[
+        str, typer.Argument(help="Day of the answers (UTC), such as 2026-03-01, or yesterday.")
+    ] = "yesterday",
 ) -> None:
-    """List the answers of a day that were drawn, each with what was found of it."""
+    """List the answers of a day that were drawn, each with its newest verdict."""
     store, of = prediction_store_of(read_settings()), read_day(day)
     drawn = store.drawn_for_review(of)
     if not drawn:
@@ -49,7 +63,7 @@ def list_drawn(
 
 @review_app.command()
 def show(prediction_id: Id) -> None:
-    """Show an answer: what was asked, what was told, and what was found of it."""
+    """Show an answer: the request, what was answered, and the newest verdict."""
     import json
 
     store = prediction_store_of(read_settings())
@@ -63,9 +77,9 @@ def show(prediction_id: Id) -> None:
 @review_app.command()
 def judge(
     prediction_id: Id,
-    reasonable: Annotated[bool, typer.Option("--reasonable/--unreasonable", help="What you found.")],
-    note: Annotated[str, typer.Option(help="Why; needed where it is unreasonable.")] = "",
-    by: Annotated[str, typer.Option(help="Who judges. [default: the user of this machine]", show_default=False)] = "",
+    reasonable: Annotated[bool, typer.Option("--reasonable/--unreasonable", help="Whether the answer is reasonable.")],
+    note: Annotated[str, typer.Option(help="Why you think so; needed if the answer is unreasonable.")] = "",
+    by: Annotated[str, typer.Option(help="Your name. [default: the user of this machine]", show_default=False)] = "",
 ) -> None:
     """Say whether an answer that was drawn is reasonable.
 
@@ -91,14 +105,7 @@ def judge(
 
 
 def _answer(store: "PredictionStore", prediction_id: str) -> "RowMapping":
-    from uuid import UUID
-
-    try:
-        answer = (
-            store.answers([prediction_id]).get(prediction_id) if str(UUID(prediction_id)) == prediction_id else None
-        )
-    except ValueError:
-        answer = None
+    answer = store.answers([prediction_id]).get(prediction_id)
     if answer is None:
         raise CommandError(f"the prediction store has no answer {prediction_id}: housing review list shows those drawn")
     return answer

@@ -32,13 +32,15 @@ Shifts = Annotated[
 def sample(
     out: Annotated[Path | None, typer.Option(help="File to write: .csv, .csv.gz or .parquet.")] = None,
     rows: Annotated[int, typer.Option(min=0, help="Number of rows.")] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other rows of the same market.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the rows: another one draws others of the same market.")
+    ] = 0,
     as_of: Annotated[
-        str, typer.Option(help="Day on which the rows were written, such as 2026-03-01; the sample's own by default.")
+        str, typer.Option(help="Day on which the rows were written, such as 2026-03-01; by default the sample's own.")
     ] = "",
     shift: Shifts = None,
     shifts: Annotated[bool, typer.Option("--shifts", help="List the shifts of the market's sample and end.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
     market: MarketName = "",
 ) -> None:
     """Write a file of SYNTHETIC rows.

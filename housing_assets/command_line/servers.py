@@ -24,11 +24,13 @@ KEEP_ALIVE_SECONDS = 75
 """How long the service keeps an idle connection: longer than balancers (60) and clients do, or they would send a
 request on one that is about to be closed. ``deploy/service/start.sh`` says the same."""
 
-MlflowPort = Annotated[int, typer.Option(min=1, max=65_535, envvar="MLFLOW_PORT", help="Of the local MLflow server.")]
+MlflowPort = Annotated[
+    int, typer.Option(min=1, max=65_535, envvar="MLFLOW_PORT", help="Port of the local MLflow server.")
+]
 
 
 def dev(
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="Of the lineage page.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the lineage page.")] = 3000,
     mlflow_port: MlflowPort = 5000,
 ) -> None:
     """Run the lineage page, the daemon and MLflow.
@@ -53,8 +55,8 @@ def dev(
 def serve(mlflow_port: MlflowPort = 5000) -> None:
     """Serve the version in production.
 
-    Over HTTP and gRPC; it follows the registry. No MLflow is started where MLFLOW_TRACKING_URI is a server, or one of
-    the same database runs on its port already.
+    It answers over HTTP and gRPC, and follows the registry. No MLflow is started where MLFLOW_TRACKING_URI is a server,
+    or one of the same database runs on its port already.
     """
     settings = read_serving_settings()
     ports = {"HOUSING_PORT": settings.port, "HOUSING_GRPC_PORT": settings.grpc_port}
@@ -93,7 +95,7 @@ class _Servers(ExitStack):
         if _answers(port):
             if not _runs(server_command(tracking_uri, port)):
                 raise CommandError(
-                    f"port {port} is taken, and not by an MLflow server of {tracking_uri}: name another one with "
+                    f"port {port} is taken, and not by an MLflow server of {tracking_uri}: choose another one with "
                     "--mlflow-port or in MLFLOW_PORT"
                 )
             print(f"MLflow runs on port {port}: `make dev` and `make serve` share it", flush=True)
@@ -143,7 +145,7 @@ def require_free(host: str, port: int, *, host_setting: str, port_setting: str) 
             if fault.errno == errno.EADDRNOTAVAIL:
                 raise CommandError(f"{host_setting}: this machine does not have the address {host}") from None
             raise CommandError(
-                f"port {port} of {host} cannot be had ({fault.strerror}): name another one {port_setting}"
+                f"port {port} on {host} is not available ({fault.strerror}): choose another one {port_setting}"
             ) from None
 
 

@@ -28,7 +28,7 @@ settings_app = typer.Typer(invoke_without_command=True)
 def settings(context: typer.Context) -> None:
     """Show the settings in force.
 
-    Each with its value, secrets masked, and where it comes from.
+    Each is shown with its value and where that comes from; secrets are masked.
     """
     if context.invoked_subcommand is not None:
         return
@@ -44,11 +44,13 @@ def settings(context: typer.Context) -> None:
 
 @settings_app.command()
 def get(
-    name: Annotated[str, typer.Argument(help="A setting, such as market_storage or model_name.", metavar="NAME")],
+    name: Annotated[
+        str, typer.Argument(help="Name of the setting, such as market_storage or model_name.", metavar="NAME")
+    ],
 ) -> None:
     """Print the value of one setting.
 
-    Also of what follows from several, such as model_name or market_storage.
+    It may also be one that follows from several, such as model_name or market_storage.
     """
     from resources.settings import Settings
 

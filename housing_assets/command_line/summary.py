@@ -20,7 +20,7 @@ METRICS = ("macro_f1", "accuracy", "roc_auc_ovr", "calibration_error")
 def summary() -> None:
     """Show what was built last.
 
-    Each asset, the metrics and the checks, and where to look.
+    A line for each asset, the metrics, the checks, and where to look.
     """
     settings = read_settings()
     with dagster_instance(settings) as instance:

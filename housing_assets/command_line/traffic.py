@@ -32,19 +32,21 @@ def _pairs(name: str, metavar: str, help_text: str) -> typer.models.OptionInfo:
 def traffic(
     url: Annotated[
         str,
-        typer.Option(help="Of the service. [default: the port of HOUSING_PORT on this machine]", show_default=False),
+        typer.Option(
+            help="Address of the service. [default: the port HOUSING_PORT on this machine]", show_default=False
+        ),
     ] = "",
-    requests: Annotated[int, typer.Option(min=1, help="Number of rows that are sent.")] = 2_000,
-    rate: Annotated[float, typer.Option(min=0.001, help="Requests a second, at most.")] = 200.0,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other rows.")] = 1,
+    requests: Annotated[int, typer.Option(min=1, help="Number of rows to send.")] = 2_000,
+    rate: Annotated[float, typer.Option(min=0.001, help="Most requests a second.")] = 200.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the rows: another one draws others.")] = 1,
     label_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the rows whose true price or category comes back.")
+        float, typer.Option(min=0, max=1, help="Share of the rows whose true price or category is sent as feedback.")
     ] = 0.0,
     label_delay: Annotated[float, typer.Option(min=0, help="Seconds from an answer to its feedback.")] = 0.0,
     day: Annotated[
-        str, typer.Option(help="Replay this day of the past, such as 2026-03-01, or yesterday; needs a key.")
+        str, typer.Option(help="Replay this day of the past, such as 2026-03-01, or yesterday; it needs a key.")
     ] = "",
-    connections: Annotated[int, typer.Option(min=1, help="Requests under way at once, at most.")] = 8,
+    connections: Annotated[int, typer.Option(min=1, help="Most requests in flight at once.")] = 8,
     source: Annotated[
         str, typer.Option(help="Draw rows from this file, folder or s3:// prefix instead of the synthetic sample.")
     ] = "",

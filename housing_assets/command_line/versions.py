@@ -46,7 +46,10 @@ def versions(context: typer.Context) -> None:
 
 @versions_app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="Made anew; only an empty folder or a model artifact is replaced.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Folder to write; it must be new, empty, or hold a model artifact, which is replaced."),
+    ],
 ) -> None:
     """Write the artifact in production to a folder."""
     import shutil
@@ -67,9 +70,13 @@ def export(
 
 @versions_app.command()
 def card(
-    version: Annotated[int | None, typer.Argument(help="By default the one in production.", show_default=False)] = None,
-    html: Annotated[bool, typer.Option("--html", help="As a page for a browser instead of Markdown.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write it to a file, which must not be there yet.")] = None,
+    version: Annotated[
+        int | None, typer.Argument(help="Number of the version; by default the one in production.", show_default=False)
+    ] = None,
+    html: Annotated[bool, typer.Option("--html", help="Write a page for a browser instead of Markdown.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write, which must not exist yet; by default the card is printed.")
+    ] = None,
 ) -> None:
     """Print the model card of a version, or write it to a file.
 
@@ -98,7 +105,7 @@ def card(
 def bento() -> None:
     """Build a bento of the version in production.
 
-    As every training does; `make container` makes the image of the one that was built last.
+    Every training builds one; `make container` makes the image of the one that was built last.
     """
     from tempfile import TemporaryDirectory
 
@@ -116,7 +123,7 @@ def bento() -> None:
 def upgrade() -> None:
     """Register versions of an older release anew.
 
-    In the form that this release reads.
+    Each gets the form that this release reads.
     """
     from housing_assets.market_loading import load_market
     from housing_assets.packaging.upgrade import upgrade_versions
@@ -127,13 +134,13 @@ def upgrade() -> None:
 
 def rollback(
     to: Annotated[
-        int | None, typer.Option(help="Version; by default the one that the current version replaced.")
+        int | None, typer.Option(help="Number of the version; by default the one that the current version replaced.")
     ] = None,
-    reason: Annotated[str, typer.Option(help="Kept in the audit trail.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; it is stored in the audit trail.")] = "",
 ) -> None:
     """Point production at an earlier version.
 
-    Takes effect at once: services follow the registry.
+    It takes effect at once: services follow the registry.
     """
     try:
         old, new = registry_of(read_settings()).rollback(to, reason)

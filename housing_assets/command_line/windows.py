@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 windows_app = typer.Typer(invoke_without_command=True)
 
-Day = Annotated[str, typer.Argument(help="Such as 2026-03-01, or yesterday (UTC).")]
-Reason = Annotated[str, typer.Option(help="Kept with the decision.")]
-Who = Annotated[str, typer.Option(help="Who decides. [default: the user of this machine]", show_default=False)]
+Day = Annotated[str, typer.Argument(help="Day of production (UTC), such as 2026-03-01, or yesterday.")]
+Reason = Annotated[str, typer.Option(help="Why; it is stored with the decision.")]
+Who = Annotated[str, typer.Option(help="Your name. [default: the user of this machine]", show_default=False)]
 
 
 @windows_app.callback()
 def windows(
     context: typer.Context,
-    history: Annotated[bool, typer.Option("--history", help="Every decision, those of clean days too.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Show every decision, those on clean days too.")] = False,
 ) -> None:
     """List, hold or release days of production.
 

@@ -1,7 +1,8 @@
 """The web application: pages to read, and nothing to change; no script, and nothing that is fetched from elsewhere."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date
 from http import HTTPStatus
 from importlib.resources import files
@@ -15,9 +16,12 @@ from starlette.routing import Route
 
 from housing_assets.console.pages import PERIODS, Pages
 from housing_assets.console.watch import Watch
+from resources.outages import is_outage
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+logger = logging.getLogger("housing.console")
 
 _SAFE = {
     "x-content-type-options": "nosniff",
@@ -57,10 +61,8 @@ def build_app(pages: Pages, watch: Watch) -> Starlette:
         return _page(pages.versions(watch.view))
 
     def card(request: "Request") -> Response:
-        found = watch.card_page(_number(request.path_params["number"]))
-        if found is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND)
-        return HTMLResponse(found, headers=REPORT_HEADERS)
+        with _unless_away("MLflow, where model cards are stored,"):
+            return _report(watch.card_page(_number(request.path_params["number"])))
 
     def windows(request: "Request") -> Response:
         year = request.query_params.get("year")
@@ -70,10 +72,8 @@ def build_app(pages: Pages, watch: Watch) -> Starlette:
         return _page(pages.day(watch.view, _day(request)))
 
     def report(request: "Request") -> Response:
-        found = watch.report_page(_day(request))
-        if found is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND)
-        return HTMLResponse(found, headers=REPORT_HEADERS)
+        with _unless_away("The storage of the reports"):
+            return _report(watch.report_page(_day(request)))
 
     def drift(request: "Request") -> Response:
         period = _number(request.query_params.get("days", str(PERIODS[1])))
@@ -88,6 +88,11 @@ def build_app(pages: Pages, watch: Watch) -> Starlette:
     def missing(request: "Request", fault: Exception) -> Response:
         status = fault.status_code if isinstance(fault, HTTPException) else HTTPStatus.NOT_FOUND
         return HTMLResponse(pages.missing(watch.view), status, headers=HEADERS)
+
+    def unavailable(request: "Request", fault: Exception) -> Response:
+        what = fault.detail if isinstance(fault, HTTPException) else ""
+        page = pages.unavailable(watch.view, what)
+        return HTMLResponse(page, HTTPStatus.SERVICE_UNAVAILABLE, headers=HEADERS)
 
     @asynccontextmanager
     async def watching(app: Starlette) -> AsyncIterator[None]:
@@ -110,7 +115,7 @@ def build_app(pages: Pages, watch: Watch) -> Starlette:
             Route("/icon.svg", _file("icon.svg", "image/svg+xml")),
             Route("/livez", _live),
         ],
-        exception_handlers={HTTPStatus.NOT_FOUND: missing},
+        exception_handlers={HTTPStatus.NOT_FOUND: missing, HTTPStatus.SERVICE_UNAVAILABLE: unavailable},
         lifespan=watching,
     )
 
@@ -119,6 +124,24 @@ def _page(text: str | None) -> Response:
     if text is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return HTMLResponse(text, headers=HEADERS)
+
+
+def _report(text: str | bytes | None) -> Response:
+    if text is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return HTMLResponse(text, headers=REPORT_HEADERS)
+
+
+@contextmanager
+def _unless_away(what: str) -> Iterator[None]:
+    """Answer that something is away where it is; any other fault is a bug."""
+    try:
+        yield
+    except Exception as fault:
+        if not is_outage(fault):
+            raise
+        logger.warning("%s does not answer (%s)", what, type(fault).__name__)
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, what) from fault
 
 
 def _file(name: str, media_type: str) -> Callable[["Request"], Response]:

@@ -40,9 +40,9 @@ MEANINGS: Mapping[Outcome, str] = {
     Outcome.PASSED: "every check passed",
     Outcome.DRIFTED: "what was found counts toward retraining",
     Outcome.HELD: "its input is broken, or looks so: nothing learns from it",
-    Outcome.ALERT: "checks failed that call for no retraining",
-    Outcome.NO_PREDICTIONS: "nobody asked",
-    Outcome.NOT_JUDGED: "too few rows, or no report was made",
+    Outcome.ALERT: "checks failed, but none that calls for retraining",
+    Outcome.NO_PREDICTIONS: "there were no requests",
+    Outcome.NOT_JUDGED: "too few rows, or no report",
 }
 """What each outcome says, for people."""
 
@@ -138,12 +138,12 @@ def _outcome(judgements: Sequence[Judgement], figures: Figures, decision: DayDec
         return Outcome.DRIFTED, _told(drifted)
     others = [one for one in failed if one.check != INPUT_CHECK]
     if figures.answered == 0:
-        return Outcome.NO_PREDICTIONS, _told(others) or "Nobody asked for a prediction."
+        return Outcome.NO_PREDICTIONS, _told(others) or "There were no requests for a prediction."
     if others:
         return Outcome.ALERT, _told(others)
     drift = [by_check[name] for name in DRIFT_CHECKS if name in by_check]
     if not drift:
-        return Outcome.NOT_JUDGED, "No report was made of this day."
+        return Outcome.NOT_JUDGED, "There is no report on this day."
     if all(one.verdict.insufficient for one in drift):
         return Outcome.NOT_JUDGED, drift[0].verdict.summary
     return Outcome.PASSED, figures.drift.summary if figures.drift else drift[0].verdict.summary

@@ -133,6 +133,17 @@ class Pages:
         """Return the alerts."""
         return self._write("alerts", view)
 
+    def unavailable(self, view: View, what: str) -> str:
+        """Return the page for what cannot be fetched because something does not answer.
+
+        Parameters
+        ----------
+        view : View
+        what : str
+            Does not answer, as a sentence begins with it.
+        """
+        return self._write("unavailable", view, what=what)
+
     def missing(self, view: View) -> str:
         """Return what is shown where there is no such page."""
         return self._write("missing", view)
@@ -213,8 +224,8 @@ def _drift(days: Sequence[Day]) -> Chart | None:
     return draw(
         "drift",
         "Drift, as a multiple of its limit",
-        "By day, the column of the listings that is furthest from the reference, and the mix of predictions. At 1 the "
-        "limit is reached; a triangle is over it and no chance.",
+        "Each day: the column of the listings that is furthest from the reference, and the mix of predictions. 1 is "
+        "the limit; a triangle is over it, and not by chance.",
         [Series("worst column", "main", worst), Series("predictions", "second", predicted)],
         limit=(1.0, "limit"),
     )
@@ -229,8 +240,8 @@ def _performance(days: Sequence[Day]) -> Chart | None:
     return draw(
         "performance",
         "Accuracy on labelled predictions",
-        "By day, beside the accuracy expected from the holdout and the one estimated without labels (CBPE). A triangle "
-        "marks a performance that does not hold up.",
+        "Each day, with the accuracy expected from the holdout and the one estimated without labels (CBPE). A triangle "
+        "marks a day on which accuracy has fallen.",
         [
             Series("accuracy", "main", found),
             Series("expected", "second", expected),
@@ -247,9 +258,7 @@ def _traffic(days: Sequence[Day]) -> Chart | None:
         for one in days
         if one.figures.answered is not None
     )
-    return draw(
-        "traffic", "Predictions a day", "How many listings were answered.", [Series("answered", "main", answered)]
-    )
+    return draw("traffic", "Predictions a day", "Listings answered each day.", [Series("answered", "main", answered)])
 
 
 def _worst_columns(days: Sequence[Day]) -> list[WorstColumn]:

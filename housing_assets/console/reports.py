@@ -2,13 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
 
+from resources.outages import is_outage
 from resources.values.store import ValueLost, ValueStore, named_partition
 
 PAGE = "drift_report_page.html"
@@ -18,6 +19,10 @@ MADE_ANEW = timedelta(days=10)
 
 WHOLE_LOOK_SECONDS = 600
 """From one look at all other days to the next: in an object store, each costs a request."""
+
+_DAMAGED = (LookupError, TypeError, ValueError, ArithmeticError, OSError)
+"""What reading a report raises that is damaged, gone, or of a release that wrote others; the object store's own faults
+are none of them."""
 
 PREDICTIONS = "predictions"
 """The column of a drift report that stands for what was predicted."""
@@ -107,6 +112,38 @@ NOTHING = Figures()
 """Of a day without reports."""
 
 
+class Unreadable(NamedTuple):
+    """A stored report that cannot be read.
+
+    Attributes
+    ----------
+    report : str
+    day : date
+    fault : str
+        What kind of fault was met.
+    """
+
+    report: str
+    day: date
+    fault: str
+
+
+@dataclass(frozen=True)
+class StoredFigures:
+    """What all stored reports say.
+
+    Attributes
+    ----------
+    by_day : mapping of date to Figures
+        Of each day that has a report. What cannot be read any more stands as it was known last.
+    unreadable : tuple of Unreadable
+        Newest first.
+    """
+
+    by_day: Mapping[date, Figures] = field(default_factory=dict)
+    unreadable: tuple[Unreadable, ...] = ()
+
+
 class Reports:
     """Reads the reports where values lie.
 
@@ -121,15 +158,16 @@ class Reports:
         self._store = store
         self._prefix = tuple(prefix)
         self._known: dict[str, _Known] = {}
+        self._unreadable: dict[str, Unreadable] = {}
         self._whole_look = -math.inf
 
-    def read(self) -> dict[date, Figures]:
-        """Return the figures of each day that has a report.
+    def read(self) -> StoredFigures:
+        """Return the figures of each day that has a report; one that is damaged hides no other.
 
         Raises
         ------
-        KeyError, ValueError, OSError, ValueLost
-            If a report is damaged, or of a release that wrote others.
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, OSError
+            If the place where reports lie cannot be read.
         """
         whole = time.monotonic() - self._whole_look > WHOLE_LOOK_SECONDS
         answered = self._of("traffic_report", lambda told: int(told["traffic"]["answered"]), whole)
@@ -137,33 +175,50 @@ class Reports:
         performance = self._of("performance_report", _read_performance, whole)
         if whole:
             self._whole_look = time.monotonic()
-        return {
+        by_day = {
             day: Figures(answered.get(day), drift.get(day), performance.get(day))
             for day in answered.keys() | drift.keys() | performance.keys()
         }
+        return StoredFigures(by_day, tuple(sorted(self._unreadable.values(), key=lambda one: one.day, reverse=True)))
 
     def page(self, day: date) -> bytes | None:
         """Return a day's drift report as a page, None where there is none."""
-        value = self._store.newest(f"{self._asset('drift_report')}|{day}")
         try:
+            value = self._store.newest(f"{self._asset('drift_report')}|{day}")
             return None if value is None else (self._store.open(value) / PAGE).read_bytes()
         except (FileNotFoundError, ValueLost):  # it is just made anew
             return None
 
     def _of(self, asset: str, condense: Callable[[Any], Any], whole: bool) -> dict[date, Any]:
-        found: dict[date, Any] = {}
-        for name in self._store.names(self._asset(asset), partitioned=True):
-            day = date.fromisoformat(named_partition(name)[1] or "")
-            known = self._known.get(name)
-            if known is None or whole or datetime.now(UTC).date() - day < MADE_ANEW:
-                value = self._store.newest(name)
-                if value is None:
-                    continue
-                if known is None or known.id != value.id:
-                    told = orjson.loads((self._store.open(value) / f"{asset}.json").read_bytes())
-                    known = self._known[name] = _Known(value.id, condense(told))
-            found[day] = known.figures
-        return found
+        names = {
+            name: date.fromisoformat(named_partition(name)[1] or "")
+            for name in self._store.names(self._asset(asset), partitioned=True)
+        }
+        for name in [name for name, one in self._unreadable.items() if one.report == asset and name not in names]:
+            del self._unreadable[name]
+        for name, day in names.items():
+            if name not in self._known or whole or datetime.now(UTC).date() - day < MADE_ANEW:
+                self._look(name, asset, day, condense)
+        known = ((day, self._known.get(name, _UNKNOWN).figures) for name, day in names.items())
+        return {day: figures for day, figures in known if figures is not None}
+
+    def _look(self, name: str, asset: str, day: date, condense: Callable[[Any], Any]) -> None:
+        """Read a report if it is another than is known; one that is damaged is known, too, and not read again."""
+        known, value_id = self._known.get(name, _UNKNOWN), ""
+        try:
+            value = self._store.newest(name)
+            if value is None or value.id == known.id:
+                return
+            value_id = value.id
+            told = orjson.loads((self._store.open(value) / f"{asset}.json").read_bytes())
+            self._known[name] = _Known(value_id, condense(told))
+            self._unreadable.pop(name, None)
+        except _DAMAGED as fault:
+            if is_outage(fault):
+                raise
+            # What this machine refuses, it may not at the next look.
+            self._known[name] = _Known("" if isinstance(fault, OSError) else value_id, known.figures)
+            self._unreadable[name] = Unreadable(asset, day, type(fault).__name__)
 
     def _asset(self, name: str) -> str:
         return "/".join((*self._prefix, name))
@@ -173,6 +228,9 @@ class Reports:
 class _Known:
     id: str
     figures: Any = field(repr=False)
+
+
+_UNKNOWN = _Known("", None)
 
 
 def _read_drift(report: Any) -> Drift:

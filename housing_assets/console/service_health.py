@@ -30,7 +30,7 @@ class ServiceHealth:
     """
 
     status: str = "unknown"
-    detail: str = "It has not been asked yet."
+    detail: str = "The service has not been asked yet."
     version: str = ""
     tier: str = ""
 
@@ -60,13 +60,16 @@ class ServiceProbe:
             reply = self._client.get(f"{self._url}/health/deep")
             if reply.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
                 return ServiceHealth(
-                    detail="It answers keys of the scope admin alone: set HOUSING_CONSOLE_SERVICE_KEY."
+                    detail="The service shows its health only to keys with the scope admin: set "
+                    "HOUSING_CONSOLE_SERVICE_KEY."
                 )
             return _read(reply.json())
         except httpx.HTTPError as fault:
-            return ServiceHealth(detail=f"It does not answer at {self._url} ({type(fault).__name__}).")
+            return ServiceHealth(detail=f"The service does not answer at {self._url} ({type(fault).__name__}).")
         except (ValueError, KeyError, TypeError):
-            return ServiceHealth(detail=f"What answers at {self._url} is no service of this platform.")
+            return ServiceHealth(
+                detail=f"Something else answers at {self._url}: it is not the service of this platform."
+            )
 
 
 def _read(told: Any) -> ServiceHealth:

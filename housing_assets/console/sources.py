@@ -7,7 +7,7 @@ import dagster as dg
 
 from housing_assets.console.check_history import CheckHistory
 from housing_assets.console.days import LONGEST
-from housing_assets.console.reports import Figures, Reports
+from housing_assets.console.reports import Reports, StoredFigures
 from housing_assets.console.service_health import ServiceHealth, ServiceProbe
 from housing_assets.console.versions import Registered, Versions
 from housing_assets.console.watch import MOST_ALERTS, MOST_DECISIONS
@@ -49,8 +49,8 @@ class Platform:
         """Return what the monitoring checks said."""
         return self._history.read(now)
 
-    def figures(self) -> dict[date, Figures]:
-        """Return what stored reports say, by day."""
+    def figures(self) -> StoredFigures:
+        """Return what stored reports say."""
         return self._reports.read()
 
     def report_page(self, day: date) -> bytes | None:

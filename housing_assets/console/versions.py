@@ -1,7 +1,7 @@
 """The registered versions with what their MLflow runs measured."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from housing_assets.packaging.card.document import PAGE
@@ -22,14 +22,20 @@ class Registered:
     ----------
     version : Version
     experiment_id : str
+        Empty where the run was removed from MLflow.
     metrics, parameters : mapping
         Of the run.
     """
 
     version: Version
-    experiment_id: str
-    metrics: Mapping[str, float]
-    parameters: Mapping[str, str]
+    experiment_id: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def run_removed(self) -> bool:
+        """Whether its run was removed from MLflow, as ``mlflow gc`` does."""
+        return not self.experiment_id
 
     @property
     def in_production(self) -> bool:
@@ -48,8 +54,8 @@ class Registered:
 
     @property
     def has_card(self) -> bool:
-        """Whether a model card was written of it."""
-        return CARD in self.version.tags
+        """Whether a model card was written of it, and is kept: it is stored with the run."""
+        return CARD in self.version.tags and not self.run_removed
 
     @property
     def rolled_back(self) -> str:
@@ -75,14 +81,28 @@ class Versions:
         return tuple(map(self._with_run, self._registry.versions()[:MOST]))
 
     def card(self, number: int) -> str | None:
-        """Return the model card of a version as a page, None where there is none."""
+        """Return the model card of a version as a page, None where there is none, or none any more."""
         try:
-            return self._registry.read_card(self._registry.numbered(number), PAGE)
+            version = self._registry.numbered(number)
+            return None if self._run(version) is None else self._registry.read_card(version, PAGE)
         except LookupError:
             return None
 
+    def _run(self, version: Version) -> Any:
+        """Return the run of a version, None where it was removed for good."""
+        from mlflow.exceptions import MlflowException
+
+        if version.run_id not in self._runs:
+            try:
+                self._runs[version.run_id] = self._registry.client().get_run(version.run_id)
+            except MlflowException as fault:
+                if fault.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                self._runs[version.run_id] = None
+        return self._runs[version.run_id]
+
     def _with_run(self, version: Version) -> Registered:
-        run = self._runs.get(version.run_id)
+        run = self._run(version)
         if run is None:
-            run = self._runs[version.run_id] = self._registry.client().get_run(version.run_id)
+            return Registered(version)
         return Registered(version, str(run.info.experiment_id), dict(run.data.metrics), dict(run.data.params))

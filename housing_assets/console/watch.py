@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
 from housing_assets.console.days import Day, summarize_days
-from housing_assets.console.reports import Figures
+from housing_assets.console.reports import StoredFigures, Unreadable
 from housing_assets.console.service_health import NOT_ASKED, ServiceHealth
 from housing_assets.console.versions import Registered
 from resources.alerts import Raised
@@ -43,8 +43,8 @@ class Sources(Protocol):
     def judgements(self, now: datetime) -> Sequence[Judgement]:
         """Return what the monitoring checks said."""
 
-    def figures(self) -> "dict[date, Figures]":
-        """Return what stored reports say, by day."""
+    def figures(self) -> StoredFigures:
+        """Return what stored reports say."""
 
     def report_page(self, day: date) -> bytes | None:
         """Return a day's drift report as a page, None where there is none."""
@@ -129,7 +129,7 @@ class Watch:
             "Dagster's event log", lambda: sources.judgements(datetime.now(UTC)), ()
         )
         self._decisions = _Kept[Sequence[Recorded]]("The log of decisions", sources.decisions, ())
-        self._figures = _Kept[dict[date, Figures]]("The stored reports", sources.figures, {})
+        self._figures = _Kept[StoredFigures]("The stored reports", sources.figures, StoredFigures())
         self._days = _Kept[Days]("The prediction store", sources.day_decisions, Days())
         self._versions = _Kept[Sequence[Registered]]("MLflow's registry", sources.versions, ())
         self._alerts = _Kept[Sequence[Raised]]("The log of alerts", sources.alerts, ())
@@ -170,15 +170,29 @@ class Watch:
         with self._building:
             now = datetime.now(UTC)
             late = timedelta(seconds=LATE * self._seconds)
+            figures, decided = self._figures.value, self._days.value.newest
+            troubles = (*(kept.trouble(now, late) for kept in self._every), _tell_unreadable(figures.unreadable))
             self.view = View(
                 at=now,
-                days=summarize_days(self._judgements.value, self._figures.value, self._days.value.newest, now.date()),
+                days=summarize_days(self._judgements.value, figures.by_day, decided, now.date()),
                 versions=self._versions.value,
                 decisions=self._decisions.value,
                 alerts=self._alerts.value,
                 service=self._service.value,
-                troubles=tuple(filter(None, (kept.trouble(now, late) for kept in self._every))),
+                troubles=tuple(filter(None, troubles)),
             )
+
+
+def _tell_unreadable(found: Sequence[Unreadable]) -> str:
+    """Say in a few sentences which reports cannot be read, and what makes them anew; nothing where all can."""
+    if not found:
+        return ""
+    first, *others = found
+    more = f", and {len(others)} more cannot" if others else ""
+    return (
+        f"The {first.report} of {first.day} cannot be read ({first.fault}){more}: what is shown of it is what was "
+        f"known before. Make the day's reports again with: housing judge {first.day}"
+    )
 
 
 class _Kept(Generic[T]):

@@ -54,8 +54,10 @@ def read_checks(history: CheckHistory) -> Iterator[Metric]:
 
 
 def read_performance(reports: Reports) -> Iterator[Metric]:
-    """Yield the accuracy on the newest labels that were enough to judge it."""
-    found = sorted((day, figures.performance) for day, figures in reports.read().items() if figures.performance)
+    """Yield the accuracy on the newest labels that were enough to judge it, and how many reports are damaged."""
+    stored = reports.read()
+    yield gauge("housing_unreadable_reports", "Stored daily reports that cannot be read.", len(stored.unreadable))
+    found = sorted((day, figures.performance) for day, figures in stored.by_day.items() if figures.performance)
     judged = [one for _, one in found if one.accuracy is not None and one.expected is not None]
     if judged and judged[-1].accuracy is not None and judged[-1].expected is not None:
         yield gauge("housing_labelled_accuracy", "Accuracy on the newest labelled predictions.", judged[-1].accuracy)
@@ -63,7 +65,7 @@ def read_performance(reports: Reports) -> Iterator[Metric]:
             "housing_expected_accuracy", "Accuracy that is expected of them from the holdout.", judged[-1].expected
         )
         yield gauge("housing_labelled_rows", "How many they were.", judged[-1].rows)
-    answered = sorted((day, one.answered) for day, one in reports.read().items() if one.answered is not None)
+    answered = sorted((day, one.answered) for day, one in stored.by_day.items() if one.answered is not None)
     if answered:
         yield gauge("housing_answered_rows", "Listings that were answered on the newest judged day.", answered[-1][1])
 

@@ -105,7 +105,7 @@ def labelled_listings(
 
     from housing_assets.listings.labelled import type_labelled
     from housing_assets.listings.origins import ASKED_ON
-    from resources.predictions.store import read_listings
+    from resources.predictions.frames import read_listings
 
     now, days = datetime.now(UTC), Days()
     names = [column.raw for column in market.columns]

@@ -1,9 +1,8 @@
 """The prediction store as assets read it: frames of bounded size, however much there is."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
-from math import nan
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import dagster as dg
@@ -11,6 +10,7 @@ from pydantic import Field
 
 from resources.predictions.answer_reviews import Review, is_drawn, read_reviews, write_review
 from resources.predictions.day_decisions import DayDecision, Days, read_days, write_decision
+from resources.predictions.frames import as_frame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,8 +71,8 @@ class PredictionStore(dg.ConfigurableResource):
         ------
         predictions : DataFrame
             ``prediction_id``, ``role``, ``predicted_at``, ``protocol``, ``request_key``, ``tier``, ``model_version``,
-            ``price_category``, ``probabilities``, which ``read_probabilities`` expands, and ``listing``, which
-            ``read_listings`` expands.
+            ``price_category``, ``probabilities``, which ``frames.read_probabilities`` expands, and ``listing``, which
+            ``frames.read_listings`` expands.
         """
         from sqlalchemy import select
 
@@ -192,33 +192,10 @@ class PredictionStore(dg.ConfigurableResource):
             ``true_category`` (``None`` where a price was), ``price_kind`` (``None`` where none was said, and none is
             given), ``observed_at``, ``received_at``. A prediction with prices of both kinds has a row for each.
         """
-        from sqlalchemy import func, select, tuple_
+        from resources.predictions.labels import labels_query
+        from resources.predictions.tables import FEEDBACK
 
-        from resources.predictions.tables import FEEDBACK, PREDICTIONS
-
-        reported = FEEDBACK.c
-        newer = FEEDBACK.alias("newer")
-        superseded = select(newer).where(
-            newer.c.prediction_id == reported.prediction_id,
-            newer.c.received_at <= as_of,
-            func.coalesce(newer.c.price_kind, price_kind or "") == func.coalesce(reported.price_kind, price_kind or ""),
-            tuple_(newer.c.received_at, newer.c.feedback_id) > tuple_(reported.received_at, reported.feedback_id),
-        )
-        query = (
-            select(
-                PREDICTIONS,
-                reported.feedback_id,
-                reported.price,
-                reported.price_category.label("true_category"),
-                func.coalesce(reported.price_kind, price_kind).label("price_kind"),
-                reported.observed_at,
-                reported.received_at,
-            )
-            .join(FEEDBACK, reported.prediction_id == PREDICTIONS.c.prediction_id)
-            .where(PREDICTIONS.c.role == role, reported.received_at <= as_of, ~superseded.exists())
-        )
-        if since is not None:
-            query = query.where(PREDICTIONS.c.predicted_at >= since)
+        query = labels_query(as_of, since=since, role=role, price_kind=price_kind)
         days = Days() if purpose == "looking" else self.days()
         for frame in self._read(FEEDBACK, query, ("received_at", "feedback_id")):
             if purpose == "looking":
@@ -271,7 +248,7 @@ class PredictionStore(dg.ConfigurableResource):
         keys = [table.c[name] for name in order]
         with self._connect() as connection:
             if not _is_migrated(connection, table):
-                yield _as_frame([], query)
+                yield as_frame([], query)
                 return
             last: Sequence[Any] | None = None
             while True:
@@ -281,7 +258,7 @@ class PredictionStore(dg.ConfigurableResource):
                 with connection.begin():
                     page = connection.execute(rest.order_by(*keys).limit(self.rows_at_once)).mappings().all()
                 if page or last is None:
-                    yield _as_frame(page, query)
+                    yield as_frame(page, query)
                 if len(page) < self.rows_at_once:
                     return
                 last = [page[-1][key.name] for key in keys]
@@ -324,55 +301,6 @@ class PredictionStore(dg.ConfigurableResource):
             engine.dispose()
 
 
-def read_listings(predictions: "pd.DataFrame", columns: Sequence[str] | None = None) -> "pd.DataFrame":
-    """Return the listings of a frame of predictions, one row each with its index, as raw cells.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        With ``listing``, as ``PredictionStore`` reads it.
-    columns : sequence of str, optional
-        Raw columns that the frame shall have, whether they were sent or not; without it those that were sent.
-    """
-    import orjson
-    import pandas as pd
-
-    cells = [orjson.loads(listing) for listing in predictions["listing"]]
-    names = None if columns is None else list(columns)
-    return pd.DataFrame(cells, index=predictions.index, columns=names, dtype=object)
-
-
-def read_probabilities(texts: Iterable[str], categories: Sequence[str]) -> "np.ndarray":
-    """Return the probabilities of predictions, a column for each category.
-
-    Parameters
-    ----------
-    texts : iterable of str
-        The ``probabilities`` of a frame, as ``PredictionStore`` reads it.
-    categories : sequence of str
-        In the order of the columns.
-
-    Returns
-    -------
-    probabilities : ndarray of shape (n_rows, n_categories), float64
-        NaN where a row's model did not know the category.
-
-    Examples
-    --------
-    >>> read_probabilities(['{"low":0.75,"high":0.25}', '{"low":1.0}'], ["high", "low"])
-    array([[0.25, 0.75],
-           [ nan, 1.  ]])
-    """
-    import numpy as np
-    import orjson
-
-    positions: dict[str, int] = {}  # of the distinct texts: many rows may have the same
-    rows = np.array([positions.setdefault(text, len(positions)) for text in texts], dtype=np.intp)
-    shape = len(positions), len(categories)
-    shares = (parsed.get(category, nan) for parsed in map(orjson.loads, positions) for category in categories)
-    return np.fromiter(shares, np.float64, shape[0] * shape[1]).reshape(shape)[rows]
-
-
 def _within(column: "ColumnElement[datetime]", start: datetime, end: datetime) -> "ColumnElement[bool]":
     from sqlalchemy import and_
 
@@ -396,24 +324,3 @@ def _is_migrated(connection: "Connection", table: "Table") -> bool:
             "the service brings an older store to its own form when it starts"
         )
     return True
-
-
-def _as_frame(rows: "Sequence[RowMapping]", query: "Select[Any]") -> "pd.DataFrame":
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            column.name: pd.Series([row[column.name] for row in rows], dtype=_frame_type(column))
-            for column in query.selected_columns
-        }
-    )
-
-
-def _frame_type(column: "ColumnElement[Any]") -> Any:
-    from sqlalchemy import Double
-
-    from resources.predictions.tables import Moment
-
-    if isinstance(column.type, Moment):
-        return "datetime64[us, UTC]"
-    return "float64" if isinstance(column.type, Double) else "object"

@@ -74,6 +74,13 @@ class DiskValues:
                 if value.is_dir() and not value.is_symlink():
                     yield KeptValue(name, value.name, _size(value), value.name == newest)
 
+    def describe(self, value: KeptValue) -> StoredValue | None:
+        """Return what lies beside the value's folder, where it is written last."""
+        file = _provenance_file(_values_of(self._link(value.name)) / value.id)
+        if file.exists():
+            return StoredValue(value.name, value.id, Provenance.from_json(file.read_text("utf-8")))
+        return StoredValue(value.name, value.id, Provenance()) if value.newest else None
+
     def drop(self, value: KeptValue) -> None:
         """Remove a value's folder and its provenance."""
         folder = _values_of(self._link(value.name)) / value.id

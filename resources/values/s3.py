@@ -139,6 +139,15 @@ class S3Values:
                 newest[name] = pointer.newest if pointer else ""
             yield KeptValue(name, value_id, n_bytes, newest[name] == value_id)
 
+    def describe(self, value: KeptValue) -> StoredValue | None:
+        """Return a kept value with its description, which is uploaded after its files."""
+        try:
+            return StoredValue(value.name, value.id, self._describe(value.name, value.id).provenance)
+        except ValueLost:
+            if value.newest:
+                raise
+            return None
+
     def drop(self, value: KeptValue) -> None:
         """Remove a value's objects, and the local copy."""
         self._remove(value.name, value.id)

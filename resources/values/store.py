@@ -92,6 +92,9 @@ class ValueStore(Protocol):
     def kept(self, asset: str, *, partitioned: bool) -> Iterator[KeptValue]:
         """Yield all values of an asset that take up space: newest, previous, and what dead writers have left."""
 
+    def describe(self, value: KeptValue) -> StoredValue | None:
+        """Return a kept value with what it was made of; None if its writer is not done with it, or died before."""
+
     def drop(self, value: KeptValue) -> None:
         """Remove a value that is not its name's newest."""
 

@@ -1,5 +1,6 @@
 """The command as a whole: it explains itself at once, and says in one line what its user is to mend."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,15 @@ def test_every_command_explains_itself(housing: Housing, path: list[str]) -> Non
 
     assert shown.exit_code == 0
     assert "Usage: " in shown.stdout
+
+
+@pytest.mark.parametrize("path", paths_of_commands(), ids=lambda path: " ".join(path) or "housing")
+def test_what_an_option_is_can_be_read_without_its_name(path: list[str]) -> None:
+    command = get_command(app)
+    for name in path:
+        command = command.commands[name]  # type: ignore[attr-defined]
+    helps = [text for parameter in command.params if (text := getattr(parameter, "help", None))]
+    assert not [text for text in helps if re.match("(Of|For|By|As|Where|Whose|Made|Kept) ", text)]
 
 
 def test_the_commands_are_those_that_users_hold_on_to() -> None:

@@ -90,7 +90,7 @@ def test_nothing_of_a_listing_is_left_and_the_rest_is_made_again(platform: Watch
     assert platform.materialize(None, LEARNED, ALL_DAYS).success
 
 
-def test_an_answer_without_a_price_is_removed_by_its_id(
+def test_an_answer_without_a_price_is_removed_by_its_id_however_it_is_written(
     platform: Watched, artifact: ModelArtifact, housing: Housing
 ) -> None:
     before = set(stored(platform)["prediction_id"])
@@ -99,11 +99,29 @@ def test_an_answer_without_a_price_is_removed_by_its_id(
     )
     (meant,) = set(stored(platform)["prediction_id"]) - before
 
-    said = housing("erase", "--prediction", meant, "--yes").stdout
+    said = housing("erase", "--prediction", f"{{{meant.upper()}}}", "--yes").stdout
 
-    assert "version 1          has not learned of it" in said
+    assert "version 1          is not known to have learned of it" in said
     assert "Removed: 1 row of the prediction store, 0 stored values" in said
     assert meant not in set(stored(platform)["prediction_id"])
+
+
+def test_an_ad_that_was_taken_out_of_the_source_before_is_found_and_removed(
+    platform: Watched, housing: Housing, tmp_path: Path
+) -> None:
+    raw, ads = pd.read_parquet(platform.storage / "assets" / "raw_listings" / TABLE), tmp_path / "ads.csv"
+    address = raw["address"].iloc[3]
+    raw[raw["address"] != address].drop(columns=["source_file", "source_row"]).to_csv(ads, index=False)
+    assert platform.materialize(None, ["raw_listings"], {"raw_listings": {"source": str(ads)}}).success
+
+    said = housing("erase", "--cell", f"address={address}", "--yes").stdout
+
+    assert "that only trainings before it have read" in said
+    assert "raw_listings, a value before the newest" in said
+    assert "version 1          may have learned of it" in said
+    assert "Take the rows out of the source" not in said
+    assert platform.materialize(None, LEARNED[:1], {"raw_listings": {"source": str(ads)}}).success
+    assert "Nothing was found" in housing("erase", "--cell", f"address={address}").stdout
 
 
 def test_rows_of_the_source_are_named_with_their_file(platform: Watched, housing: Housing) -> None:

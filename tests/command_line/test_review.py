@@ -39,11 +39,12 @@ def test_what_was_drawn_is_listed_shown_and_judged(housing: Housing, drawn: list
         "review", "judge", drawn[1], "--unreasonable", "--note", "twice the street's", "--by", "ayse"
     ).stdout
     assert judged.startswith(f"{drawn[1]}  low, 2,900,000 TRY  unreasonable: twice the street's (ayse, 20")
-    assert housing("review", "judge", drawn[0], "--reasonable", "--by", "ayse").stdout.endswith(" UTC)\n")
+    capitals = f"{{{drawn[0].upper()}}}"
+    assert housing("review", "judge", capitals, "--reasonable", "--by", "ayse").stdout.endswith(" UTC)\n")
 
     listed = housing("review", "list", DAY).stdout.splitlines()
     assert [line.split("  ")[2].split()[0].rstrip(":") for line in listed] == ["reasonable", "unreasonable", "not"]
-    shown = housing("review", "show", drawn[1]).stdout
+    shown = housing("review", "show", drawn[1].upper()).stdout
     assert '"GrossSquareMeters": "160 m2"' in shown
     assert "unreasonable: twice the street's (ayse" in shown
 

@@ -87,7 +87,7 @@ def test_a_service_takes_no_port_of_another_one(
     for name, value in {"HOUSING_STORAGE": tmp_path, **ports}.items():
         monkeypatch.setenv(name, str(value))
     with pytest.raises(
-        CommandError, match=f"port {taken} of 127.0.0.1 cannot be had .*: name another one in {setting}"
+        CommandError, match=f"port {taken} on 127.0.0.1 is not available .*: choose another one in {setting}"
     ):
         servers.serve(free_port())
 
@@ -106,7 +106,9 @@ def test_a_second_lineage_page_is_refused_before_a_daemon_runs(
     taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
-    with pytest.raises(CommandError, match=f"port {taken} of 127.0.0.1 cannot be had .*: name another one with --port"):
+    with pytest.raises(
+        CommandError, match=f"port {taken} on 127.0.0.1 is not available .*: choose another one with --port"
+    ):
         servers.dev(taken, free_port())
 
 

@@ -1,5 +1,6 @@
 """What the console's pages say of a platform with forty days behind it, and that they are safe to open anywhere."""
 
+import asyncio
 import re
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
@@ -7,9 +8,15 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
-from housing_assets.console.app import HEADERS
+from housing_assets.console.app import HEADERS, build_app
 from housing_assets.console.pages import ago
+from housing_assets.console.reports import Reports
+from housing_assets.console.versions import Versions
+from housing_assets.console.watch import Watch
+from resources.mlflow.registry import ModelRegistry
+from resources.values.opening import open_value_store
 from tests.console.history import CAUSE, DRIFTED, EMPTY, FEW, HELD, PASSED, REFUSED, Past
+from tests.s3 import access_to
 
 PAGES = ("/", "/versions", "/windows", "/drift", "/drift?days=30", "/decisions", "/alerts")
 
@@ -54,7 +61,7 @@ def days(past: Past) -> list[str]:
 def test_the_overview_tells_the_health_of_the_day(console: httpx.Client, past: Past) -> None:
     told = read(console, "/").text
 
-    assert "It does not answer at http://127.0.0.1:9" in told
+    assert "The service does not answer at http://127.0.0.1:9" in told
     assert "✓ passed No drift: 2,000 rows against 5,759." in told
     assert "Version 1 Registered" in told
     assert "reason of version 1" in told
@@ -110,7 +117,7 @@ def test_the_calendar_has_every_day_with_its_outcome_and_the_way_to_its_report(
         assert re.search(rf"\b{day.day}\b\W+{outcomes.get(kind, 'passed')}\b", page.text), (day, kind)
     missed = max(past.kinds) - timedelta(days=12)
     assert missed not in past.kinds
-    assert "No report was made of this day." in read(console, f"/days/{missed}").text
+    assert "There is no report on this day." in read(console, f"/days/{missed}").text
     assert console.get("/windows?year=1999").status_code == 404
 
 
@@ -209,6 +216,47 @@ def test_what_is_not_known_is_a_page_that_says_so(console: httpx.Client, path: s
 
     assert reply.status_code == 404
     assert "There is no such page" in reply.text
+
+
+def test_what_is_away_is_a_page_that_says_so(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for name, value in access_to("http://127.0.0.1:9").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    watch = past.watch()
+    watch.card_page = Versions(ModelRegistry(tracking_uri="http://127.0.0.1:9")).card
+    watch.report_page = Reports(
+        open_value_store("s3://values/housing", cache=str(past.settings.storage / "cache"))
+    ).page
+    for path, what in (
+        ("/versions/1/card", "MLflow, where model cards"),
+        ("/days/2026-03-01/report", "The storage of"),
+    ):
+        reply = get(past, watch, path)
+
+        assert reply.status_code == 503
+        assert "This page is not available now" in reply.text
+        assert what in reply.text
+        assert {name: reply.headers[name] for name in HEADERS} == HEADERS
+
+
+def test_a_bug_is_no_outage(past: Past) -> None:
+    watch = past.watch()
+    watch.card_page = lambda number: str(1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        get(past, watch, "/versions/1/card")
+
+
+def get(past: Past, watch: Watch, path: str) -> httpx.Response:
+    """Ask for a page in this process."""
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(build_app(past.pages(), watch))
+        async with httpx.AsyncClient(transport=transport, base_url="http://console") as client:
+            return await client.get(path)
+
+    return asyncio.run(ask())
 
 
 def test_pages_can_only_be_read(console: httpx.Client) -> None:

@@ -4,23 +4,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import dagster as dg
 import orjson
 import pytest
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from housing_assets.console import watch as watching
 from housing_assets.console.check_history import CheckHistory
 from housing_assets.console.days import LONGEST, Outcome
+from housing_assets.console.reports import MADE_ANEW
 from housing_assets.console.service_health import ServiceProbe
 from housing_assets.console.sources import Platform, check_keys, reports_of
 from housing_assets.console.versions import Registered
 from housing_assets.console.watch import Watch
+from resources.mlflow.registry import ModelRegistry
 from resources.settings import Settings
 from resources.values.ancestry import Provenance
+from resources.values.disk import DiskValues
 from resources.values.opening import open_value_store
 from resources.verdicts import Verdict
 from tests.console.history import DRIFTED, PASSED, Past, copy_past, make_past, remove_reports
@@ -107,7 +111,7 @@ def test_evaluations_that_are_too_old_are_forgotten(own: Past) -> None:
 
 def test_a_report_is_read_once_and_again_when_it_was_made_anew(own: Past) -> None:
     reports = reports_of(own.settings)
-    first, again = reports.read(), reports.read()
+    first, again = reports.read().by_day, reports.read().by_day
     assert first == again
     day = own.newest(PASSED)
     assert again[day].drift is first[day].drift
@@ -120,19 +124,29 @@ def test_a_report_is_read_once_and_again_when_it_was_made_anew(own: Past) -> Non
     assert not drift.predictions.over
 
 
-def test_what_cannot_be_read_stands_as_it_was_and_is_said(own: Past) -> None:
-    watch, day = own.watch(), own.newest(DRIFTED)
+def test_a_damaged_report_stands_as_it_was_and_hides_no_other(own: Past) -> None:
+    watch, day, other = own.watch(), own.newest(DRIFTED), own.newest(PASSED)
     watch.refresh()
-    store = open_value_store(own.settings.values_location)
-    store.write(f"drift_report|{day}", Provenance(), lambda folder: write(folder / "drift_report.json", "{"))
+    damage(own, day)
 
     watch.refresh()
 
     (trouble,) = watch.view.troubles
-    assert trouble.startswith("The stored reports cannot be read (JSONDecodeError): what is shown was known at ")
+    assert trouble.startswith(f"The drift_report of {day} cannot be read (JSONDecodeError): what is shown of it")
+    assert trouble.endswith(f"Make the day's reports again with: housing judge {day}")
     seen = watch.view.day(day)
     assert seen is not None
     assert seen.figures.drift is not None
+
+    afresh = own.watch()
+    afresh.refresh()
+    assert afresh.view.troubles == (trouble,)
+    seen, sound = afresh.view.day(day), afresh.view.day(other)
+    assert seen is not None
+    assert sound is not None
+    assert seen.figures.drift is None
+    assert seen.figures.performance is not None
+    assert sound.figures.drift is not None
 
     remove_reports(own)
     watch.refresh()
@@ -141,6 +155,74 @@ def test_what_cannot_be_read_stands_as_it_was_and_is_said(own: Past) -> None:
     assert seen is not None
     assert seen.figures.drift is None
     assert seen.outcome is Outcome.DRIFTED  # as its checks said
+
+
+def test_a_damaged_report_is_read_once_and_again_when_it_was_made_anew(
+    own: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in own.kinds:
+        damage(own, day)
+    read: list[str] = []
+    opened = DiskValues.open
+    monkeypatch.setattr(DiskValues, "open", lambda self, value: read.append(value.name) or opened(self, value))  # type: ignore[func-returns-value]
+    reports = reports_of(own.settings)
+    assert len(reports.read().unreadable) == len(own.kinds)
+    assert len(read) == 3 * len(own.kinds)
+
+    read.clear()
+    assert len(reports.read().unreadable) == len(own.kinds)
+    assert not read
+
+    newest = max(own.kinds)
+    other = next(day for day in own.kinds if day != newest)
+    damage(own, newest, "{}")
+    assert {(one.day, one.fault) for one in reports.read().unreadable if one.day in (newest, other)} == {
+        (newest, "KeyError"),
+        (other, "JSONDecodeError"),
+    }
+    assert read == [f"drift_report|{newest}"]
+
+
+def test_old_days_are_asked_for_again_at_a_whole_look_alone_though_one_is_damaged(
+    past: Past, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = copy_past(past, tmp_path)
+    damage(own, min(own.kinds))
+    asked: list[str] = []
+    newest = DiskValues.newest
+    monkeypatch.setattr(DiskValues, "newest", lambda self, name: asked.append(name) or newest(self, name))  # type: ignore[func-returns-value]
+    reports = reports_of(own.settings)
+    reports.read()
+    assert len(asked) == 3 * len(own.kinds)
+    asked.clear()
+
+    reports.read()
+
+    assert len(asked) <= 3 * MADE_ANEW.days
+    own.instance.dispose()
+
+
+def test_reports_whose_place_is_away_are_known_as_they_were(own: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, day = own.watch(), own.newest(DRIFTED)
+    watch.refresh()
+
+    def away(self: object, name: str) -> None:
+        raise ConnectionError("nobody answers")
+
+    monkeypatch.setattr(DiskValues, "newest", away)
+    watch.refresh()
+
+    (trouble,) = watch.view.troubles
+    assert trouble.startswith("The stored reports cannot be read (ConnectionError): what is shown was known at ")
+    seen = watch.view.day(day)
+    assert seen is not None
+    assert seen.figures.drift is not None
+
+
+def damage(past: Past, day: date, text: str = "{") -> None:
+    """Store a drift report that cannot be read."""
+    store = open_value_store(past.settings.values_location)
+    store.write(f"drift_report|{day}", Provenance(), lambda folder: write(folder / "drift_report.json", text))
 
 
 def write(file: Path, text: str) -> None:
@@ -161,6 +243,27 @@ def test_a_registry_that_is_away_hides_nothing_else(own: Past, monkeypatch: pyte
     told = own.pages().overview(watch.view)
     assert "Not up to date." in told
     assert "No version is in production." in told
+
+
+def test_a_version_whose_run_was_removed_is_shown_without_its_metrics(own: Past) -> None:
+    registry = ModelRegistry(tracking_uri=own.settings.mlflow_uri)
+    removed, kept = registry.numbered(1), registry.numbered(2)
+    registry.client().delete_run(removed.run_id)
+    rows = SqlAlchemyStore(own.settings.mlflow_uri, str(own.settings.storage))
+    rows._hard_delete_run(removed.run_id)  # as mlflow gc does, which would also delete files that other tests share
+    watch = own.watch()
+
+    watch.refresh()
+
+    assert not watch.view.troubles
+    assert [one.version.number for one in watch.view.versions] == [2, 1]
+    assert [one.run_removed for one in watch.view.versions] == [False, True]
+    told = own.pages().versions(watch.view)
+    assert told.count("Its training run was removed from MLflow, and its metrics with it.") == 1
+    assert removed.run_id not in told
+    assert kept.run_id in told
+    assert "/versions/1/card" not in told
+    assert watch.card_page(1) is None
 
 
 def test_a_source_that_hangs_keeps_no_other_from_being_up_to_date(own: Past, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,9 +322,9 @@ CASES: list[tuple[int, object, str, str]] = [
         "The prediction store cannot be written to: locked.",
     ),
     (401, {}, "unknown", "HOUSING_CONSOLE_SERVICE_KEY"),
-    (200, {"hello": "world"}, "unknown", "no service of this platform"),
-    (200, {**HEALTHY, "status": "splendid"}, "unknown", "no service of this platform"),
-    (200, [], "unknown", "no service of this platform"),
+    (200, {"hello": "world"}, "unknown", "it is not the service of this platform"),
+    (200, {**HEALTHY, "status": "splendid"}, "unknown", "it is not the service of this platform"),
+    (200, [], "unknown", "it is not the service of this platform"),
 ]
 
 

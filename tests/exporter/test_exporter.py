@@ -14,10 +14,13 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from housing_assets.console.check_history import CheckHistory
+from housing_assets.console.reports import Reports
 from housing_assets.console.sources import check_keys
 from housing_assets.exporter.exporter import Exporter, gauge
-from housing_assets.exporter.monitoring import read_checks
+from housing_assets.exporter.monitoring import read_checks, read_performance
 from housing_assets.exporter.orchestration import read_code_locations, read_daemons, read_runs
+from resources.values.ancestry import Provenance
+from resources.values.opening import open_value_store
 from resources.verdicts import Verdict
 from sensors.training_runs import TRIGGER
 from tests.dagster_home import new_home
@@ -113,6 +116,22 @@ def test_where_nothing_was_judged_nothing_is_told(instance: dg.DagsterInstance) 
     found = values(read_checks(CheckHistory(instance, check_keys(()), timedelta(days=60))))
     assert found["housing_check_passed"] == {}
     assert "housing_window_age_seconds" not in found
+
+
+def test_a_damaged_report_is_counted_and_hides_no_other(tmp_path: Path) -> None:
+    store = open_value_store(str(tmp_path))
+    days = [datetime.now(UTC).date() - timedelta(days=back) for back in (2, 1)]
+    for day, text in zip(days, ('{"traffic": {"answered": 1200}}', "{"), strict=True):
+        store.write(
+            f"traffic_report|{day}",
+            Provenance(),
+            lambda folder, text=text: (folder / "traffic_report.json").write_text(text) and None,
+        )
+
+    found = values(read_performance(Reports(store)))
+
+    assert found["housing_answered_rows"][()] == 1200
+    assert found["housing_unreadable_reports"][()] == 1
 
 
 def test_what_cannot_be_read_is_said_and_not_told_of() -> None:

@@ -8,7 +8,7 @@ from housing_assets.monitoring.performance.paired import PairedComparison, block
 from housing_assets.monitoring.production.labelled import true_labels
 from housing_assets.monitoring.production.predictions import PREDICTED, read_codes
 from resources.mlflow.registry import ModelRegistry, Version
-from resources.predictions.store import read_listings
+from resources.predictions.frames import read_listings
 
 if TYPE_CHECKING:
     import pandas as pd

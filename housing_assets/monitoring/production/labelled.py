@@ -24,7 +24,8 @@ from housing_assets.monitoring.production.predictions import (
 from housing_assets.monitoring.profiles.blocks import N_GROUPS
 from housing_assets.monitoring.profiles.outcomes import Outcomes
 from housing_assets.monitoring.profiles.refused import ProfileRefused
-from resources.predictions.store import PredictionStore, read_listings
+from resources.predictions.frames import read_listings
+from resources.predictions.store import PredictionStore
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ import numpy as np
 from housing_assets.inference.market import Market
 from housing_assets.listings.cleaning import parse_frame
 from housing_assets.monitoring.profiles.profile import PROFILED
-from resources.predictions.store import read_listings, read_probabilities
+from resources.predictions.frames import read_listings, read_probabilities
 
 if TYPE_CHECKING:
     import pandas as pd

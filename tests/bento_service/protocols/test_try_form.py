@@ -119,7 +119,7 @@ def test_an_answer_without_reasons_says_why_there_are_none() -> None:
     form = {f"cell.{name}": text for name, text in PARCELS.example.items()} | {"key": KEY}
     told = Page(ask(service, form)).text
     assert "Most likely" in told
-    assert "There are no reasons this time: The version was registered by a release that kept nothing" in told
+    assert "No reasons are available: The version was registered by a release that kept nothing" in told
 
 
 def test_reasons_of_classes_are_told_in_points() -> None:

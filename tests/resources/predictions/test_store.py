@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import InvalidRequestError, OperationalError
 
+from resources.predictions.frames import read_listings, read_probabilities
 from resources.predictions.records import insert
-from resources.predictions.store import PredictionStore, Refusals, read_listings, read_probabilities
+from resources.predictions.store import PredictionStore, Refusals
 from resources.predictions.tables import migrate, open_store
 from tests.databases import KINDS, new_store
 from tests.resources.older_store import fill_older_store, open_older_store

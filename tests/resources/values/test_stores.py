@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -141,3 +142,26 @@ def test_ids_grow_with_time(store: ValueStore) -> None:
     ids = [store.write("ads", MADE_OF, writing("x")).id for _ in range(3)]
 
     assert all(int(one.partition("-")[0]) < int(other.partition("-")[0]) for one, other in pairwise(ids))
+
+
+def test_a_kept_value_tells_what_it_was_made_of_and_can_be_read(store: ValueStore) -> None:
+    for text in ("old", "new"):
+        store.write("ads|2026-01-01", Provenance(("raw",), {"raw": text}), writing(text))
+
+    described = [store.describe(one) for one in store.kept("ads", partitioned=True)]
+
+    assert [one and one.provenance.made_of["raw"] for one in described] == ["old", "new"]
+    assert [one and (store.open(one) / "told.txt").read_text() for one in described] == ["old", "new"]
+
+
+def test_what_a_writer_has_not_finished_tells_nothing(store: ValueStore) -> None:
+    store.write("ads", MADE_OF, writing("whole"))
+    store.write("ads", MADE_OF, writing("unfinished"))
+    _, unfinished = store.kept("ads", partitioned=False)
+    where = Path(store.where("ads"))
+    if where.exists():
+        (where.with_name(".ads") / f"{unfinished.id}.json").unlink()
+    else:
+        ObjectStore().client().delete_object(Bucket="values", Key=f"team/housing/ads/.values/{unfinished.id}.json")
+
+    assert store.describe(replace(unfinished, newest=False)) is None
