@@ -53,7 +53,9 @@ def _newest_within(settings: "Settings", age: timedelta) -> "Version | None":
 
 
 def judge(
-    day: Annotated[str, typer.Argument(help="Such as 2026-03-01.", metavar="[DAY]")] = "yesterday",
+    day: Annotated[
+        str, typer.Argument(help="Day of production (UTC), such as 2026-03-01.", metavar="[DAY]")
+    ] = "yesterday",
 ) -> None:
     """Judge a day of production, and show what was found.
 
