@@ -20,9 +20,10 @@ DELAYS = (30.0, 60.0, 120.0, 240.0)
 def retried(compute: Callable[P, T]) -> Callable[P, T]:
     """Let a step be tried again after an outage: to be put below the decorator of an asset or a check.
 
-    An outage is raised as ``RetryRequested``, also where it is what led to a ``Failure`` that says so. What else is
-    raised goes on as it is, for another try would end the same way; so does an outage that is still there at the last
-    try.
+    An outage is raised as ``RetryRequested``, also where it is what led to a ``Failure`` that says so, and the log says
+    what is away: a wrong address is an outage like any other, and nobody should wait minutes to learn of it. What else
+    is raised goes on as it is, for another try would end the same way; so does an outage that is still there at the
+    last try.
     """
     if inspect.isgeneratorfunction(compute):
 
@@ -56,7 +57,16 @@ def requesting_retries(tries: Callable[[], int]) -> Iterator[None]:
         final = isinstance(fault, dg.Failure) and not fault.allow_retries
         if final or not is_outage(fault) or (tried := tries()) >= len(DELAYS):
             raise
+        dg.get_dagster_logger().warning(
+            f"{_reason(fault)}; trying again in {DELAYS[tried]:.0f} s (retry {tried + 1} of {len(DELAYS)})"
+        )
         raise dg.RetryRequested(max_retries=len(DELAYS), seconds_to_wait=DELAYS[tried]) from fault
+
+
+def _reason(fault: Exception) -> str:
+    """Return what an outage says of itself, in a line."""
+    said = (fault.description if isinstance(fault, dg.Failure) else str(fault)) or type(fault).__name__
+    return said.strip().partition("\n")[0]
 
 
 def _tries() -> int:

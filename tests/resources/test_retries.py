@@ -116,6 +116,15 @@ def test_an_outage_is_tried_again_also_where_the_step_has_said_what_it_means() -
     assert failure.step_failure_data.user_failure_data.description == "the store cannot be read"
 
 
+def test_the_log_says_what_is_away_and_when_it_is_tried_again() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize([explained], instance=instance, raise_on_error=False)
+        told = [entry.user_message for entry in instance.all_logs(run.run_id)]
+    assert [message for message in told if "trying again" in message] == [
+        f"the store cannot be read; trying again in 0 s (retry {retry} of 4)" for retry in (1, 2, 3, 4)
+    ]
+
+
 def test_a_check_is_tried_again_as_an_asset_is() -> None:
     only = dg.AssetSelection.checks(reached)
     result = dg.materialize([patient, reached], selection=only, raise_on_error=False)
