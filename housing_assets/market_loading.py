@@ -75,7 +75,8 @@ def _run(path: Path) -> ModuleType:
     module.__file__ = str(path)
     try:
         # Not by an import, which takes a file that was edited within the second for the one it has compiled.
-        exec(compile(path.read_bytes(), path, "exec"), vars(module))  # nosec B102 # noqa: S102 - the user's own declaration
+        code = compile(path.read_bytes(), path, "exec")
+        exec(code, module.__dict__)  # noqa: S102 - the user's own declaration  # nosec B102
     except DeclarationError:
         raise
     except Exception as fault:

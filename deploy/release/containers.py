@@ -8,7 +8,10 @@ from deploy.release.sides import ADDRESSES, Address, Refused, Side
 STOP_SECONDS = 10
 LOG_LINES = 40
 
-HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")  # noqa: S108  # nosec B108
+HARDENED = (
+    *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs"),
+    "/tmp",  # noqa: S108  # nosec B108
+)
 
 
 class Containers:

@@ -13,6 +13,8 @@ from housing_assets.command_line.faults import CommandError
 if TYPE_CHECKING:
     from resources.settings import Settings
 
+ALL_INTERFACES = "0.0.0.0"  # noqa: S104 - open to those with a certificate alone  # nosec B104
+
 compute_app = typer.Typer(no_args_is_help=True)
 
 
@@ -46,7 +48,7 @@ def certificates(
 
 @compute_app.command()
 def scheduler(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104  # nosec B104 - mutual TLS
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = ALL_INTERFACES,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8786,
 ) -> None:
     """Run the scheduler, which hands shards to workers."""
