@@ -30,10 +30,11 @@ def alerts(*files: Path) -> set[str]:
 @needs_prometheus
 @pytest.mark.parametrize("file", RULES, ids=lambda file: file.name.partition(".")[0])
 def test_alerts_fire_when_they_should_and_at_no_other_time(file: Path) -> None:
-    tests = file.with_name(file.name.replace(".rules.", ".tests."))
-    ended = subprocess.run([PROMTOOL or "", "test", "rules", tests], capture_output=True, text=True, check=False)
+    tests = sorted(file.parent.glob(f"{file.name.partition('.')[0]}.*tests.yaml"))
+    ended = subprocess.run([PROMTOOL or "", "test", "rules", *tests], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    tried = {one["alertname"] for test in yaml.safe_load(tests.read_text())["tests"] for one in test["alert_rule_test"]}
+    cases = [case for each in tests for case in yaml.safe_load(each.read_text())["tests"]]
+    tried = {one["alertname"] for case in cases for one in case["alert_rule_test"]}
     assert tried == alerts(file)
 
 
