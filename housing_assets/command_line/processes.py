@@ -88,13 +88,12 @@ def end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def wait_for_any(processes: Sequence["subprocess.Popen[bytes]"]) -> int:
-    """Wait until one of several processes has ended, and return its exit code."""
+def wait_for_any(processes: Sequence["subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
+    """Wait until one of several processes has ended, and return it."""
     while True:
         for process in processes:
-            code = process.poll()
-            if code is not None:
-                return code
+            if process.poll() is not None:
+                return process
         time.sleep(0.2)
 
 

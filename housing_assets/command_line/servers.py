@@ -79,12 +79,15 @@ class _Servers(ExitStack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: dict[subprocess.Popen[bytes], str] = {}
+        """What to call each."""
         self.enter_context(stopping())
         self.callback(self._end)
 
-    def start(self, command: list[str], environment: dict[str, str]) -> None:
-        self._running.append(start(command, environment))
+    def start(self, command: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+        started = start(command, environment)
+        self._running[started] = " ".join(command[:2])
+        return started
 
     def start_mlflow(self, tracking_uri: str, port: int, environment: dict[str, str]) -> str:
         """Start an MLflow server where there is none, and return its address once it answers."""
@@ -92,20 +95,21 @@ class _Servers(ExitStack):
 
         if tracking_uri.startswith(("http://", "https://")):
             return tracking_uri
-        if _answers(port):
-            if not _runs(server_command(tracking_uri, port)):
+        command = server_command(tracking_uri, port)
+        if _answers(port) or not self._answers_as(self.start(command, environment), port):
+            if not _runs(command):
                 raise CommandError(
                     f"port {port} is taken, and not by an MLflow server of {tracking_uri}: choose another one with "
                     "--mlflow-port or in MLFLOW_PORT"
                 )
             print(f"MLflow runs on port {port}: `make dev` and `make serve` share it", flush=True)
-        else:
-            self.start(server_command(tracking_uri, port), environment)
-            self._wait_for(port)
         return f"http://127.0.0.1:{port}"
 
     def wait(self) -> None:
-        raise typer.Exit(wait_for_any(self._running))
+        ended = wait_for_any(list(self._running))
+        told = f"{self._running[ended]} has ended with exit code {ended.returncode}, and the other servers with it"
+        typer.echo(f"housing: {told}", err=True)
+        raise typer.Exit(ended.returncode)
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
@@ -114,12 +118,18 @@ class _Servers(ExitStack):
         if isinstance(fault, KeyboardInterrupt):
             raise typer.Exit(STOPPED) from None
 
-    def _wait_for(self, port: int) -> None:
+    def _answers_as(self, server: "subprocess.Popen[bytes]", port: int) -> bool:
+        """Wait until a server answers; return False where another one has taken its port before it could."""
         deadline = time.monotonic() + START_SECONDS
-        while not _answers(port):
-            if any(each.poll() is not None for each in self._running) or time.monotonic() > deadline:
-                raise CommandError(f"MLflow does not answer on port {port}: what it says is above")
+        while time.monotonic() < deadline and server.poll() is None:
+            if _listens(server, port):
+                return True
             time.sleep(0.2)
+        if server.poll() is None or not _answers(port):
+            raise CommandError(f"MLflow does not answer on port {port}: what it says is above")
+        end(server)
+        del self._running[server]
+        return False
 
     def _end(self) -> None:
         with undisturbed():
@@ -130,6 +140,16 @@ class _Servers(ExitStack):
 def _answers(port: int) -> bool:
     with socket.socket() as asking:
         return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _listens(server: "subprocess.Popen[bytes]", port: int) -> bool:
+    """Return whether a process, or one that it has started, accepts connections on a port."""
+    try:
+        parent = psutil.Process(server.pid)
+        sockets = [each for one in (parent, *parent.children(recursive=True)) for each in one.net_connections("tcp")]
+    except psutil.Error:  # one of them has ended in the meantime
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets)
 
 
 def require_free(host: str, port: int, *, host_setting: str, port_setting: str) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -141,6 +142,35 @@ def test_an_mlflow_of_another_storage_is_no_registry_of_this_one(taken: int, tmp
         assert started.start_mlflow(database, taken, {}) == f"http://127.0.0.1:{taken}"
 
 
+SLOW_SERVER = """
+import socket, sys, time
+time.sleep(float(sys.argv[2]))
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))):
+    time.sleep(600)
+"""
+
+
+def test_two_commands_that_start_mlflow_at_once_share_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port, seconds = free_port(), iter(["0.5", "1.5"])
+    script = tmp_path / "server.py"
+    script.write_text(SLOW_SERVER)
+    monkeypatch.setattr("housing_assets.command_line.processes.program", list)
+    monkeypatch.setattr(
+        "resources.mlflow.server.server_command", lambda _, port: [sys.executable, str(script), str(port)]
+    )
+    started = servers._Servers.start
+    monkeypatch.setattr(
+        servers._Servers, "start", lambda self, command, env: started(self, [*command, next(seconds)], env)
+    )
+    with servers._Servers() as first, servers._Servers() as second, ThreadPoolExecutor(2) as threads:
+        at_once = [threads.submit(each.start_mlflow, "sqlite:///mlflow.db", port, {}) for each in (first, second)]
+        assert {each.result() for each in at_once} == {f"http://127.0.0.1:{port}"}
+        assert sorted([len(first._running), len(second._running)]) == [0, 1]
+    assert capsys.readouterr().out == f"MLflow runs on port {port}: `make dev` and `make serve` share it\n"
+
+
 @contextmanager
 def running_like(command: list[str]) -> Iterator[None]:
     """Run a process that has the arguments of a command, and waits."""
@@ -193,7 +223,11 @@ def test_a_server_that_ends_ends_the_others(tmp_path: Path) -> None:
     server = tmp_path / "server.py"
     server.write_text(SERVER)
     command = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, str(server)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", COMMAND, str(server)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert command.stdout is not None
     assert command.stdout.readline() == "up\n"
@@ -202,7 +236,9 @@ def test_a_server_that_ends_ends_the_others(tmp_path: Path) -> None:
 
     first.kill()
 
-    assert command.wait(timeout=20) == 256 - signal.SIGKILL
+    _, told = command.communicate(timeout=20)
+    assert command.returncode == 256 - signal.SIGKILL
+    assert f"{server} has ended with exit code -9, and the other servers with it" in told
     assert started_by(str(server)) == []
 
 
