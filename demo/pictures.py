@@ -26,7 +26,7 @@ from resources.mlflow.server import server_command
 from resources.ports import free_port
 
 WIDTH = 1280
-LINEAGE_SIZE = (1600, 1250)
+LINEAGE_SIZE = (1600, 1420)
 GROUPS = ("listings", "features", "training", "registry", "serving", "monitoring")
 """Groups of assets, whose parts the lineage page shows."""
 
