@@ -19,7 +19,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import column, delete, func, select, table
 
-from resources.run_plans import checked_assets, planned_assets
+from resources.run_plans import assets_of
 
 LOG_REMOVED = "housing/log_removed"
 """Tag of a run of which only the events that sensors decide by are left."""
@@ -79,7 +79,7 @@ def remove_logs(instance: dg.DagsterInstance, before: datetime, assets: Collecti
     storage: Any = instance.event_log_storage
     for record in _ended(instance, before):
         run = record.dagster_run
-        if LOG_REMOVED in run.tags or not _is_of(instance, run, assets):
+        if LOG_REMOVED in run.tags or assets_of(instance, run).isdisjoint(assets):
             continue
         instance.compute_log_manager.delete_logs(prefix=[run.run_id, "compute_logs"])
         kind = _EVENTS.c.dagster_event_type
@@ -115,15 +115,11 @@ def remove_runs(
     removed = 0
     for record in list(_ended(instance, before)):  # a page begins behind a run that must be there still
         run_id = record.dagster_run.run_id
-        if run_id not in newest and _is_of(instance, record.dagster_run, assets):
+        if run_id not in newest and not assets_of(instance, record.dagster_run).isdisjoint(assets):
             instance.compute_log_manager.delete_logs(prefix=[run_id, "compute_logs"])
             instance.delete_run(run_id)
             removed += 1
     return removed
-
-
-def _is_of(instance: dg.DagsterInstance, run: dg.DagsterRun, assets: Collection[dg.AssetKey]) -> bool:
-    return not (planned_assets(instance, run) | checked_assets(instance, run)).isdisjoint(assets)
 
 
 def _ended(instance: dg.DagsterInstance, before: datetime) -> Iterator[dg.RunRecord]:

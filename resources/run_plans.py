@@ -14,9 +14,9 @@ def planned_assets(instance: dg.DagsterInstance, run: dg.DagsterRun) -> frozense
     return frozenset(instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).asset_selection)
 
 
-def checked_assets(instance: dg.DagsterInstance, run: dg.DagsterRun) -> frozenset[dg.AssetKey]:
-    """Return the assets that a run is to check, be it with or without materializing them."""
+def assets_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> frozenset[dg.AssetKey]:
+    """Return the assets that a run is to materialize or to check."""
     if run.execution_plan_snapshot_id is None:
         return frozenset()
     plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
-    return frozenset(check.asset_key for check in plan.asset_check_keys)
+    return frozenset(plan.asset_selection).union(check.asset_key for check in plan.asset_check_keys)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 MAX_BUCKETS = 2**22
 """More than any model has. What is stored leaves out buckets without weight, so that its size bounds nothing."""
 
-
 LOG_PRICE_SCALE = 1 / 3
 """Unit of the price's score, in natural logs: with it, SMOTE's distances weigh it like the others."""
 

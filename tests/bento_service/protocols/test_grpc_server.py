@@ -21,8 +21,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bento_service.auth import digest
+from bento_service.protocols import grpc_server
 from bento_service.protocols.grpc_methods import RETRY, SERVICE
-from bento_service.protocols.grpc_server import GrpcServer
+from bento_service.protocols.grpc_server import DrainGate, GrpcServer
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import GetModelRequest, PredictBatchRequest
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
 from bento_service.worker import Worker
@@ -341,6 +342,22 @@ def test_stopping_lets_a_batch_end_and_refuses_what_comes_new(worker: LoopedWork
         assert len(batch.result().answers) == 4_000
         stopping.join()
     assert worker.recorded() == {"before", "batch"}
+
+
+def test_the_gate_waits_until_answers_in_flight_had_a_moment_to_be_sent() -> None:
+    async def drain_with_a_call_in_flight() -> tuple[bool, float]:
+        gate = DrainGate()
+        with gate:
+            draining = asyncio.create_task(gate.drain())
+            await asyncio.sleep(3 * grpc_server._QUIET_SECONDS)
+            ended_before = draining.done()
+            answered = time.monotonic()
+        await draining
+        return ended_before, time.monotonic() - answered
+
+    ended_before, afterwards = asyncio.run(drain_with_a_call_in_flight())
+    assert not ended_before
+    assert afterwards >= grpc_server._QUIET_SECONDS
 
 
 @pytest.mark.acceptance
