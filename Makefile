@@ -28,12 +28,18 @@ help:  ## list the commands
 
 setup: .venv/installed $(DAGSTER_HOME)/dagster.yaml  ## make the environment from the lock file
 
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCKED = --no-deps --require-hashes -r requirements.lock
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, %s is %s: make PYTHON=python3.12 ..." % (sys.executable, sys.version.split()[0])) if not (3, 11) <= sys.version_info[:2] <= (3, 13) else None'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null # on all processors, as pip does not; files that are of no use for this Python are no fault
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
+	$(PIP) --require-hashes -r .venv/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(LOCKED) || { \
+	echo 'uv could not (it reads UV_DEFAULT_INDEX, not the configuration of pip): pip installs the same, and takes minutes'; \
+	$(PIP) --no-compile $(LOCKED); }
+	$(PIP) --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q -j 0 -x /tests/ .venv/lib >/dev/null # on all processors; files that are of no use for this Python are no fault
 	@touch $@
 
 $(DAGSTER_HOME)/dagster.yaml:  # only where there is none: a DAGSTER_HOME of your own keeps its configuration
@@ -149,10 +155,10 @@ audit: setup  ## bills of materials (CycloneDX) of all lock files and the image 
 	"$$tools/bin/python" -m deploy.audit --out $(HOUSING_STORAGE)/sbom $(AUDIT)
 
 lock: RESOLVE := --universal --python-version 3.11 --generate-hashes --no-header
-lock:  ## resolve the lock files anew (needs uv)
-	uv pip compile $(RESOLVE) --extra dev --extra dask --extra selection -o requirements.lock pyproject.toml
-	uv pip compile $(RESOLVE) --constraint requirements.lock -o deploy/service/requirements.lock deploy/service/requirements.in
-	uv pip compile $(RESOLVE) --constraint requirements.lock --extra server --extra selection -o deploy/platform/requirements.lock pyproject.toml
+lock: setup  ## resolve the lock files anew
+	$(BIN)/uv pip compile $(RESOLVE) --extra dev --extra dask --extra selection -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(RESOLVE) --constraint requirements.lock -o deploy/service/requirements.lock deploy/service/requirements.in
+	$(BIN)/uv pip compile $(RESOLVE) --constraint requirements.lock --extra server --extra selection -o deploy/platform/requirements.lock pyproject.toml
 
 clean:  ## remove the environment and everything that was materialized
 	rm -rf .venv .housing .pytest_cache .mypy_cache .ruff_cache .hypothesis
