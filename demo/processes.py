@@ -77,16 +77,30 @@ class Processes:
             raise ProcessError(f"{' '.join(command)} ended with {process.returncode}{self._told(name)}")
         self._running.pop()
 
-    def wait_until(self, condition: Callable[[], T | None], what: str, seconds: float) -> T:
+    def wait_until(
+        self, condition: Callable[[], T | None], what: str, seconds: float, progress: Callable[[], object] | None = None
+    ) -> T:
         """Wait for something that the running processes bring about, and return it once it is truthy.
+
+        Parameters
+        ----------
+        condition : callable
+        what : str
+            Names it.
+        seconds : float
+            How long at most; with ``progress``, how long at most without any.
+        progress : callable, optional
+            Returns another value than before whenever they have got further.
 
         Raises
         ------
         ProcessError
             If one of them ends, or time is up.
         """
-        deadline = time.monotonic() + seconds
+        deadline, reached = time.monotonic() + seconds, None
         while not (found := condition()):
+            if progress and (now := progress()) != reached:
+                deadline, reached = time.monotonic() + seconds, now
             for name, process in self._running:
                 if process.poll() is not None:
                     raise ProcessError(f"{name} ended with {process.returncode}{self._told(name)}")

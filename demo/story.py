@@ -226,11 +226,17 @@ class _Stage:
         self.say(f"{SENSOR} decides: {outcome}. {decided.reason}")
 
     def _retrained(self) -> None:
-        def ended() -> dg.DagsterRun | None:
-            runs = self.instance.get_runs(dg.RunsFilter(tags={TRIGGER: FAILED_CHECKS}))
-            return next((run for run in runs if run.is_finished), None)
+        def runs() -> list[dg.DagsterRun]:
+            return list(self.instance.get_runs(dg.RunsFilter(tags={TRIGGER: FAILED_CHECKS})))
 
-        run, registered = self.processes.wait_until(ended, "the retraining ends", 300), self._registered()
+        def ended() -> dg.DagsterRun | None:
+            return next((run for run in runs() if run.is_finished), None)
+
+        def steps() -> int:
+            return sum(self.instance.get_run_stats(run.run_id).steps_succeeded for run in runs())
+
+        run = self.processes.wait_until(ended, "the retraining ends", 300, progress=steps)
+        registered = self._registered()
         if not run.is_success or not registered["promoted"]:
             raise ProcessError(f"run {run.run_id} ended as {run.status.value}: {registered['tag/reason']}")
         self.say(f"version {registered['version']} is promoted: {registered['tag/reason']}")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import grpc
 import httpx
+import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -87,7 +88,7 @@ class Container(NamedTuple):
     name: str
     url: str
     grpc_address: str
-    seconds_to_ready: float
+    cpu_seconds_to_ready: float
 
     def run(self, *command: str) -> str:
         return docker("exec", self.name, *command)
@@ -108,6 +109,11 @@ class Container(NamedTuple):
         except httpx.TransportError:
             return False
 
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of its processes: unlike the time on the clock, not that of whatever else runs here."""
+        first = psutil.Process(int(self.inspect("{{.State.Pid}}")))
+        return sum(sum(process.cpu_times()[:4]) for process in [first, *first.children(recursive=True)])
+
     def worker(self) -> int:
         """Return the process id of the worker, as the container numbers it."""
         program = (
@@ -124,7 +130,6 @@ def start(image: str, *options: str, is_open: bool = True) -> Container:
     ports = ["--env", f"HOUSING_PORT={port}", "--env", f"HOUSING_GRPC_PORT={grpc_port}"]
     if is_open:
         ports += ["--env", "HOUSING_OPEN_ENDPOINTS=predict,model,health,metrics"]
-    started = time.monotonic()
     hardened = ["--network", "host", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]
     name = docker("run", "--detach", *hardened, *ports, *options, image)
     container = Container(name, f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", 0)
@@ -133,7 +138,7 @@ def start(image: str, *options: str, is_open: bool = True) -> Container:
     except BaseException:
         remove(container)
         raise
-    return container._replace(seconds_to_ready=time.monotonic() - started)
+    return container._replace(cpu_seconds_to_ready=container.cpu_seconds())
 
 
 def remove(container: Container) -> None:
@@ -157,7 +162,7 @@ def predict(url: str, cells: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def test_the_container_is_ready_within_seconds(container: Container) -> None:
-    assert container.seconds_to_ready < 15  # 2.5 on two idle cores
+    assert 1 < container.cpu_seconds_to_ready < 10  # 4.4 on two busy cores
 
 
 def test_the_container_answers_as_the_model_that_was_baked_predicts(
