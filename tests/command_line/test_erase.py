@@ -13,6 +13,7 @@ from housing_assets.listings.samples import load_sample
 from housing_assets.markets.istanbul import MARKET
 from resources.predictions.store import PredictionStore
 from resources.values.asset_storage import TABLE
+from resources.values.store import ValueLost
 from tests.command_line.conftest import Housing
 from tests.monitoring.answered import store_answers
 from tests.monitoring.watched import Watched
@@ -165,3 +166,20 @@ def test_what_is_no_id_of_an_answer_is_refused(housing: Housing) -> None:
     ended = housing("erase", "--prediction", "5")
     assert ended.exit_code == 1
     assert ended.stderr.startswith("housing: --prediction is '5': expected the prediction_id of an answer, such as ")
+
+
+def test_values_that_are_replaced_again_and_again_end_it_in_words(
+    housing: Housing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(*_: object) -> None:
+        raise ValueLost("the value 1-2 of raw_listings is gone from s3://values/raw_listings: it was replaced twice")
+
+    monkeypatch.setattr("housing_assets.erasure.find", lose)
+
+    result = housing("erase", "--cell", f"address={STREET}", "--yes")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "housing: nothing was removed, because a stored value is gone or damaged: the value"
+    )
+    assert "Run this again when no run is in progress" in result.stderr
