@@ -40,6 +40,7 @@ def erase(
     from housing_assets.erasure import Wanted, find, remove
     from housing_assets.market_loading import load_market
     from resources.predictions.store import PredictionStore
+    from resources.values.disk import LinkReplaced
     from resources.values.store import ValueLost
 
     ids = frozenset(map(_as_id, prediction or ()))
@@ -54,6 +55,8 @@ def erase(
     values = (definitions.resources or {})["io_manager"].store
     try:
         kept = find(wanted, PredictionStore(url=settings.prediction_store_url), values, assets, settings.key_prefix)
+    except LinkReplaced as fault:
+        raise CommandError(f"nothing was removed: {fault.description}") from fault
     except ValueLost as fault:
         raise CommandError(
             f"nothing was removed, because a stored value is gone or damaged: {fault}. Run this again when no run is "
