@@ -97,7 +97,8 @@ def register_challenger(
         challenger.reference.to_json(),
         challenger.estimator,
     )
-    decision = decide_promotion(registry, market, crossed, encoded, challenger.evaluation.probabilities, rule)
+    probabilities, digest = challenger.evaluation.probabilities, made_from["forest_digest"]
+    decision = decide_promotion(registry, market, crossed, encoded, probabilities, digest, rule)
     tags = made_from | {DAGSTER_RUN_TAG: dagster_run}
     tags |= version_tags(market, crossed, challenger.evaluation.metrics["macro_f1"], decision)
     with TemporaryDirectory() as temporary:
