@@ -86,7 +86,9 @@ def registered_model(
             raw_listings,
             reference_profile,
         )
-        version = register_challenger(challenger, market, config, tracking, registry, context.run.run_id)
+        run = context.run
+        resumes = [one for one in (run.parent_run_id, run.root_run_id) if one]
+        version = register_challenger(challenger, market, config, tracking, registry, run.run_id, resumes)
     registry.stage(version)
     promoted, tags = version.tags[DECISION] != NOT_PROMOTED, dict(version.tags)
     if promoted:

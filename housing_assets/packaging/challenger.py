@@ -1,5 +1,6 @@
 """What a training has made, and how it becomes a registered version."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,8 +61,12 @@ def register_challenger(
     tracking: MlflowTracking,
     registry: ModelRegistry,
     dagster_run: str,
+    resumes: Collection[str] = (),
 ) -> Version:
     """Register a trained model as a new version, signed, with what was decided about it; no alias is moved.
+
+    The newest version is returned instead where a run that this one resumes has registered it, and said the same of it:
+    that run was broken off before it could tell.
 
     Parameters
     ----------
@@ -75,6 +80,8 @@ def register_challenger(
     registry : ModelRegistry
     dagster_run : str
         The run that registers it, by which it is found again.
+    resumes : collection of str
+        Runs that it goes on from.
 
     Raises
     ------
@@ -87,6 +94,12 @@ def register_challenger(
     made_from = provenance(crossed, forest, encoded) | {
         name: grown_as[name] for name in (FOREST_LINE, FINE_TUNED_FROM) if name in grown_as
     }
+    probabilities, digest = challenger.evaluation.probabilities, made_from["forest_digest"]
+    decision = decide_promotion(registry, market, crossed, encoded, probabilities, digest, rule)
+    said = made_from | version_tags(market, crossed, challenger.evaluation.metrics["macro_f1"], decision)
+    newest = next(iter(registry.versions()), None)
+    if newest and newest.tags.get(DAGSTER_RUN_TAG) in resumes and said.items() <= newest.tags.items():
+        return newest
     artifact = assemble(
         encoded,
         forest,
@@ -97,13 +110,10 @@ def register_challenger(
         challenger.reference.to_json(),
         challenger.estimator,
     )
-    probabilities, digest = challenger.evaluation.probabilities, made_from["forest_digest"]
-    decision = decide_promotion(registry, market, crossed, encoded, probabilities, digest, rule)
-    tags = made_from | {DAGSTER_RUN_TAG: dagster_run}
-    tags |= version_tags(market, crossed, challenger.evaluation.metrics["macro_f1"], decision)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "artifact"
         folder.mkdir()
         artifact.save(folder)
+        tags = said | {DAGSTER_RUN_TAG: dagster_run}
         tags |= manifest_tags(folder, Settings(market=market.name).signing_key)
         return register_artifact(registry, market, folder, trained_in, tags)
