@@ -100,8 +100,8 @@ container: setup  ## make the image housing_price_classifier of the bento that w
 
 COMPOSE = docker-compose --file deploy/compose.yaml --project-name housing
 images: BASE_IMAGE ?= $(shell cat deploy/service/base-image)
-images:  ## make the image housing_platform of this checkout (needs docker)
-	docker build --network host --tag housing_platform:latest --file deploy/platform/Dockerfile --build-arg BASE_IMAGE=$(BASE_IMAGE) .
+images:  ## make the image housing-platform of this checkout (needs docker)
+	docker build --network host --tag housing-platform:latest --file deploy/platform/Dockerfile --build-arg BASE_IMAGE=$(BASE_IMAGE) .
 
 secrets: setup  ## write the secrets of the containers that are not there yet into deploy/secrets
 	@$(BIN)/python -m deploy.new_secrets

@@ -19,10 +19,13 @@ from resources.predictions.store import PredictionStore
 from resources.predictions.tables import open_store
 from resources.values.ancestry import StoredValue
 from resources.values.asset_storage import TABLE
-from resources.values.store import KeptValue, ValueStore
+from resources.values.store import KeptValue, ValueLost, ValueStore
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LOOKS = 3
+"""How often stored values are looked through while runs replace them: a run replaces each once, so two mostly do."""
 
 _START, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 _RAW, _LEARNED = "raw_listings", "labelled_listings"
@@ -111,26 +114,21 @@ def find(
         Keys of all assets, with slashes, and whether each is partitioned.
     prefix : sequence of str
         What the market's keys begin with.
+
+    Raises
+    ------
+    ValueLost
+        If values were replaced at each of ``LOOKS`` looks, or if one is damaged.
     """
     predictions = _in_store(wanted, store)
     labelled = _labelled_since(predictions, store)
-    kept = (value for asset, partitioned in assets.items() for value in values.kept(asset, partitioned=partitioned))
-    stored = {value: described for value in kept if (described := values.describe(value))}
-    ids = wanted.prediction_ids | predictions.keys()  # those meant may be gone from the store, and not from a value
-    rows: dict[bool, list[tuple[str, int]]] = {True: [], False: []}
-    holding: list[KeptValue] = []
-    for value, described in stored.items():
-        asset = value.name.partition("|")[0].removeprefix("/".join((*prefix, "")))
-        found = _source_rows(wanted, described, values) if asset == _RAW else []
-        rows[value.newest] += found
-        if (
-            found
-            or (asset == _LEARNED and labelled is not None)
-            or (asset in _WITH_IDS and _has_ids(ids, described, values))
-        ):
-            holding.append(value)
-    former = [row for row in dict.fromkeys(rows[False]) if row not in rows[True]]
-    return Kept(predictions, labelled, rows[True], former, [*_with_made_of(holding, stored)])
+    lost: Exception | None = None
+    for _ in range(LOOKS):
+        try:
+            return _look_through(values, assets, wanted, predictions, labelled, prefix)
+        except (ValueLost, FileNotFoundError) as fault:  # a run has replaced it: what there is now is looked at
+            lost = fault
+    raise ValueLost(str(lost)) from lost
 
 
 def remove(kept: Kept, store_url: str, values: ValueStore) -> int:
@@ -168,6 +166,33 @@ def _labelled_since(predictions: Collection[str], store: PredictionStore) -> dat
     )
     known = [moment.to_pydatetime() for moment in first if moment == moment]  # NaT differs from itself
     return min(known, default=None)
+
+
+def _look_through(
+    values: ValueStore,
+    assets: Mapping[str, bool],
+    wanted: Wanted,
+    predictions: Mapping[str, date],
+    labelled: datetime | None,
+    prefix: Sequence[str],
+) -> Kept:
+    kept = (value for asset, partitioned in assets.items() for value in values.kept(asset, partitioned=partitioned))
+    stored = {value: described for value in kept if (described := values.describe(value))}
+    ids = wanted.prediction_ids | predictions.keys()  # those meant may be gone from the store, and not from a value
+    rows: dict[bool, list[tuple[str, int]]] = {True: [], False: []}
+    holding: list[KeptValue] = []
+    for value, described in stored.items():
+        asset = value.name.partition("|")[0].removeprefix("/".join((*prefix, "")))
+        found = _source_rows(wanted, described, values) if asset == _RAW else []
+        rows[value.newest] += found
+        if (
+            found
+            or (asset == _LEARNED and labelled is not None)
+            or (asset in _WITH_IDS and _has_ids(ids, described, values))
+        ):
+            holding.append(value)
+    former = [row for row in dict.fromkeys(rows[False]) if row not in rows[True]]
+    return Kept(predictions, labelled, rows[True], former, [*_with_made_of(holding, stored)])
 
 
 def _source_rows(wanted: Wanted, value: StoredValue, values: ValueStore) -> list[tuple[str, int]]:

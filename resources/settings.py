@@ -1,6 +1,6 @@
 """The platform's settings, read from the environment once and refused at start if they are wrong.
 
-Those of the service are in ``serving_settings.py``.
+Those of the service are in ``serving_fields.py``, and both together in ``serving_settings.py``.
 """
 
 import os
@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from pydantic import Field, IPvAnyAddress, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from resources.serving_fields import ServingFields
 from resources.setting_names import PREFIX, require_known_names
 from resources.setting_rules import Deployment, require_certified_cluster, require_deployment, require_own_password
 from resources.signatures import read_key
@@ -260,9 +261,7 @@ class Settings(BaseSettings):
             )
 
     def _expect_known_names(self) -> None:
-        from resources.serving_settings import ServingSettings  # here, because it is made of these
-
-        every = ServingSettings.model_fields
+        every = Settings.model_fields | ServingFields.model_fields  # one environment may have both
         require_known_names(
             os.environ,
             [name for name in every if name != "tracking_uri"],

@@ -7,15 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from housing_assets.erasure import Kept, Wanted, find, remove
+from housing_assets.erasure import LOOKS, Kept, Wanted, find, remove
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.monitoring.production.frames import Frames
 from resources.object_store import ObjectStore
 from resources.predictions.store import PredictionStore
-from resources.values.ancestry import Provenance
+from resources.values.ancestry import Provenance, StoredValue
 from resources.values.asset_storage import TABLE
 from resources.values.opening import open_value_store
-from resources.values.store import ValueStore
+from resources.values.store import KeptValue, ValueLost, ValueStore
 
 ASSETS = {"raw_listings": False, "listings": False, "production_predictions": True, "drift_report": True}
 GONE, STAYS = "Silinecek Sokak", "Kalan Sokak"
@@ -127,3 +127,46 @@ def test_a_day_before_the_newest_goes_by_its_id_though_the_store_has_forgotten_i
     assert told(kept) == [(DAY, False), ("drift_report|2026-03-01", False)]
     remove(kept, url, values)
     assert left(values) == [(DAY, True), ("drift_report|2026-03-01", True)]
+
+
+def replacing_at_each_look(
+    values: ValueStore, looks: int, monkeypatch: pytest.MonkeyPatch, read: str = "open"
+) -> list[str]:
+    """Let a run replace the raw listings twice just before they are read, so many times; return what was read."""
+    look, seen = getattr(values, read), list[str]()
+
+    def replace_first(value: StoredValue | KeptValue) -> object:
+        seen.append(value.id)
+        if len(seen) <= looks:
+            train_on(values, STAYS, GONE)
+            train_on(values, GONE)
+        return look(value)
+
+    monkeypatch.setattr(values, read, replace_first)
+    return seen
+
+
+@pytest.mark.parametrize("read", ["open", "describe"])
+def test_values_that_a_run_replaces_during_a_look_are_looked_through_again(
+    values: ValueStore, url: str, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    train_on(values, STAYS)
+    seen = replacing_at_each_look(values, 1, monkeypatch, read)
+
+    kept = look_for(values, url, address=GONE)
+
+    assert sorted(told(kept)) == sorted([("raw_listings", False), ("listings", False), *NEWEST])
+    assert seen
+
+
+def test_values_that_runs_replace_at_every_look_are_given_up_and_all_is_left(
+    values: ValueStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_on(values, GONE)
+    seen = replacing_at_each_look(values, 10, monkeypatch)
+
+    with pytest.raises(ValueLost, match="raw_listings"):
+        look_for(values, url, address=GONE)
+
+    assert len(seen) == LOOKS
+    assert {("raw_listings", True), ("listings", True)} <= set(left(values))

@@ -11,6 +11,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
@@ -69,6 +71,19 @@ class Platform(NamedTuple):
             selection=selection or TRAINING,
             raise_on_error=False,
         )
+
+    def resume(self, broken_off: str, selection: list[str]) -> bool:
+        """Run assets in a run that resumes another, and return whether that succeeds."""
+        defs = build_defs(MARKET, settings=self.settings)
+        job = dg.Definitions(
+            assets=defs.assets,
+            asset_checks=defs.asset_checks,
+            resources=defs.resources,
+            jobs=[dg.define_asset_job("rest", selection)],
+            executor=dg.in_process_executor,
+        ).resolve_job_def("rest")
+        run = self.instance.create_run_for_job(job, root_run_id=broken_off, parent_run_id=broken_off)
+        return execute_run(InMemoryJob(job), run, self.instance).success
 
     def mlflow_status(self, dagster_run: str) -> str:
         client = self.registry.client()
@@ -478,6 +493,24 @@ def test_a_registration_that_is_tried_again_goes_on_with_the_version_that_it_has
     assert run.newest.number == run.after.number == newest.number + 1
     assert run.newest.tags["decision"] == "promoted"
     assert run.newest.tags[TESTS] == str(min(int(newest.tags.get(TESTS, 0)) + 1, MAX_TESTS))
+
+
+def test_a_run_that_resumes_a_registration_goes_on_with_its_version(
+    platform: Platform, registered: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "set_registered_model_alias", die)
+        broken_off = run_later(platform, {}, ["registered_model"])
+    assert broken_off.newest.tags["decision"] == "to be promoted"
+
+    assert platform.resume(broken_off.result.run_id, ["registered_model"])
+
+    assert platform.production().number == broken_off.newest.number == platform.registry.versions()[0].number
+    assert platform.production().tags["decision"] == "promoted"
+    assert run_later(platform, {}, ["registered_model"]).newest.number == broken_off.newest.number + 1
 
 
 @pytest.mark.trial

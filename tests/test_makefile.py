@@ -1,6 +1,7 @@
 """What ``make`` does beyond calling the other commands."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -29,6 +30,17 @@ def test_production_has_a_home_and_a_configuration_of_its_own(tmp_path: Path) ->
     subprocess.run(["make", "-C", ROOT, *chosen, str(link)], check=True, capture_output=True, env=environment)
 
     assert link.resolve() == ROOT / "deploy" / "dagster.yaml"
+
+
+def test_the_image_that_make_builds_is_the_one_that_compose_starts_and_kubernetes_runs() -> None:
+    dry = ["make", "-C", ROOT, "--dry-run", "images"]
+    commands = subprocess.run(dry, check=True, capture_output=True, text=True).stdout
+    (built,) = re.findall(r"docker build .*--tag (\S+)", commands)
+    compose = (ROOT / "deploy" / "compose.yaml").read_text()
+    objects = "".join(file.read_text() for file in (ROOT / "deploy" / "kubernetes" / "base" / "dagster").glob("*.yaml"))
+
+    assert set(re.findall(r"PLATFORM_IMAGE:-([^}]+)}", compose)) == {built}
+    assert set(re.findall(r"image: (\S+)", objects)) == {built.removesuffix(":latest")}
 
 
 def test_help_lists_every_target() -> None:

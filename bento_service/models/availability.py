@@ -61,14 +61,23 @@ def load_artifact(folder: Path) -> ModelArtifact:
     ------
     ArtifactRefused
         If it is damaged or not a model artifact; the message does not name the folder.
+    OSError, MemoryError
+        If this process cannot load it now, which tells nothing of the model.
     """
     try:
         return ModelArtifact.load(folder)
     except ArtifactRefused as fault:
         raise ArtifactRefused(str(fault).removeprefix(f"{folder}: ")) from fault
+    except (OSError, MemoryError):
+        raise
     except Exception as fault:  # whatever is wrong with one model, the others must go on answering
         logger.exception("loading %s failed", folder)
         raise ArtifactRefused(f"{type(fault).__name__}: {fault}") from fault
+
+
+def describe_shortage(fault: OSError | MemoryError) -> str:
+    """Return why this process could not load a model, without the name of a file."""
+    return f"it cannot be loaded now: {getattr(fault, 'strerror', None) or type(fault).__name__}"
 
 
 def read_version(folder: Path) -> str:

@@ -4,7 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from bento_service.models.availability import Availability, Unavailable, load_artifact, read_version
+from bento_service.models.availability import (
+    Availability,
+    Unavailable,
+    describe_shortage,
+    load_artifact,
+    read_version,
+)
 from housing_assets.inference.artifact import MARKET, ArtifactRefused, ModelArtifact, load_rule
 from housing_assets.inference.fallback import FallbackRule
 from housing_assets.inference.market import Market
@@ -38,7 +44,7 @@ class BakedModel:
         Raises
         ------
         Unavailable
-            If there is none, or it is refused.
+            If there is none, it is refused, or it cannot be loaded now.
         """
         if self._folder is None:
             raise Unavailable(Availability.ABSENT, "no model is baked in")
@@ -49,6 +55,8 @@ class BakedModel:
                 model = self._loaded[version] = load_artifact(self._folder)
             except ArtifactRefused as fault:
                 self._refusal = str(fault)
+            except (OSError, MemoryError) as fault:  # not kept: the next time it may be loaded
+                raise Unavailable(Availability.UNREACHABLE, describe_shortage(fault), version) from fault
         if model is None:
             raise Unavailable(Availability.REFUSED, str(self._refusal), version)
         return version, model

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from housing_assets.inference.artifact import MANIFEST, ArtifactRefused, files_named, sha256
+from housing_assets.inference.artifact import MANIFEST, ArtifactRefused, files_named, require_intact, sha256
 
 SHA256_TAG = "artifact_sha256"
 """Tag of a registered version: the SHA-256 of its manifest, which in turn has those of the other files."""
@@ -73,13 +73,32 @@ class RegisteredVersion:
         Raises
         ------
         ArtifactRefused
+        OSError
+            If a manifest that is there cannot be read.
         """
         try:
             found = sha256(folder / MANIFEST)
-        except OSError as fault:
-            raise ArtifactRefused(f"{MANIFEST} cannot be read: {fault.strerror}") from fault
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as fault:
+            raise ArtifactRefused(f"{MANIFEST} is missing") from fault
         if self.artifact_sha256 not in (None, found):
             raise ArtifactRefused(f"{MANIFEST} is not the one that version {self.number} was registered with")
+
+    def require_files(self, folder: Path) -> None:
+        """Refuse a folder that does not have the files that the version was registered with.
+
+        Raises
+        ------
+        ArtifactRefused
+            If one is missing or damaged.
+        OSError
+            If one that is there cannot be read: too many files are open, say. That tells nothing of what is in it.
+        """
+        self.require_manifest(folder)
+        try:
+            checksums = dict(json.loads((folder / MANIFEST).read_bytes())["sha256"])
+        except (ValueError, KeyError, TypeError) as fault:
+            raise ArtifactRefused(f"{MANIFEST} is damaged: {fault}") from fault
+        require_intact(folder, checksums)
 
 
 async def resolve(client: httpx.AsyncClient, model_name: str, aliases: Iterable[str]) -> dict[str, RegisteredVersion]:

@@ -10,7 +10,14 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from bento_service.answers import RegistryState, Tier
-from bento_service.models.availability import Availability, SourceStatus, Unavailable, load_artifact, write_version
+from bento_service.models.availability import (
+    Availability,
+    SourceStatus,
+    Unavailable,
+    describe_shortage,
+    load_artifact,
+    write_version,
+)
 from bento_service.models.mlflow_rest import SHA256_TAG, SIGNATURE_TAG, RegisteredVersion, RegistryFault
 from bento_service.models.registry import MlflowRegistry
 from bento_service.models.version_cache import NamedVersions, VersionCache
@@ -111,20 +118,13 @@ class RegisteredModels:
         Raises
         ------
         Unavailable
-            If it points to none, or to one that cannot be downloaded or is refused.
+            If it points to none, or to one that cannot be loaded or downloaded now, or is refused.
         """
         version = self._version(alias)
         model = self._models.get(version)
         if model is None:
             self._require_unrefused(version)
-            try:
-                model = self._load_cached(version) or self._download(version)
-            except RegistryFault as fault:
-                raise Unavailable(Availability.UNREACHABLE, str(fault), str(version.number)) from fault
-            except (ArtifactRefused, OSError) as fault:
-                self._refused = {**self._refused, version: (str(fault), time.monotonic() + self._refusal_seconds)}
-                raise Unavailable(Availability.REFUSED, str(fault), str(version.number)) from fault
-            self._models[version] = model
+            model = self._models[version] = self._load_cached(version) or self._load_anew(version)
         if alias == Tier.PRODUCTION and version != self._last_loaded:
             self._note_loaded(version)
         return str(version.number), model
@@ -137,10 +137,7 @@ class RegisteredModels:
         try:
             self._require_unrefused(version)
             model = self._models.get(version) or self._load_cached(version)
-        except Unavailable:
-            return None
-        except OSError as fault:  # of the cache: the tiers below production need none
-            self._cache_fault = str(fault)
+        except Unavailable:  # the tiers below production need no cache
             return None
         if model is None:
             return None
@@ -226,15 +223,40 @@ class RegisteredModels:
         return bool(digest and signature and is_signed(digest, signature, self._trusted_signers))
 
     def _load_cached(self, version: RegisteredVersion) -> ModelArtifact | None:
+        """Return the model of a version in the cache, None where it is not there; what is damaged is removed from it.
+
+        Raises
+        ------
+        Unavailable
+            If it is there and whole, but cannot be loaded: a look-up later may, so nothing is removed.
+        """
         folder = self._cache.path(version)
         if not folder.is_dir():
             return None
         try:
+            if _is_damaged(version, folder):
+                self._cache.discard(version)
+                return None
             return self._load(version, folder)
         except ArtifactRefused as fault:
-            logger.warning("version %d is damaged in the cache and was removed from it: %s", version.number, fault)
-            self._cache.discard(version)
-            return None
+            raise self._refuse(version, fault) from fault
+        except (OSError, MemoryError) as fault:
+            self._cache_fault = describe_shortage(fault)
+            raise Unavailable(Availability.UNREACHABLE, self._cache_fault, str(version.number)) from fault
+
+    def _load_anew(self, version: RegisteredVersion) -> ModelArtifact:
+        try:
+            return self._download(version)
+        except RegistryFault as fault:
+            raise Unavailable(Availability.UNREACHABLE, str(fault), str(version.number)) from fault
+        except (ArtifactRefused, OSError, MemoryError) as fault:
+            raise self._refuse(version, fault) from fault
+
+    def _refuse(self, version: RegisteredVersion, fault: Exception) -> Unavailable:
+        """Note that a version is not to be loaded again for a while, and return what to raise."""
+        reason = str(fault) or type(fault).__name__
+        self._refused = {**self._refused, version: (reason, time.monotonic() + self._refusal_seconds)}
+        return Unavailable(Availability.REFUSED, reason, str(version.number))
 
     def _download(self, version: RegisteredVersion) -> ModelArtifact:
         if self._registry is None or self._fault is not None:
@@ -264,3 +286,12 @@ class RegisteredModels:
             self._cache.remember_loaded(version)
         except OSError as fault:
             self._cache_fault = str(fault)
+
+
+def _is_damaged(version: RegisteredVersion, folder: Path) -> bool:
+    try:
+        version.require_files(folder)
+    except ArtifactRefused as fault:
+        logger.warning("version %d is damaged in the cache and is removed from it: %s", version.number, fault)
+        return True
+    return False

@@ -40,6 +40,8 @@ def erase(
     from housing_assets.erasure import Wanted, find, remove
     from housing_assets.market_loading import load_market
     from resources.predictions.store import PredictionStore
+    from resources.values.disk import LinkReplaced
+    from resources.values.store import ValueLost
 
     ids = frozenset(map(_as_id, prediction or ()))
     settings = read_settings()
@@ -51,7 +53,15 @@ def erase(
     keys = sorted(graph.materializable_asset_keys)
     assets = {key.to_user_string(): graph.get(key).is_partitioned for key in keys}
     values = (definitions.resources or {})["io_manager"].store
-    kept = find(wanted, PredictionStore(url=settings.prediction_store_url), values, assets, settings.key_prefix)
+    try:
+        kept = find(wanted, PredictionStore(url=settings.prediction_store_url), values, assets, settings.key_prefix)
+    except LinkReplaced as fault:
+        raise CommandError(f"nothing was removed: {fault.description}") from fault
+    except ValueLost as fault:
+        raise CommandError(
+            f"nothing was removed, because a stored value is gone or damaged: {fault}. Run this again when no run is "
+            "in progress; if it says the same then, materialize that asset again"
+        ) from fault
     for line in (*_describe(kept), *_versions(settings, wanted, kept)):
         print(line)
     if not (kept.predictions or kept.values):

@@ -9,14 +9,12 @@ import dagster as dg
 from pydantic import Field
 
 from housing_assets.inference.market import Market
-from housing_assets.training.forest_run import FINE_TUNED_FROM, FOREST_LINE, FOREST_TAG
 from housing_assets.training.parameters import PromotionRule
 from resources.bento_store import BentoStore
 from resources.mlflow.registry import DECISION, LINEAGE_CONTRACT, NOT_PROMOTED, PRODUCTION, PROMOTED, ModelRegistry
-from resources.mlflow.tracking import DAGSTER_RUN_TAG, MlflowTracking
+from resources.mlflow.tracking import MlflowTracking
 from resources.predictions.store import PredictionStore
 from resources.retries import retried
-from resources.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,15 +68,8 @@ def registered_model(
     market: dg.ResourceParam[Market],
 ) -> dg.MaterializeResult[Registration]:
     """A version of the registered model, promoted if it is no worse than the champion on the same listings."""
-    from housing_assets.packaging.assembly import assemble
-    from housing_assets.packaging.promotion import decide_promotion
-    from housing_assets.packaging.registration import (
-        Registration,
-        manifest_tags,
-        provenance,
-        register_artifact,
-        version_tags,
-    )
+    from housing_assets.packaging.challenger import Challenger, register_challenger
+    from housing_assets.packaging.registration import Registration
 
     try:
         model_evaluation.require_passed()
@@ -86,37 +77,18 @@ def registered_model(
         raise dg.Failure(str(fault)) from fault
     version = registry.registered_in(context.run.run_id)
     if version is None:  # else a try before this one was decided on and registered, and then lost the registry
-        trained_in = tracking.run_tagged(FOREST_TAG, price_forest.digest())
-        grown_as = tracking.client().get_run(trained_in).data.tags
-        made_from = provenance(crossed_features, price_forest, hashed_features) | {
-            name: grown_as[name] for name in (FOREST_LINE, FINE_TUNED_FROM) if name in grown_as
-        }
-        artifact = assemble(
-            hashed_features,
+        challenger = Challenger(
             price_forest,
-            model_evaluation.metrics,
-            made_from,
+            price_estimator,
+            model_evaluation,
+            hashed_features,
             crossed_features,
             raw_listings,
-            reference_profile.to_json(),
-            price_estimator,
+            reference_profile,
         )
-        decision = decide_promotion(
-            registry,
-            market,
-            crossed_features,
-            hashed_features,
-            model_evaluation.probabilities,
-            config,
-        )
-        tags = made_from | {DAGSTER_RUN_TAG: context.run.run_id}
-        tags |= version_tags(market, crossed_features, model_evaluation.metrics["macro_f1"], decision)
-        with TemporaryDirectory() as temporary:
-            folder = Path(temporary) / "artifact"
-            folder.mkdir()
-            artifact.save(folder)
-            tags |= manifest_tags(folder, Settings(market=market.name).signing_key)
-            version = register_artifact(registry, market, folder, trained_in, tags)
+        run = context.run
+        resumes = [one for one in (run.parent_run_id, run.root_run_id) if one]
+        version = register_challenger(challenger, market, config, tracking, registry, run.run_id, resumes)
     registry.stage(version)
     promoted, tags = version.tags[DECISION] != NOT_PROMOTED, dict(version.tags)
     if promoted:

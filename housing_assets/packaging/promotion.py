@@ -53,6 +53,7 @@ def decide_promotion(
     crossed: "pd.DataFrame",
     encoded: EncodedListings,
     challenger: np.ndarray,
+    forest_digest: str,
     rule: PromotionRule,
 ) -> Decision:
     """Compare the challenger with the champion on the held-out listings, and decide.
@@ -71,6 +72,8 @@ def decide_promotion(
     encoded : EncodedListings
     challenger : ndarray of shape (n_holdout, n_classes)
         Its probabilities for the held-out listings.
+    forest_digest : str
+        Of the challenger's forest, by which it is known if it was judged before.
     rule : PromotionRule
     """
     champion = registry.with_alias(PRODUCTION)
@@ -94,7 +97,7 @@ def decide_promotion(
     by_fresh = int(is_fresh.sum()) >= MIN_FRESH
     judged = is_fresh if by_fresh else np.ones(len(listings), dtype=bool)
     rows = _smallest_hashes(market, listings[judged])
-    tests = _tests_in_a_row(versions, encoded.labels.lineage, rows)
+    tests = _tests_in_a_row(versions, champion, encoded.labels.lineage, forest_digest, rows)
     truth, risk = encoded.y_holdout, rule.risk_of(fresh=by_fresh, tests=tests)
     best = versions.get(int(champion.tags.get(BEST, champion.number)), champion)
     try:
@@ -156,12 +159,17 @@ def _smallest_hashes(market: Market, listings: "pd.DataFrame") -> str:
     return " ".join(f"{one:08x}" for one in hashes[:N_HASHES].tolist())
 
 
-def _tests_in_a_row(versions: Mapping[int, Version], lineage: str, rows: str) -> int:
+def _tests_in_a_row(
+    versions: Mapping[int, Version], champion: Version, lineage: str, forest_digest: str, rows: str
+) -> int:
     """Return the number of this decision among those that were taken one after the other on the same rows."""
     decided = [one for one in versions.values() if one.tags.get("lineage") == lineage and JUDGED in one.tags]
     if not decided:
         return 1
     last = max(decided, key=lambda version: version.number)
+    asked_before = [last.tags.get(tag) for tag in ("forest_digest", COMPARED_WITH, JUDGED)]
+    if asked_before == [forest_digest, str(champion.number), rows]:
+        return int(last.tags[TESTS])  # a run that was broken off is taken up again: the same question, the same answer
     before, now = set(last.tags[JUDGED].split()), set(rows.split())
     of_both = sorted(before | now)[:N_HASHES]
     in_common = sum(one in before and one in now for one in of_both) / max(len(of_both), 1)

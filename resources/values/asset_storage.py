@@ -18,6 +18,7 @@ from pydantic import Field, PrivateAttr
 
 from resources.retries import DELAYS, requesting_retries
 from resources.values.ancestry import IncoherentInputs, OtherDeclaration, StepInputs, StoredValue, rematerialize, remedy
+from resources.values.disk import LinkReplaced
 from resources.values.opening import open_value_store
 from resources.values.store import ValueLost, ValueStore
 
@@ -90,8 +91,24 @@ class AssetStorage(dg.ConfigurableIOManager):
             partitions = context.asset_partition_keys
             if len(partitions) == 1:
                 return self._read(context, partitions[0])
-            stored = [one for one in sorted(partitions) if self.store.newest(_name(context.asset_key, one))]
+            stored = [one for one in sorted(partitions) if self._is_stored(context, one)]
             return {one: self._read(context, one) for one in stored}
+
+    def _is_stored(self, context: dg.InputContext, partition: str) -> bool:
+        """Tell whether one of several partitions has a value; one whose link is lost is left out, and the log says so.
+
+        Raises
+        ------
+        LinkReplaced
+            If it is the partition that the step is of.
+        """
+        try:
+            return self.store.newest(_name(context.asset_key, partition)) is not None
+        except LinkReplaced as fault:
+            if context.has_partition_key and context.partition_key == partition:
+                raise
+            context.log.warning(f"partition {partition} is left out: {fault.description}")
+            return False
 
     def last(self, key: dg.AssetKey) -> Any:
         """Return the stored value of an asset without partitions, None if there is none.

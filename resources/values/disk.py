@@ -19,6 +19,10 @@ from resources.values.ancestry import Provenance, StoredValue
 from resources.values.store import KeptValue, Written, named_partition
 
 
+class LinkReplaced(dg.Failure):
+    """A folder lies where the link of a name is expected; the message says what to do."""
+
+
 class DiskValues:
     """Values in ``folder/<asset key>``, and of partitions in ``folder/<asset key>/<partition>``: a ``ValueStore``."""
 
@@ -83,7 +87,7 @@ class DiskValues:
 
     def drop(self, value: KeptValue) -> None:
         """Remove a value's folder and its provenance."""
-        folder = _values_of(self._link(value.name)) / value.id
+        folder = _values_of(self._place(value.name)) / value.id
         shutil.rmtree(folder, ignore_errors=True)
         _provenance_file(folder).unlink(missing_ok=True)
 
@@ -113,10 +117,11 @@ class DiskValues:
     def _link(self, name: str) -> Path:
         link = self._place(name)
         if link.is_dir() and not link.is_symlink():
-            asset, _ = named_partition(name)
-            raise dg.Failure(
+            asset, partition = named_partition(name)
+            only = f" --partition {partition}" if partition else ""
+            raise LinkReplaced(
                 f"{link} is a folder, and a link to a stored value is expected: move it away and materialize {asset} "
-                f"(dg launch --assets {asset})"
+                f"(dg launch --assets {asset}{only})"
             )
         return link
 

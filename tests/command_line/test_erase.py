@@ -13,6 +13,8 @@ from housing_assets.listings.samples import load_sample
 from housing_assets.markets.istanbul import MARKET
 from resources.predictions.store import PredictionStore
 from resources.values.asset_storage import TABLE
+from resources.values.disk import LinkReplaced
+from resources.values.store import ValueLost
 from tests.command_line.conftest import Housing
 from tests.monitoring.answered import store_answers
 from tests.monitoring.watched import Watched
@@ -165,3 +167,28 @@ def test_what_is_no_id_of_an_answer_is_refused(housing: Housing) -> None:
     ended = housing("erase", "--prediction", "5")
     assert ended.exit_code == 1
     assert ended.stderr.startswith("housing: --prediction is '5': expected the prediction_id of an answer, such as ")
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (
+            ValueLost("the value 1-2 of raw_listings is gone"),
+            "nothing was removed, because a stored value is gone or damaged: the value 1-2 of raw_listings is gone. "
+            "Run this again when no run is in progress",
+        ),
+        (LinkReplaced("listings is a folder: move it away"), "nothing was removed: listings is a folder: move it away"),
+    ],
+)
+def test_a_value_that_cannot_be_looked_through_ends_it_in_words(
+    housing: Housing, monkeypatch: pytest.MonkeyPatch, fault: Exception, told: str
+) -> None:
+    def find(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("housing_assets.erasure.find", find)
+
+    result = housing("erase", "--cell", f"address={STREET}", "--yes")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"housing: {told}")

@@ -189,6 +189,7 @@ def decide(
     right_on: np.ndarray,
     market: Market = MARKET,
     as_before: np.ndarray | None = None,
+    forest: str = "of its own",
 ) -> Decision:
     """Decide on a challenger that is right on some of the held-out listings, and wrong on the others.
 
@@ -201,7 +202,7 @@ def decide(
         kept = as_before[holdout_of(model)]
         answers[kept] = batch.probabilities(model, listings()[holdout_of(model)])[kept]
     described = crossed.assign(**{ORIGIN: np.where(fresh, PRODUCTION, SOURCE), ASKED_ON: DAYS})
-    return decide_promotion(platform.registry, market, described, encoded, answers, PromotionRule())
+    return decide_promotion(platform.registry, market, described, encoded, answers, forest, PromotionRule())
 
 
 @pytest.fixture
@@ -253,6 +254,24 @@ def test_decisions_in_a_row_on_the_same_rows_are_counted(platform: Watched, cham
     assert (first.tags[TESTS], again.tags[TESTS], on_others.tags[TESTS]) == ("1", "2", "1")
     assert "by +" in again.reason
     assert "at a risk of 10.0% (test 2 in a row on these)" in again.reason
+
+
+def test_a_decision_that_is_taken_again_on_the_same_forest_is_the_one_before_and_not_counted(
+    platform: Watched, champion: ModelArtifact
+) -> None:
+    fresh = newest(1_200)
+    first = decide(platform, champion, fresh, right_on=fresh, as_before=~fresh, forest="a forest")
+    broken_off = platform.stage(champion)
+    platform.registry.tag(broken_off, {**first.tags, "forest_digest": "a forest"})
+
+    again = decide(platform, champion, fresh, right_on=fresh, as_before=~fresh, forest="a forest")
+    of_another = decide(platform, champion, fresh, right_on=fresh, as_before=~fresh, forest="another")
+
+    assert again == first
+    assert of_another.tags[TESTS] == "2"
+    platform.promote(champion)
+    of_another_champion = decide(platform, champion, fresh, right_on=fresh, as_before=~fresh, forest="a forest")
+    assert of_another_champion.tags[TESTS] == "2"
 
 
 def test_losses_count_from_the_best_version_until_one_is_better(platform: Watched, champion: ModelArtifact) -> None:

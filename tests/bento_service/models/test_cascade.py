@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -557,6 +557,61 @@ def test_a_damaged_version_in_the_cache_is_fetched_anew(
     assert answering(cascade.snapshot.champion) == ("1", "production")
     assert proxy.count(MANIFEST) == 2
     ModelArtifact.load(next(cache.glob("1-*")))
+
+
+def lack_memory(_: Path) -> Any:
+    raise MemoryError
+
+
+def lack_files(path: Path) -> Any:
+    raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("reader", "name", "lack", "why"),
+    [
+        (Path, "read_bytes", lack_files, "Too many open files"),
+        (ModelArtifact, "load", lack_files, "Too many open files"),
+        (ModelArtifact, "load", lack_memory, "MemoryError"),
+    ],
+)
+def test_a_version_that_the_process_lacks_something_to_load_stays_in_the_cache_and_is_loaded_at_the_next_look(
+    proxy: FaultProxy,
+    registered: RegisteredModel,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reader: type,
+    name: str,
+    lack: Callable[[Path], Any],
+    why: str,
+) -> None:
+    registered.register("first")
+    registered.point("production", 1)
+    cascade_of(proxy, registered, cache).refresh_now()
+    (folder,) = cache.glob("1-*")
+    proxy.fail("500")
+    cascade = cascade_of(proxy, registered, cache)
+    with monkeypatch.context() as patched:
+        patched.setattr(reader, name, lack)
+        cascade.refresh_now()
+    assert status_of(cascade, "production") == ("unreachable", f"it cannot be loaded now: {why}")
+    assert folder.is_dir()
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "production")
+
+
+@pytest.mark.slow
+def test_a_baked_model_that_could_not_be_loaded_is_loaded_at_the_next_look(
+    baked: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cascade = ModelCascade(None, baked, cache)
+    with monkeypatch.context() as patched:
+        patched.setattr(ModelArtifact, "load", lack_memory)
+        cascade.refresh_now()
+        assert answering(cascade.snapshot.champion)[1] == "rule"
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("baked", "baked")
 
 
 @pytest.mark.slow

@@ -358,6 +358,52 @@ def test_several_partitions_are_read_as_those_that_are_stored_by_day(tmp_path: P
     assert list(seen[0]) == sorted(seen[0])
 
 
+def test_a_folder_in_the_place_of_a_partitions_link_is_refused_to_its_own_day_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[dict[str, pd.DataFrame]] = []
+
+    @dg.asset(
+        partitions_def=DAYS,
+        ins={"daily": dg.AssetIn(partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-2))},
+        dagster_type=dg.Nothing,
+    )
+    def window(daily: Any) -> None:
+        seen.append(daily)
+
+    for day in ("2026-01-01", "2026-01-02", "2026-01-03"):
+        materialize_day(tmp_path, day)
+    link = tmp_path / "daily" / "2026-01-02"
+    copied = link.resolve()
+    link.unlink()
+    shutil.copytree(copied, link)
+
+    assert materialize_day(tmp_path, "2026-01-03", window).success
+    assert list(seen[0]) == ["2026-01-01", "2026-01-03"]
+    told = capfd.readouterr().err
+    assert f"partition 2026-01-02 is left out: {link} is a folder, and a link to a stored value is expected" in told
+
+    refused = materialize_day(tmp_path, "2026-01-02", window)
+    failure = next(event for event in refused.all_events if event.is_step_failure)
+    assert f"{link} is a folder" in str(failure.event_specific_data)
+    assert "(dg launch --assets daily --partition 2026-01-02)" in str(failure.event_specific_data)
+
+
+def test_values_beside_a_folder_in_the_place_of_their_link_can_be_removed(tmp_path: Path) -> None:
+    materialize_day(tmp_path, "2026-01-02")
+    link = tmp_path / "daily" / "2026-01-02"
+    link.unlink()
+    link.mkdir()
+    store = AssetStorage(folder=str(tmp_path)).store
+
+    (kept,) = store.kept("daily", partitioned=True)
+    assert not kept.newest
+    store.drop(kept)
+
+    assert list(store.kept("daily", partitioned=True)) == []
+    assert link.is_dir()
+
+
 def test_a_partition_that_is_not_stored_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:
     @dg.asset(partitions_def=DAYS)
     def reader(daily: pd.DataFrame) -> None: ...
