@@ -337,7 +337,7 @@ def test_a_column_cannot_have_the_name_of_a_column_of_the_platform(name: str) ->
         market(text_column("a", raw=name))
 
 
-@pytest.mark.parametrize("category", ["None", "-", "null", " low"])
+@pytest.mark.parametrize("category", ["None", "-", "null", " low", "low\0", "x" * 1_001])
 def test_a_class_that_cannot_be_read_back_is_refused(category: str) -> None:
     target = Classes((category, "high"))
     grade = Column("grade", "high", Choice(target.categories), (Value("grade", Role.CLASS),), required=True)
