@@ -181,7 +181,8 @@ class Bin:
     of : str
         The number; of at least 0 where bins grow with it.
     per_log_unit : float, optional
-        Bins to every factor of e (10 gives bins 10 % wide). None keeps every distinct number apart.
+        Bins to every factor of e (10 gives bins 10 % wide). None keeps numbers apart that differ in their first six
+        digits.
     width : float, optional
         Width of even bins, in the number's unit; not together with ``per_log_unit``.
     """
