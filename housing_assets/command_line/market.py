@@ -104,7 +104,7 @@ def _show(title: str, found: "Inspection") -> None:
     for one in found.columns:
         shares = (f"{count / max(found.rows, 1):.1%}" for count in (one.read, one.missing, one.refused))
         table.add_row(one.raw, *shares, "\n".join([f"{one.values}: {one.summary}", *map(_refused, one.refusals)]))
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)  # a cell may hold [brackets]
     console.print(table)
     console.print(
         f"{found.listings:,} listings, {found.quarantined:,} quarantined, {found.duplicates:,} exact duplicates"

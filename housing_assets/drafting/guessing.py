@@ -12,7 +12,7 @@ import pandas as pd
 
 from housing_assets.drafting.bounds import SMALLEST, Bounds, value_bounds
 from housing_assets.drafting.number_guessing import guess_number
-from housing_assets.drafting.reading import Reading, count_texts, try_rule
+from housing_assets.drafting.reading import MAX_CELLS, Reading, count_texts, try_rule
 from housing_assets.drafting.remarks import remarks_on, shown
 from housing_assets.drafting.rule_guessing import guess_rule
 from housing_assets.drafting.vocabulary import is_header_of, sounds_like
@@ -176,7 +176,7 @@ def guess_target(frame: pd.DataFrame, headers: Sequence[str]) -> str | None:
         rows = count_texts(frame[header])
         if rows is None or rows.empty or (number := guess_number(header, rows)) is None:
             continue
-        if try_rule(number, rows).share >= READABLE_PRICES:
+        if try_rule(number, rows.head(MAX_CELLS)).share >= READABLE_PRICES:
             return header
     return named[0] if named else None
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from housing_assets.features.split import band_edges
 from housing_assets.inference.declaration import Column, PriceBands
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
-from housing_assets.listings.cleaning import Cleaned, clean, parse_frame
+from housing_assets.listings.cleaning import clean, parse_frame
+from housing_assets.listings.outliers import sift_prices
 
 MAX_EXAMPLES = 3
 MAX_REASONS = 10
@@ -98,21 +100,26 @@ def inspect_rows(market: Market, raw: pd.DataFrame) -> Inspection:
                 refusals=examples,
             )
         )
-    return _with_fates(market, tuple(columns), len(raw), clean(market, raw))
-
-
-def _with_fates(market: Market, columns: tuple[ColumnReading, ...], rows: int, cleaned: Cleaned) -> Inspection:
-    quarantined = cleaned.quarantined
-    reasons = (quarantined["column"].astype(str) + ": " + quarantined["reason"].astype(str)).value_counts()
+    cleaned = clean(market, raw)
+    sifted = sift_prices(market, cleaned.listings, raw)
     return Inspection(
-        columns=columns,
-        rows=rows,
-        listings=len(cleaned.listings),
-        quarantined=len(quarantined),
+        columns=tuple(columns),
+        rows=len(raw),
+        listings=len(sifted.listings),
+        quarantined=len(cleaned.quarantined) + len(sifted.quarantined),
         duplicates=len(cleaned.duplicates),
-        reasons=tuple((str(reason), int(count)) for reason, count in reasons.head(MAX_REASONS).items()),
-        categories=_categories(market, cleaned.listings),
+        reasons=tuple(_reasons(market, cleaned.quarantined, len(sifted.quarantined)).most_common(MAX_REASONS)),
+        categories=_categories(market, sifted.listings),
     )
+
+
+def _reasons(market: Market, unusable: pd.DataFrame, n_implausible: int) -> Counter[str]:
+    """Count the rows that would be quarantined by why; prices are implausible each by another factor."""
+    pairs = zip(unusable["column"], unusable["reason"], strict=True)
+    reasons = Counter(f"{column}: {reason}" for column, reason in pairs)
+    if n_implausible:
+        reasons[f"{market.target_column.raw}: no home like it costs as much, or as little"] = n_implausible
+    return reasons
 
 
 def _examples(column: Column, cells: np.ndarray, reasons: np.ndarray) -> tuple[str, ...]:
@@ -134,7 +141,7 @@ def _categories(market: Market, listings: pd.DataFrame) -> tuple[tuple[str, int]
     edges: tuple[float, ...] = ()
     if isinstance(market.target, PriceBands) and len(targets):
         targets = targets.astype(np.float64)
-        edges = tuple(np.quantile(targets, market.target.quantiles, method="lower").tolist())
+        edges = band_edges(market.target, targets)
     labels = LabelScheme("", market.categories, edges, market.currency, holdout_salt=0).labels(targets)
     counts = np.bincount(labels[labels >= 0], minlength=len(market.categories))
     if not counts.all():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from housing_assets.drafting.reading import try_rule
+from housing_assets.drafting.reading import MAX_CELLS, try_rule
 from housing_assets.drafting.vocabulary import sounds_like
 from housing_assets.inference.cells import SPACED
 from housing_assets.inference.rules import Number
@@ -54,10 +54,11 @@ def guess_number(header: str, rows: pd.Series) -> Number | None:
     if not matches:
         return None
     units: Counter[str] = Counter()
+    counts = rows.to_dict()
     for text, match in written.items():
         for beside in (match["before"], match["after"]):
             if _UNIT.fullmatch(unit := beside.strip().lower()):
-                units[unit] += int(rows[text])
+                units[unit] += counts[text]
     n_filled = int(rows.sum())
     commonest = tuple(unit for unit, n_rows in units.most_common(MAX_UNITS) if n_rows >= USUAL * n_filled)
     digits = [match["digits"] for match in written.values()]
@@ -73,7 +74,7 @@ def guess_number(header: str, rows: pd.Series) -> Number | None:
         )
         for decimal in (*decimals, "")
     ]
-    return min(tried, key=lambda rule: _misfit(rule, rows))
+    return min(tried, key=lambda rule: _misfit(rule, rows.head(MAX_CELLS)))
 
 
 def example_of_doubt(texts: Sequence[str]) -> str | None:

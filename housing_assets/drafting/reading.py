@@ -12,6 +12,9 @@ import pandas as pd
 from housing_assets.inference.cells import Unusable, read_text
 from housing_assets.inference.rule_base import Rule
 
+MAX_CELLS = 5_000
+"""Distinct cells of a column that rules are tried on, the commonest first."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -38,10 +41,9 @@ class Reading:
 
     def numbers(self, position: int) -> np.ndarray:
         """Return the numbers among the values at a position of the rule's, one for each row that has one."""
+        counts = self.rows.to_dict()
         found = [
-            (value[position], int(self.rows[text]))
-            for text, value in self.values.items()
-            if isinstance(value[position], float)
+            (value[position], counts[text]) for text, value in self.values.items() if isinstance(value[position], float)
         ]
         return np.repeat(np.array([number for number, _ in found], dtype=np.float64), [rows for _, rows in found])
 

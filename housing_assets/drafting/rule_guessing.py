@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pandas as pd
 
 from housing_assets.drafting.number_guessing import guess_number
-from housing_assets.drafting.reading import Reading, try_rule
+from housing_assets.drafting.reading import MAX_CELLS, Reading, try_rule
 from housing_assets.drafting.vocabulary import MONTHS, sounds_like
 from housing_assets.inference.cells import fold
 from housing_assets.inference.rule_base import Rule
@@ -14,9 +14,6 @@ from housing_assets.inference.rules import Breadcrumb, Code, Coordinate, Day, Fl
 
 ENOUGH = 0.98
 """Share of the filled rows that a rule must read: a few are typing errors, which quarantine is for."""
-
-MAX_CELLS = 5_000
-"""Distinct cells of a column that rules are tried on, the commonest first."""
 
 MAX_WORDS = 3
 """Different words of one column that are taken for its way of writing."""

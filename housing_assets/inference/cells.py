@@ -55,7 +55,7 @@ def read_text(cell: Any) -> str | None:
     ------
     Unusable
         If the cell is longer than ``MAX_CELL_LENGTH``, held bytes that are not UTF-8 (which readers of files turn
-        into ``\xe9`` escapes, so that the row can be shown), or is neither text nor number nor date.
+        into ``\xe9`` escapes, so that the row can be shown), has a NUL, or is neither text nor number nor date.
     """
     if not isinstance(cell, str):
         return _text_of(cell)
@@ -63,6 +63,8 @@ def read_text(cell: Any) -> str | None:
         raise Unusable(f"{len(cell):,} characters, at most {MAX_CELL_LENGTH:,} are read")
     if ("\\x" in cell and _NOT_UTF8.search(cell)) or _HALF_CHARACTER.search(cell):
         raise Unusable("bytes that are not UTF-8")
+    if "\0" in cell:
+        raise Unusable("a NUL, which no text has")
     text = unicodedata.normalize("NFC", cell).strip()
     return None if is_empty(text) else text
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from housing_assets.inference.cells import read_text
+from housing_assets.inference.cells import Unusable, read_text
 from housing_assets.inference.declaration import (
     FEATURE_NUMBERS,
     PRICE_KINDS,
@@ -137,7 +137,7 @@ def _require_target(market: "Market") -> None:
         raise DeclarationError(
             f"minimum of {column.values[0].name} is {column.values[0].minimum:g}: expected a price above 0"
         )
-    unreadable = [name for name in market.target.categories if read_text(name) != name]
+    unreadable = [name for name in market.target.categories if not _is_read_as_it_stands(name)]
     if wanted is Role.CLASS and unreadable:
         raise DeclarationError(
             f"categories name {unreadable[0]!r}: expected a text that is not read as missing, without spaces around it"
@@ -147,6 +147,13 @@ def _require_target(market: "Market") -> None:
             f"rule of {column.raw} is {column.rule}: expected a Choice of the target's categories, "
             f"{', '.join(market.target.categories)}"
         )
+
+
+def _is_read_as_it_stands(text: str) -> bool:
+    try:
+        return read_text(text) == text
+    except Unusable:
+        return False
 
 
 def _require_exact(market: "Market") -> None:

@@ -181,7 +181,8 @@ class Bin:
     of : str
         The number; of at least 0 where bins grow with it.
     per_log_unit : float, optional
-        Bins to every factor of e (10 gives bins 10 % wide). None keeps every distinct number apart.
+        Bins to every factor of e (10 gives bins 10 % wide). None keeps numbers apart that differ in their first six
+        digits.
     width : float, optional
         Width of even bins, in the number's unit; not together with ``per_log_unit``.
     """
@@ -197,7 +198,7 @@ class Bin:
             raise DeclarationError(f"bin {self.name} has both per_log_unit and width: expected one of them, or neither")
         for size in ("per_log_unit", "width"):
             found = getattr(self, size)
-            if found is not None and not found > 0:
+            if found is not None and not (found > 0 and math.isfinite(found)):
                 raise DeclarationError(f"{size} of the bin {self.name} is {found!r}: expected a number above 0")
 
     def text(self, number: float | None) -> str | None:
@@ -234,7 +235,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         require_name("a grid's name", self.name)
-        if not self.km > 0:
+        if not (self.km > 0 and math.isfinite(self.km)):
             raise DeclarationError(f"km of the grid {self.name} is {self.km!r}: expected a length above 0")
         if not 0 <= self.shift < 1:
             raise DeclarationError(f"shift of the grid {self.name} is {self.shift!r}: expected 0 to 1")

@@ -61,7 +61,8 @@ class FallbackRule:
             chosen = int(np.searchsorted(np.cumsum(shares), 0.5 - _ROUNDING))
         else:
             chosen = int(np.argmax(shares))
-        return Prediction(chosen, shares, () if values[:1] in self.shares else names[:1], _NO_ESTIMATES)
+        unseen = () if values[:1] in self.shares or values[0] is None else names[:1]
+        return Prediction(chosen, shares, unseen, _NO_ESTIMATES)
 
     def save(self, folder: Path) -> None:
         """Write ``rule.json`` to a folder."""

@@ -17,6 +17,7 @@ import pandas as pd
 from housing_assets.inference.cells import Unusable
 from housing_assets.inference.declaration import Column, Value
 from housing_assets.inference.market import Market
+from housing_assets.listings.distinct_cells import distinct_cells
 from housing_assets.listings.duplicates import find_duplicates
 from housing_assets.shards import join_frames, split_frame
 from resources.compute.engines import LOCAL, Engine
@@ -145,7 +146,7 @@ def account_rows(n_rows: int, listings: pd.DataFrame, quarantined: pd.DataFrame,
 
 
 def _parse_column(column: Column, cells: pd.Series, faults: list[Fault]) -> Iterator[tuple[str, Any]]:
-    codes, distinct = _factorize(cells)
+    codes, distinct = distinct_cells(cells)
     rows, reasons = [], {}
     for code, cell in enumerate(distinct):
         try:
@@ -162,28 +163,6 @@ def _parse_column(column: Column, cells: pd.Series, faults: list[Fault]) -> Iter
             faults.append(Fault(column.raw, unusable, taken))
     for position, value in enumerate(column.values):
         yield value.name, _take(value, [row[position] for row in rows], codes)
-
-
-def _factorize(cells: pd.Series) -> tuple[np.ndarray, list[Any]]:
-    """Return a code for each cell and the distinct cells; a missing cell is a distinct None."""
-    if isinstance(cells.dtype, pd.CategoricalDtype):
-        codes, categories = cells.cat.codes.to_numpy(), cells.cat.categories.tolist()
-        used, codes = np.unique(codes, return_inverse=True)
-        return codes, [None if code < 0 else categories[code] for code in used]
-    if cells.dtype == object:  # cells of one type only are compared: True is no 1, and a list has no hash
-        found = [None if missing else cell for cell, missing in zip(cells, cells.isna(), strict=True)]
-        keys = [cell if isinstance(cell, str) or cell is None else (type(cell), repr(cell)) for cell in found]
-        codes, first = _first_of_each(keys)
-        return codes, [found[row] for row in first]
-    codes, distinct = pd.factorize(cells, use_na_sentinel=True)
-    return np.where(codes < 0, len(distinct), codes), [*distinct.tolist(), None]
-
-
-def _first_of_each(keys: list[Any]) -> tuple[np.ndarray, list[int]]:
-    """Return a code for each key, and the position of the first key of each code."""
-    codes: dict[Any, int] = {}
-    coded = np.array([codes.setdefault(key, len(codes)) for key in keys], dtype=np.int64)
-    return coded, np.unique(coded, return_index=True)[1].tolist()
 
 
 def _take(value: Value, distinct: list[Any], codes: np.ndarray) -> Any:

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from housing_assets.listings.distinct_cells import distinct_cells
 from housing_assets.shards import split_frame
 from resources.compute.engines import LOCAL, Engine
+
+_HASH_BYTES = 16
 
 _MULTIPLIERS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 """Odd, one for each half of a hash: 2**64 over the golden ratio (Knuth), and a prime of xxHash64 (Collet)."""
@@ -36,9 +39,8 @@ def hash_rows(cells: pd.DataFrame) -> np.ndarray:
     """
     hashes = np.zeros((2, len(cells)), dtype=np.uint64)
     for name in cells:
-        codes, distinct = pd.factorize(cells[name])
-        missing = bytes(16)
-        found = b"".join([*(_digest(cell) for cell in distinct.tolist()), missing])
+        codes, distinct = distinct_cells(cells[name])
+        found = b"".join(bytes(_HASH_BYTES) if cell is None else _digest(cell) for cell in distinct)
         halves = np.frombuffer(found, dtype="<u8").reshape(-1, 2)
         for half, multiplier in enumerate(_MULTIPLIERS):
             mixed = hashes[half]
@@ -70,7 +72,7 @@ def _repeats(hashes: np.ndarray) -> np.ndarray:
 
 
 def _digest(cell: Any) -> bytes:
-    return hashlib.blake2b(_spelled(cell).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(_spelled(cell).encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).digest()
 
 
 def _spelled(cell: Any) -> str:

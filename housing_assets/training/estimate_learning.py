@@ -240,15 +240,17 @@ def calibrate(estimator: PriceEstimator, forest: FlatForest, held_out: Priced, k
         raise ValueError("no held-out listing has an exact price to calibrate estimates by")
     estimates = estimate_all(replace(estimator, calibration=NEUTRAL), forest, held_out)
     scores = _scores(estimates, held_out)
-    texts = np.array([text or "" for text in held_out.texts], dtype=object)
-    everywhere = np.ones(len(scores))
+    order = np.argsort(scores, axis=0)
+    texts, codes = np.unique(np.array([text or "" for text in held_out.texts], dtype=object), return_inverse=True)
     factors = {}
-    for text in sorted(set(texts) - {""}):
-        own = texts == text
-        weights = np.where(own, 1.0, PRIOR_ROWS / max(int(np.count_nonzero(~own)), 1))
-        factors[text] = _quantiles(scores, weights)
+    for code, text in enumerate(texts.tolist()):
+        if text:
+            own = codes == code
+            weights = np.where(own, 1.0, PRIOR_ROWS / max(int(np.count_nonzero(~own)), 1))
+            factors[text] = _quantiles(scores, order, weights)
     least = float(np.quantile(estimates[:, -1], UNLIKE, method="lower"))
-    return replace(estimator, calibration=Calibration(key, factors, _quantiles(scores, everywhere), least))
+    everywhere = _quantiles(scores, order, np.ones(len(scores)))
+    return replace(estimator, calibration=Calibration(key, factors, everywhere, least))
 
 
 def estimate_all(estimator: PriceEstimator, forest: FlatForest, priced: Priced) -> np.ndarray:
@@ -273,9 +275,15 @@ def _scores(estimates: np.ndarray, held_out: Priced) -> np.ndarray:
     return np.where(error[:, None] < 0, -error[:, None] / below, error[:, None] / above)
 
 
-def _quantiles(scores: np.ndarray, weights: np.ndarray) -> tuple[float, ...]:
-    """Return the quantile of the scores at each coverage, by weights; a row to come weighs 1, with an endless score."""
-    order = np.argsort(scores, axis=0)
+def _quantiles(scores: np.ndarray, order: np.ndarray, weights: np.ndarray) -> tuple[float, ...]:
+    """Return the quantile of the scores at each coverage, by weights; a row to come weighs 1, with an endless score.
+
+    Parameters
+    ----------
+    scores, order : ndarray of shape (n_rows, n_coverages)
+        The scores, and the rows of each coverage by ascending score: sorted once for all weights.
+    weights : ndarray of shape (n_rows,)
+    """
     found = []
     for position, coverage in enumerate(COVERAGES):
         ranked = order[:, position]

@@ -117,8 +117,8 @@ def synthesize_listings(
     rows, labels = rows[len(y) :], labels[len(y) :]
     columns: dict[str, object] = {}
     for position, value in enumerate(numbers):
-        found = rows[:, position] * value.scale
-        columns[value.name] = np.where(found < value.minimum, np.nan, found)
+        found, is_missing = rows[:, position] * value.scale, rows[:, position] < value.minimum / value.scale
+        columns[value.name] = np.where(is_missing, np.nan, np.maximum(found, value.minimum))
     for position, name in enumerate(texts, len(numbers)):
         categories = listings[name].cat.categories
         columns[name] = pd.Categorical.from_codes(rows[:, position].astype(int), categories)

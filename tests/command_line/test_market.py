@@ -123,6 +123,19 @@ def test_cells_that_lead_to_a_person_are_not_shown(housing: Housing, tmp_path: P
     assert "Jane" not in shown
 
 
+@pytest.mark.parametrize("cell", ["[sold]", "[/sold]"])
+def test_brackets_in_a_cell_are_shown_as_they_are(housing: Housing, tmp_path: Path, cell: str) -> None:
+    ads, declared = tmp_path / "ads.csv", tmp_path / "ads.py"
+    ads.write_text(ADS, encoding="utf-8")
+    housing("market", "draft", str(ads), "--out", str(declared))
+    ads.write_text(f"{ADS}{cell},a,50,\n", encoding="utf-8")
+
+    checked = housing("market", "check", str(declared), str(ads))
+
+    assert checked.exit_code == 0
+    assert f"'{cell}'" in checked.stdout
+
+
 def test_a_source_without_a_declared_column_is_refused_in_a_line(housing: Housing, tmp_path: Path) -> None:
     ads = tmp_path / "ads.csv"
     ads.write_text(ADS, encoding="utf-8")

@@ -25,6 +25,17 @@ def test_cells_are_read_missing_or_refused() -> None:
     assert [count for _, count in found.reasons] == [1, 1, 1]
 
 
+def test_a_price_that_no_home_like_it_has_would_be_quarantined() -> None:
+    raw = drawn_sales(PARCELS, 300)
+    raw.loc[:1, "price"] = ["$4,848,230", "$51,000"]
+
+    found = inspect_rows(PARCELS, raw)
+
+    assert (found.listings, found.quarantined) == (298, 2)
+    assert ("price: no home like it costs as much, or as little", 2) in found.reasons
+    assert sum(count for _, count in found.categories) == 298
+
+
 def test_every_listing_is_in_a_band() -> None:
     found = inspect_rows(PARCELS, drawn_sales(PARCELS, 200))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
@@ -109,6 +110,12 @@ ERRORS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a bin with a name of two words": (lambda: Bin("a b", "x"), f"a bin's name is 'a b': {NAME}"),
     "a bin of no width": (lambda: Bin("b", "x", width=0), "width of the bin b is 0: expected a number above 0"),
+    "an endless bin": (lambda: Bin("b", "x", width=inf), "width of the bin b is inf: expected a number above 0"),
+    "endlessly many bins": (
+        lambda: Bin("b", "x", per_log_unit=inf),
+        "per_log_unit of the bin b is inf: expected a number above 0",
+    ),
+    "an endless grid": (lambda: Grid("g", "x", "y", km=inf), "km of the grid g is inf: expected a length above 0"),
     "a bin of a negative width": (
         lambda: Bin("b", "x", per_log_unit=-10),
         "per_log_unit of the bin b is -10: expected a number above 0",
@@ -337,7 +344,7 @@ def test_a_column_cannot_have_the_name_of_a_column_of_the_platform(name: str) ->
         market(text_column("a", raw=name))
 
 
-@pytest.mark.parametrize("category", ["None", "-", "null", " low"])
+@pytest.mark.parametrize("category", ["None", "-", "null", " low", "low\0", "x" * 1_001])
 def test_a_class_that_cannot_be_read_back_is_refused(category: str) -> None:
     target = Classes((category, "high"))
     grade = Column("grade", "high", Choice(target.categories), (Value("grade", Role.CLASS),), required=True)

@@ -1,6 +1,7 @@
 """The fallback rule: the usual category of the listings most like one, wherever no forest can be loaded."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,14 @@ def test_bands_are_told_by_their_median_and_classes_by_the_commonest(shares: tup
     found = classes.predict_one({"id": "1", "zipcode": "2139", "sqft_living": 1_180})
     assert found.probabilities == shares
     assert THREE_GRADES.categories[found.category] == commonest
+
+
+def test_a_text_that_a_listing_does_not_have_is_not_unseen() -> None:
+    optional = [replace(column, required=False) for column in THREE_GRADES.columns if not column.is_target]
+    market = replace(THREE_GRADES, columns=(*optional, THREE_GRADES.target_column))
+    rule = FallbackRule(market, LabelScheme("x", market.categories, (), "", 0), {(): (0.4, 0.25, 0.35)})
+    assert rule.predict_one({"sqft_living": 1_180}).unseen == ()
+    assert rule.predict_one({"sqft_living": 1_180, "zipcode": "2139"}).unseen == ("zip_code",)
 
 
 def test_a_listing_that_cannot_be_used_is_refused_with_its_reasons(rule: FallbackRule) -> None:

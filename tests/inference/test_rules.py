@@ -61,6 +61,13 @@ def test_bytes_that_are_no_text_are_unusable(rule, cell):
 
 
 @over_rules
+@pytest.mark.parametrize("cell", ["5\0", "\0", "2022-02-24\0\0"])
+def test_a_nul_is_no_part_of_a_text(rule, cell):
+    with pytest.raises(Unusable, match="a NUL"):
+        rule(cell)
+
+
+@over_rules
 @pytest.mark.parametrize(
     "cell", [b"5", ["5"], {"5": 5}, pd.NA, np.array([5, 6]), object()], ids=lambda cell: type(cell).__name__
 )

@@ -249,6 +249,8 @@ def test_words_of_rooms_floors_and_years_are_the_markets() -> None:
         (Bin("name", "of", width=0.5), 1.75, "3"),
         (Bin("name", "of"), 7.5, "7.5"),
         (Bin("name", "of"), 100.0, "100"),
+        (Bin("name", "of"), 123_456.0, "123456"),
+        (Bin("name", "of"), 1_234_567.0, "1.23457e+06"),
         (Bin("name", "of", 10), 0.0, "0"),
         (Bin("name", "of", 10), 100.0, "46"),
         (Bin("name", "of", 10), None, None),

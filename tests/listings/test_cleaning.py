@@ -158,6 +158,16 @@ def test_the_first_of_equal_rows_is_kept(dtype):
     assert cleaned.duplicates.tolist() == [2, 4, 5, 6]
 
 
+@pytest.mark.parametrize("dtype", ["object", "string"])
+def test_a_nul_in_a_cell_spoils_its_own_row_only(dtype):
+    raw = frame(ad(district="kadikoy\0"), ad(), ad(district="kadikoy\0x"), ad()).astype(dtype)
+    cleaned = clean(MARKET, raw)
+    assert cleaned.listings["row"].tolist() == [1]
+    assert cleaned.quarantined["row"].tolist() == [0, 2]
+    assert set(cleaned.quarantined["reason"]) == {"a NUL, which no text has"}
+    assert cleaned.duplicates.tolist() == [3]
+
+
 def test_columns_beside_the_declared_ones_do_not_tell_copies_apart():
     raw = frame(ad(), ad()).assign(source_row=[1, 2])
     assert clean(MARKET, raw).duplicates.tolist() == [1]

@@ -1,5 +1,6 @@
 """Strategies: what each makes of the training rows, and that the comparison judges on folds it has not learned from."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import dagster as dg
@@ -11,8 +12,9 @@ from scipy.sparse import csr_matrix
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
 from housing_assets.features.split import HELD_OUT, group_keys
-from housing_assets.inference.declaration import Role
+from housing_assets.inference.declaration import Column, Role, Value
 from housing_assets.inference.encoder import FittedEncoder
+from housing_assets.inference.rules import Number
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.training import strategies
 from housing_assets.training.assets import balanced_training_set
@@ -21,6 +23,7 @@ from housing_assets.training.forest import new_forest
 from housing_assets.training.options import BalancingConfig
 from housing_assets.training.parameters import STRATEGIES, Balancing, ForestParameters, Strategy
 from housing_assets.training.strategies import N_FOLDS, balance, compare_strategies, synthesize_listings
+from tests.monitoring.small_markets import FIVE_BANDS, draw
 
 TINY = ForestParameters(n_trees=5, n_jobs=1)
 
@@ -124,6 +127,14 @@ def test_smotenc_leaves_values_missing_as_often_as_real_listings_do(
     for name in ("title_status", "dues"):
         assert 0.5 < real[name].isna().mean() < 1
         assert made[name][labels == label].isna().mean() == pytest.approx(real[name].isna().mean(), abs=0.25)
+
+
+def test_a_number_at_its_minimum_is_there_in_listings_made_by_smotenc() -> None:
+    area = Column("Area", "81", Number(), (Value("area", Role.NUMERIC, 1, 10_000, scale=49),))  # 1 / 49 * 49 is below 1
+    market = replace(FIVE_BANDS, columns=tuple(area if one.raw == "Area" else one for one in FIVE_BANDS.columns))
+    listings = draw(FIVE_BANDS, 60, seed=0).assign(area=1.0)
+    made, _ = synthesize_listings(market, listings, np.repeat([0, 1, 2, 3, 4], [20, 10, 10, 10, 10]), seed=0)
+    assert made["area"].tolist() == [1.0] * 40
 
 
 @pytest.mark.parametrize("strategy", ["smote", "smotenc"])

@@ -281,7 +281,7 @@ def _gone_missing(reference: Profile, day: Profile, limits: Thresholds) -> Itera
 def _standing_still(reference: Profile, day: Profile, limits: Thresholds) -> Iterator[tuple[str, str]]:
     """Yield the columns with a single value that the reference's rows do not have in common."""
     for name, number in day.numbers.items():
-        if number.present >= limits.broken_min_rows and not number.deviation:
+        if number.present >= limits.broken_min_rows and number.is_constant:
             share = _share_of(number, reference.numbers[name])
             if not _could_be(share, number.present):
                 yield name, f"{name} is {number.mean:,.6g} in every row, in {share:.0%} of them before"
@@ -299,7 +299,7 @@ def _find_stopped(name: str, reference: NumberProfile, lag: NumberProfile, limit
 
 
 def _share_of(still: NumberProfile, reference: NumberProfile) -> float:
-    """Return the share of the reference's values that are of the magnitude of a number with a single value."""
+    """Return the share of the reference's values that are of the magnitude of a constant number."""
     if still.magnitudes:
         (magnitude,) = still.magnitudes
         return reference.magnitudes.get(magnitude, 0) / max(reference.present, 1)

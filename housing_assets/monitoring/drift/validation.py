@@ -76,7 +76,6 @@ class ValidationReport:
     def counts_toward_retraining(self) -> bool:
         """Whether enough of the high issues can be mended by retraining, as values that went missing cannot."""
         return self._n_mendable >= self.thresholds.high_issues
-        return self.n_high >= self.thresholds.high_issues
 
     @property
     def severe(self) -> bool:

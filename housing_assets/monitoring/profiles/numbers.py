@@ -15,7 +15,8 @@ N_EDGES = 512
 """Edges at most: a bin of a value without heavy ties then holds about 0.2 % of the reference, and so does the error."""
 
 STEPS_PER_UNIT = 256
-"""Sums count in steps of 1/256 of a unit: finer than any ad is written."""
+"""Sums count in steps of 1/256 of a unit: finer than areas, ages and counts are written. Coordinates and shares are
+written finer; bins and magnitudes tell their values apart."""
 
 LARGEST = 1e11
 """Values beyond it count as it in the sums."""
@@ -106,6 +107,17 @@ class NumberProfile:
         if n < 2:
             return 0.0
         return math.sqrt((n * self.squares - self.total**2) / (n * (n - 1))) / STEPS_PER_UNIT
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all values that are not missing are the same, as far as sums, bins and magnitudes tell."""
+        n_of_magnitude = sum(self.magnitudes.values())
+        return (
+            not self.deviation
+            and int(np.count_nonzero(self.counts)) <= 1
+            and len(self.magnitudes) <= 1
+            and n_of_magnitude in (0, self.present)
+        )
 
     @property
     def positions(self) -> np.ndarray:

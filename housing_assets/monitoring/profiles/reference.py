@@ -186,13 +186,12 @@ def _segments(market: Market, held_out: "pd.DataFrame", truth: np.ndarray, predi
     n_categories = len(market.categories)
     found: dict[str, dict[str, np.ndarray]] = {}
     for name in market.segments:
-        texts = held_out[name].astype(object).to_numpy()
+        texts, codes = held_out[name].cat.categories, held_out[name].cat.codes.to_numpy()
         rows = held_out[name].value_counts().head(MAX_SEGMENT_VALUES)
-        values = [value for value, count in rows.items() if count >= MIN_SEGMENT_ROWS]
-        found[name] = {
-            str(value): count_confusion(truth[texts == value], predicted[texts == value], n_categories)
-            for value in values
-        }
+        found[name] = {}
+        for value in rows.index[rows >= MIN_SEGMENT_ROWS]:
+            own = codes == texts.get_loc(value)
+            found[name][str(value)] = count_confusion(truth[own], predicted[own], n_categories)
     return found
 
 

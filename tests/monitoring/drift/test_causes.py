@@ -11,7 +11,10 @@ from housing_assets.markets.istanbul import MARKET
 from housing_assets.monitoring.drift.causes import Cause, Sign, find_causes, find_price_cause, find_stuck
 from housing_assets.monitoring.drift.report import judge_drift
 from housing_assets.monitoring.profiles.numbers import NumberProfile, learn_edges
+from housing_assets.monitoring.profiles.predictions import PredictionProfile
+from housing_assets.monitoring.profiles.profile import Profile, reference_edges
 from housing_assets.monitoring.thresholds import Thresholds
+from tests.monitoring.small_markets import DAY, FIVE_BANDS, draw
 from tests.monitoring.small_platform import Platform, ads
 
 LIMITS = Thresholds()
@@ -94,6 +97,17 @@ def test_a_column_that_stands_still_alone_is_broken(platform: Platform, column: 
     (cause,) = causes(platform, ORDINARY.assign(**{column: value}))
 
     assert (cause.sign, cause.column) == (Sign.ONE_VALUE, column)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.0015), (0.0021, 0.0057)])
+def test_a_share_that_varies_by_less_than_sums_can_tell_does_not_stand_still(low: float, high: float) -> None:
+    drawn = np.random.default_rng(0).uniform(low, high, (2, 400))
+    reference, day = (draw(FIVE_BANDS, 400, seed).assign(area=area) for seed, area in enumerate(drawn))
+    edges = reference_edges(FIVE_BANDS, reference)
+    none = PredictionProfile.none(FIVE_BANDS.categories)
+    profiles = (Profile.of(FIVE_BANDS, rows, none, edges, as_of=DAY) for rows in (reference, day))
+
+    assert find_causes(FIVE_BANDS, *profiles, LIMITS) == ()
 
 
 def test_rows_that_repeat_are_found(platform: Platform) -> None:

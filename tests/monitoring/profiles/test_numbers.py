@@ -51,3 +51,24 @@ def test_the_deviation_is_that_of_the_rounded_values(numbers: list[float]) -> No
     found = NumberProfile.of(np.array(numbers), np.array([0.0]))
     rounded = np.rint(np.array(numbers) * 256) / 256
     assert found.deviation == pytest.approx(rounded.std(ddof=1), rel=1e-6, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "is_constant"),
+    [
+        ([7.0, 7.0, NAN], True),
+        ([0.0, 0.0], True),
+        ([0.001, 0.001], True),
+        ([5e11, 5e11], True),
+        ([7.0, 8.0], False),
+        ([0.0, 0.001], False),
+        ([0.0021, 0.0057], False),
+        ([41.0011, 41.0014], False),
+        ([2e11, 5e11], False),
+    ],
+)
+def test_a_number_is_constant_where_its_values_are_the_same_and_not_where_their_sums_alone_are(
+    numbers: list[float], is_constant: bool
+) -> None:
+    edges = learn_edges(np.array([41.0, 41.0012, 41.01]))
+    assert NumberProfile.of(np.array(numbers), edges).is_constant is is_constant

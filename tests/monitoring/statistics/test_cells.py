@@ -41,6 +41,14 @@ def test_a_reference_with_few_values_has_cells_for_no_others() -> None:
     assert cells.window.tolist() == [0, 0, 0, 2, 0]
 
 
+def test_a_value_that_is_named_as_the_cell_of_missing_ones_is_present() -> None:
+    counts = common_counts(TextProfile({"MISSING": 9, "gas": 1}, 10, 3), TextProfile({"MISSING": 2}, 2, 5))
+    cells = commonest_cells(counts, 3, 5)
+    assert cells.present().names == ("MISSING", "gas", "OTHER", "UNSEEN")
+    assert cells.present().reference.tolist() == [9, 1, 0, 0]
+    assert cells.present().window.tolist() == [2, 0, 0, 0]
+
+
 def test_fewer_unseen_values_than_foretold_are_no_drift() -> None:
     once = {f"address {number}": 1 for number in range(500)}
     known = TextProfile({"oak street": 500, **once}, 1_000, 0)
