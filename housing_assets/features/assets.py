@@ -170,12 +170,12 @@ def price_index(
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """What a price of one month is in another's: hedonic, by month, learned from the training rows alone."""
     from housing_assets.features import index_report
-    from housing_assets.features.price_index_learning import learn_price_index, read_published
+    from housing_assets.features.price_index_learning import learn_price_index, published_index
     from housing_assets.features.split import HELD_OUT
     from housing_assets.listings.price_kinds import has_exact_price
 
     try:
-        published = read_published(external_index.path) if external_index.path else None
+        published = published_index(external_index.path)
     except ValueError as fault:
         raise dg.Failure(f"the external price index (HOUSING_PRICE_INDEX) cannot be used: {fault}") from fault
     training = crossed_features[~crossed_features[HELD_OUT]]

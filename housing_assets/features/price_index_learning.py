@@ -132,7 +132,9 @@ def learn_price_index(
     return LearnedIndex(_assemble(clock, source, known, logs, errors, months), newest, effects)
 
 
-def learn_again(index: PriceIndex, market: Market, training: "pd.DataFrame") -> PriceIndex:
+def learn_again(
+    index: PriceIndex, market: Market, training: "pd.DataFrame", published: PublishedIndex | None = None
+) -> PriceIndex:
     """Return the index of other listings of a market that has one; a published index that replaces theirs stays.
 
     Parameters
@@ -140,10 +142,27 @@ def learn_again(index: PriceIndex, market: Market, training: "pd.DataFrame") -> 
     index : PriceIndex
     market : Market
     training : DataFrame of shape (n_rows, n_values)
+    published : PublishedIndex, optional
+        What the index was learned together with, if it was.
+
+    Raises
+    ------
+    ValueError
+        If the index was learned together with a published one, and there is none.
     """
     if not index.exists or index.source == EXTERNAL:
         return index
-    return learn_price_index(market, training, amounts=has_exact_price(market, training)).index
+    if index.source == LEARNED:
+        published = None
+    elif published is None:
+        raise ValueError("the price index was learned with a published one, and none is named: materialize it again")
+    amounts = has_exact_price(market, training)
+    return learn_price_index(market, training, amounts=amounts, published=published).index
+
+
+def published_index(path: Path | None) -> PublishedIndex | None:
+    """Return the external index of a file, see ``read_published``; None where none is named."""
+    return read_published(path) if path else None
 
 
 def read_published(path: Path) -> PublishedIndex:

@@ -85,6 +85,7 @@ def best_params(
     hashed_features: EncodedListings,
     crossed_features: DataFrame,
     studies: Studies,
+    external_index: ExternalIndex,
     io_manager: dg.ResourceParam[AssetStorage],
 ) -> dg.MaterializeResult[BestParams]:
     """The settings that the forest is grown with: kept, or searched for on folds of the training rows."""
@@ -101,7 +102,7 @@ def best_params(
     else:
         training = crossed_features[~crossed_features[HELD_OUT]]
         some = some_homes(training, hashed_features.encoder, config.max_rows, config.seed)
-        folds = list(_grouped(config, some, hashed_features))
+        folds = list(_grouped(config, some, hashed_features, external_index))
         best = _search(context, config, TRAINED_FOREST, config.n_trees, some, folds, hashed_features, studies)
     told = ", ".join(f"{name} {value}" for name, value in best.parameters.items()) or "the defaults"
     context.log.info(f"the forest is grown with {told}" + (f", of sweep {best.study}" if best.study else ""))
@@ -136,7 +137,7 @@ def model_comparison(
     if not config.compare:
         context.log.info("nothing is compared: model_comparison's config compare: true compares")
         return
-    from housing_assets.features.price_index_learning import read_published
+    from housing_assets.features.price_index_learning import published_index
     from housing_assets.features.split import HELD_OUT
     from housing_assets.selection.comparison import compare_families, entrants_of
     from housing_assets.selection.families import FAMILIES
@@ -152,17 +153,16 @@ def model_comparison(
     settings: dict[str, Settings] = {}
     if config.trials:
         searched = older_homes(some, encoder.market, config.share)
-        folds = list(_grouped(config, searched, hashed_features))
+        folds = list(_grouped(config, searched, hashed_features, external_index))
         for name in config.families:
             family = FAMILIES[name]
             size = config.sizes.get(name, family.size)
             settings[name] = _search(context, config, family, size, searched, folds, hashed_features, studies).found
-    published = read_published(external_index.path) if external_index.path else None
     try:
         compared = compare_families(
             entrants_of(config.families, settings, config.sizes, config.n_jobs),
-            _grouped(config, some, hashed_features),
-            newest(some, labels, encoder, config.balancing(), config.share, published),
+            _grouped(config, some, hashed_features, external_index),
+            newest(some, labels, encoder, config.balancing(), config.share, published_index(external_index.path)),
             tuned=bool(config.trials),
             report=context.log.info,
         )
@@ -210,12 +210,16 @@ def _kept(context: dg.AssetExecutionContext, io_manager: AssetStorage) -> BestPa
         ) from fault
 
 
-def _grouped(config: FoldsConfig, some: DataFrame, features: EncodedListings) -> "Iterator[JudgedFold]":
+def _grouped(
+    config: FoldsConfig, some: DataFrame, features: EncodedListings, external_index: ExternalIndex
+) -> "Iterator[JudgedFold]":
     """Return the grouped folds of some listings, or fail with what they lack."""
+    from housing_assets.features.price_index_learning import published_index
     from housing_assets.selection.judged_folds import grouped
 
     try:
-        yield from grouped(some, features.labels, features.encoder, config.balancing(), config.folds)
+        published = published_index(external_index.path)
+        yield from grouped(some, features.labels, features.encoder, config.balancing(), config.folds, published)
     except ValueError as fault:
         raise dg.Failure(str(fault)) from fault
 

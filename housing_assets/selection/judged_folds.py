@@ -31,10 +31,15 @@ class JudgedFold(NamedTuple):
 
 
 def grouped(
-    crossed: "pd.DataFrame", labels: LabelScheme, encoder: FittedEncoder, balancing: Balancing, n_folds: int
+    crossed: "pd.DataFrame",
+    labels: LabelScheme,
+    encoder: FittedEncoder,
+    balancing: Balancing,
+    n_folds: int,
+    published: PublishedIndex | None = None,
 ) -> Iterator[JudgedFold]:
     """Yield grouped, stratified folds of listings; all that is learned is learned from the other folds."""
-    for fold in encode_folds(crossed, labels, encoder, n_folds, balancing.seed):
+    for fold in encode_folds(crossed, labels, encoder, n_folds, balancing.seed, published):
         training = balance(fold.X, fold.y, fold.rows, fold.encoder, balancing)
         yield JudgedFold(training, fold.X_judged, fold.y_judged)
 

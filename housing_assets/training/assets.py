@@ -47,8 +47,10 @@ def balanced_training_set(
     config: BalancingConfig,
     hashed_features: EncodedListings,
     crossed_features: DataFrame,
+    external_index: ExternalIndex,
 ) -> dg.MaterializeResult[TrainingSet]:
     """The training rows after balancing, on the columns that enough of them fill."""
+    from housing_assets.features.price_index_learning import published_index
     from housing_assets.features.split import HELD_OUT
     from housing_assets.training.balancing import class_counts
     from housing_assets.training.plots import class_balance
@@ -64,21 +66,22 @@ def balanced_training_set(
             encoder,
             config.balancing(),
         )
+        compared: dict[str, list[float]] = {}
+        if config.compare:
+            # The holdout judges the forest whose strategy a person may choose by this comparison: it is no part of it.
+            compared = compare_strategies(
+                learned_from,
+                labels,
+                encoder,
+                STRATEGIES,
+                ForestParameters(),
+                min_rows=config.min_rows,
+                seed=config.seed,
+                published=published_index(external_index.path),
+                report=context.log.info,
+            )
     except ValueError as fault:
         raise dg.Failure(str(fault)) from fault
-    compared: dict[str, list[float]] = {}
-    if config.compare:
-        # The holdout judges the forest whose strategy a person may choose by this comparison: it is no part of it.
-        compared = compare_strategies(
-            learned_from,
-            labels,
-            encoder,
-            STRATEGIES,
-            ForestParameters(),
-            min_rows=config.min_rows,
-            seed=config.seed,
-            report=context.log.info,
-        )
     before, after = (class_counts(y, labels.categories) for y in (hashed_features.y_train, training.y))
     context.log.info(f"{config.strategy}: {before} -> {after}; {len(training.columns):,} columns offered")
     return dg.MaterializeResult(
@@ -206,7 +209,7 @@ def out_of_time_evaluation(
     external_index: ExternalIndex,
 ) -> dg.MaterializeResult[OutOfTime]:
     """How well forests like this one do on listings that are newer than all that they were grown on."""
-    from housing_assets.features.price_index_learning import read_published
+    from housing_assets.features.price_index_learning import published_index
     from housing_assets.training.out_of_time import folds_table, judge_out_of_time
 
     grown = tracking.params(tracking.run_tagged(FOREST_TAG, price_forest.digest()))
@@ -221,7 +224,7 @@ def out_of_time_evaluation(
             share=config.share,
             n_folds=config.folds,
             max_rows=config.max_rows,
-            published=read_published(external_index.path) if external_index.path else None,
+            published=published_index(external_index.path),
             report=context.log.info,
         )
     except ValueError as fault:

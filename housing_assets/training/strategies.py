@@ -10,7 +10,7 @@ from housing_assets.confusion import count_confusion, macro_f1
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoder import ListingEncoder, encode_frame
 from housing_assets.features.folds import grouped_folds
-from housing_assets.features.price_index_learning import learn_again
+from housing_assets.features.price_index_learning import PublishedIndex, learn_again
 from housing_assets.features.split import amounts, group_keys, label_rows, log_prices
 from housing_assets.inference.declaration import FEATURE_NUMBERS, TEXTS, Role
 from housing_assets.inference.encoder import FittedEncoder
@@ -152,15 +152,23 @@ class EncodedFold:
 
 
 def encode_folds(
-    crossed: "pd.DataFrame", labels: LabelScheme, encoder: FittedEncoder, n_folds: int, seed: int
+    crossed: "pd.DataFrame",
+    labels: LabelScheme,
+    encoder: FittedEncoder,
+    n_folds: int,
+    seed: int,
+    published: PublishedIndex | None = None,
 ) -> Iterator[EncodedFold]:
-    """Yield grouped, stratified folds of listings, each encoded by an encoder that was fitted on the other ones."""
+    """Yield grouped, stratified folds of listings, each encoded by an encoder that was fitted on the other ones.
+
+    Where the market's price index was learned together with a published one, that of each fold is, too.
+    """
     market = encoder.market
     groups, indices = group_keys(market, crossed), label_rows(market, labels, crossed)
     clipped, logs = log_prices(market, labels, crossed), amounts(market, crossed)
     for learn, judge in grouped_folds(indices, groups, n_folds, seed):
         learner = ListingEncoder.like(encoder)
-        learner.index = learn_again(learner.index, market, crossed[learn])
+        learner.index = learn_again(learner.index, market, crossed[learn], published)
         of_fold, logs_of_fold = (None if each is None else each[learn] for each in (clipped, logs))
         X = learner.fit_transform(crossed[learn], indices[learn], of_fold, groups[learn], logs_of_fold)
         judged = learner.transform(crossed[judge])
@@ -176,6 +184,7 @@ def compare_strategies(
     *,
     min_rows: int,
     seed: int,
+    published: PublishedIndex | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, list[float]]:
     """Return the macro-F1 of each strategy on each of ``N_FOLDS`` grouped, stratified folds of listings.
@@ -186,7 +195,7 @@ def compare_strategies(
 
     n_classes = len(labels.categories)
     scores: dict[str, list[float]] = {strategy: [] for strategy in strategies}
-    for number, fold in enumerate(encode_folds(crossed, labels, encoder, N_FOLDS, seed), 1):
+    for number, fold in enumerate(encode_folds(crossed, labels, encoder, N_FOLDS, seed, published), 1):
         for strategy in strategies:
             training = balance(fold.X, fold.y, fold.rows, fold.encoder, Balancing(strategy, min_rows, seed))
             predicted = grow_at_once(training, parameters).predict_proba(fold.X_judged).argmax(axis=1)

@@ -354,6 +354,12 @@ def test_bands_that_the_market_has_outgrown_are_told_and_new_ones_mend_it(sales:
 def test_other_listings_teach_an_index_of_their_own_but_for_one_that_was_published(sales: pd.DataFrame) -> None:
     half = sales[np.arange(len(sales)) % 2 == 0]
     assert learn_again(learn(sales), PARCELS, half).to_dict() == learn(half).to_dict()
+    with_both = learn_price_index(PARCELS, sales, published=published()).index
+    of_half = learn_price_index(PARCELS, half, published=published()).index
+    assert learn_again(with_both, PARCELS, half, published()).to_dict() == of_half.to_dict()
+    assert of_half.to_dict() != learn(half).to_dict()
+    with pytest.raises(ValueError, match="materialize it again"):
+        learn_again(with_both, PARCELS, half)
     external = learn_price_index(PARCELS, sales, published=published(), replace=True).index
     assert learn_again(external, PARCELS, half) is external
     assert not learn_again(PriceIndex.none(), PARCELS, half).exists

@@ -1,6 +1,7 @@
 """Strategies: what each makes of the training rows, and that the comparison judges on folds it has not learned from."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import dagster as dg
@@ -11,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.encoder import ListingEncoder
+from housing_assets.features.price_index_learning import PublishedIndex
 from housing_assets.features.split import HELD_OUT, group_keys
 from housing_assets.inference.declaration import Column, Role, Value
 from housing_assets.inference.encoder import FittedEncoder
@@ -23,6 +25,7 @@ from housing_assets.training.forest import new_forest
 from housing_assets.training.options import BalancingConfig
 from housing_assets.training.parameters import STRATEGIES, Balancing, ForestParameters, Strategy
 from housing_assets.training.strategies import N_FOLDS, balance, compare_strategies, synthesize_listings
+from resources.external_index import ExternalIndex
 from tests.monitoring.small_markets import FIVE_BANDS, draw
 
 TINY = ForestParameters(n_trees=5, n_jobs=1)
@@ -204,17 +207,22 @@ def test_all_strategies_can_be_compared_and_again_with_the_same_scores(
 
 
 def test_held_out_listings_do_not_choose_a_strategy(
-    crossed: pd.DataFrame, encoded: EncodedListings, monkeypatch: pytest.MonkeyPatch
+    crossed: pd.DataFrame, encoded: EncodedListings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     judged: list[pd.DataFrame] = []
+    indexes: list[PublishedIndex] = []
 
-    def recording(listings: pd.DataFrame, *_: object, **__: object) -> dict[str, list[float]]:
-        judged.append(listings)
+    def recording(rows: pd.DataFrame, *_: object, published: PublishedIndex, **__: object) -> dict[str, list[float]]:
+        judged.append(rows)
+        indexes.append(published)
         return {"none": [0.5]}
 
     monkeypatch.setattr(strategies, "compare_strategies", recording)  # as it is, it takes minutes
     config = BalancingConfig(strategy="none", min_rows=10, compare=True)
-    made = balanced_training_set(dg.build_asset_context(), config, encoded, crossed)
+    index = tmp_path / "index.csv"
+    index.write_text("month,index\n2014-05,100\n2014-06,101\n")
+    made = balanced_training_set(dg.build_asset_context(), config, encoded, crossed, ExternalIndex(location=str(index)))
     assert made.metadata["macro_f1_none"] == 0.5
     assert len(judged[0]) == len(encoded.y_train)
     assert not judged[0][HELD_OUT].any()
+    assert len(indexes[0].months) == 2
