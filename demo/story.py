@@ -61,7 +61,7 @@ class Traffic:
 
 A_DAY = Traffic(2_000, Plan(rate=500, label_share=0.3))
 AFTER_THE_SHIFT = Traffic(2_000, Plan(rate=500, label_share=0.9), SHIFT)
-MEANWHILE = Traffic(100, Plan(rate=50, connections=2), SHIFT)
+MEANWHILE = Traffic(100, Plan(rate=25, connections=2), SHIFT)
 """What is sent again and again while the platform retrains."""
 
 SETTINGS = {
