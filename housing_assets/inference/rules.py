@@ -145,7 +145,7 @@ class Years(Rule):
     new : tuple of str
         What stands in brackets behind a number and says nothing more.
     none : tuple of str
-        Texts for 0.
+        Texts for 0; upper and lower case are the same.
     """
 
     or_more: tuple[str, ...] = ()
@@ -161,7 +161,7 @@ class Years(Rule):
         clean = read_number(cell)
         if clean is not None:
             return clean
-        if text.lower() in self.none:
+        if text.lower() in (one.lower() for one in self.none):
             return 0.0
         if match := _RANGE.fullmatch(text):
             return (read_digits(match[1]) + read_digits(match[2])) / 2

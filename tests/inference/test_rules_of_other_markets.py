@@ -231,6 +231,7 @@ def test_words_of_rooms_floors_and_years_are_the_markets() -> None:
     assert Floor("étage", "sous-sol")("sous-sol 1 (-1). étage") == FloorRead("sous-sol 1 (-1). étage", -1)
     assert Years(("ou plus",), ("neuf",), ("aucune",))("21 ou plus") == 21
     assert Years(("ou plus",), ("neuf",), ("aucune",))("0 (neuf)") == Years(none=("aucune",))("aucune") == 0
+    assert Years(none=("Aucune",))("AUCUNE") == 0
     for rule in (Years(), Rooms()):
         with pytest.raises(Unusable):
             rule("21 ou plus")
