@@ -66,14 +66,14 @@ class ComparisonConfig(FoldsConfig):
     trials: int = Field(
         default=0, ge=0, le=1_000, description="Settings to try for each family first; 0 takes those known to do well."
     )
-    seconds: float = Field(default=600, gt=0, description="Seconds of trials at most, for each family.")
+    seconds: float = Field(default=600, gt=0, description="Seconds after which no other trial of a family begins.")
 
 
 class SweepConfig(FoldsConfig):
     """How long is searched for better settings of the forest."""
 
     trials: int = Field(default=0, ge=0, le=10_000, description="Settings to try; 0 keeps what was found last.")
-    seconds: float = Field(default=1_800, gt=0, description="Seconds of trials at most.")
+    seconds: float = Field(default=1_800, gt=0, description="Seconds after which no other trial begins.")
     n_trees: int = Field(default=100, ge=1, le=5_000, description="Trees of each trial.")
     forget: bool = Field(default=False, description="Go back to the default settings, and remove the trials.")
 

@@ -41,7 +41,10 @@ MAX_SHARES = 10
 
 @dataclass(frozen=True)
 class Budget:
-    """When a sweep ends: after so many trials or so many seconds of them, those of broken-off processes included."""
+    """When a sweep ends: after so many trials or so many seconds of them, those of broken-off processes included.
+
+    The trial that is under way then is finished: what was computed of it is not thrown away.
+    """
 
     trials: int
     seconds: float
