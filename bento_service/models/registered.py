@@ -234,15 +234,21 @@ class RegisteredModels:
         if not folder.is_dir():
             return None
         try:
-            if _is_damaged(version, folder):
-                self._cache.discard(version)
-                return None
-            return self._load(version, folder)
+            return self._load_unless_damaged(version, folder)
         except ArtifactRefused as fault:
             raise self._refuse(version, fault) from fault
         except (OSError, MemoryError) as fault:
             self._cache_fault = describe_shortage(fault)
             raise Unavailable(Availability.UNREACHABLE, self._cache_fault, str(version.number)) from fault
+
+    def _load_unless_damaged(self, version: RegisteredVersion, folder: Path) -> ModelArtifact | None:
+        try:
+            return self._load(version, folder)
+        except (ArtifactRefused, OSError):  # loading checks every file: only where it fails are they read once more
+            if not _is_damaged(version, folder):
+                raise
+        self._cache.discard(version)
+        return None
 
     def _load_anew(self, version: RegisteredVersion) -> ModelArtifact:
         try:

@@ -24,6 +24,7 @@ from bento_service.models.cascade import ModelCascade
 from bento_service.models.registry import MlflowRegistry
 from bento_service.models.snapshot import ServedModel
 from bento_service.models.version_cache import VersionCache
+from housing_assets.inference import artifact as artifact_module
 from housing_assets.inference.artifact import MANIFEST, ModelArtifact
 from housing_assets.inference.fallback import FallbackRule
 from resources.signatures import new_key_pair
@@ -599,6 +600,22 @@ def test_a_version_that_the_process_lacks_something_to_load_stays_in_the_cache_a
     assert folder.is_dir()
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("1", "production")
+
+
+@pytest.mark.slow
+def test_the_forest_of_a_whole_version_in_the_cache_is_checked_once(
+    proxy: FaultProxy, registered: RegisteredModel, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered.register("first")
+    registered.point("production", 1)
+    cascade_of(proxy, registered, cache).refresh_now()
+    checked: list[Path] = []
+    sha256 = artifact_module.sha256
+    monkeypatch.setattr(artifact_module, "sha256", lambda path: checked.append(path) or sha256(path))  # type: ignore[func-returns-value]
+    cascade = cascade_of(proxy, registered, cache)
+    cascade.refresh_now()
+    assert answering(cascade.snapshot.champion) == ("1", "production")
+    assert [path.name for path in checked].count("forest.npz") == 1
 
 
 @pytest.mark.slow
