@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from housing_assets.features.encoded import EncodedListings
+    from housing_assets.features.price_index_learning import PublishedIndex
     from housing_assets.selection.comparison import ModelComparison
     from housing_assets.selection.families import Family, Settings
     from housing_assets.selection.judged_folds import JudgedFold
@@ -102,8 +103,11 @@ def best_params(
     else:
         training = crossed_features[~crossed_features[HELD_OUT]]
         some = some_homes(training, hashed_features.encoder, config.max_rows, config.seed)
-        folds = list(_grouped(config, some, hashed_features, external_index))
-        best = _search(context, config, TRAINED_FOREST, config.n_trees, some, folds, hashed_features, studies)
+        published = _published(external_index)
+        folds = list(_grouped(config, some, hashed_features, published))
+        best = _search(
+            context, config, TRAINED_FOREST, config.n_trees, some, folds, hashed_features, published, studies
+        )
     told = ", ".join(f"{name} {value}" for name, value in best.parameters.items()) or "the defaults"
     context.log.info(f"the forest is grown with {told}" + (f", of sweep {best.study}" if best.study else ""))
     return dg.MaterializeResult(
@@ -137,7 +141,6 @@ def model_comparison(
     if not config.compare:
         context.log.info("nothing is compared: model_comparison's config compare: true compares")
         return
-    from housing_assets.features.price_index_learning import published_index
     from housing_assets.features.split import HELD_OUT
     from housing_assets.selection.comparison import compare_families, entrants_of
     from housing_assets.selection.families import FAMILIES
@@ -150,19 +153,21 @@ def model_comparison(
     # The holdout judges the forest that a person may choose by this comparison: it is no part of it.
     training = crossed_features[~crossed_features[HELD_OUT]]
     some = some_homes(training, encoder, config.max_rows, config.seed)
+    published = _published(external_index)
     settings: dict[str, Settings] = {}
     if config.trials:
         searched = older_homes(some, encoder.market, config.share)
-        folds = list(_grouped(config, searched, hashed_features, external_index))
+        folds = list(_grouped(config, searched, hashed_features, published))
         for name in config.families:
             family = FAMILIES[name]
             size = config.sizes.get(name, family.size)
-            settings[name] = _search(context, config, family, size, searched, folds, hashed_features, studies).found
+            searched_for = _search(context, config, family, size, searched, folds, hashed_features, published, studies)
+            settings[name] = searched_for.found
     try:
         compared = compare_families(
             entrants_of(config.families, settings, config.sizes, config.n_jobs),
-            _grouped(config, some, hashed_features, external_index),
-            newest(some, labels, encoder, config.balancing(), config.share, published_index(external_index.path)),
+            _grouped(config, some, hashed_features, published),
+            newest(some, labels, encoder, config.balancing(), config.share, published),
             tuned=bool(config.trials),
             report=context.log.info,
         )
@@ -210,15 +215,23 @@ def _kept(context: dg.AssetExecutionContext, io_manager: AssetStorage) -> BestPa
         ) from fault
 
 
+def _published(external_index: ExternalIndex) -> "PublishedIndex | None":
+    """Return the published index, None where there is none, or fail with what is wrong with it."""
+    from housing_assets.features.price_index_learning import published_index
+
+    try:
+        return published_index(external_index.path)
+    except ValueError as fault:
+        raise dg.Failure(str(fault)) from fault
+
+
 def _grouped(
-    config: FoldsConfig, some: DataFrame, features: EncodedListings, external_index: ExternalIndex
+    config: FoldsConfig, some: DataFrame, features: EncodedListings, published: "PublishedIndex | None"
 ) -> "Iterator[JudgedFold]":
     """Return the grouped folds of some listings, or fail with what they lack."""
-    from housing_assets.features.price_index_learning import published_index
     from housing_assets.selection.judged_folds import grouped
 
     try:
-        published = published_index(external_index.path)
         yield from grouped(some, features.labels, features.encoder, config.balancing(), config.folds, published)
     except ValueError as fault:
         raise dg.Failure(str(fault)) from fault
@@ -232,6 +245,7 @@ def _search(
     some: DataFrame,
     folds: "list[JudgedFold]",
     features: EncodedListings,
+    published: "PublishedIndex | None",
     studies: Studies,
 ) -> BestParams:
     """Search the settings of a family, on folds of some listings, within the budget of a configuration."""
@@ -242,7 +256,7 @@ def _search(
     from housing_assets.selection.judged_folds import fingerprint
     from housing_assets.selection.sweep import Budget, Sweep
 
-    data = fingerprint(some, features.labels, features.encoder, config.balancing(), config.folds)
+    data = fingerprint(some, features.labels, features.encoder, config.balancing(), config.folds, published)
     sweep = Sweep(family, studies.path_of(family.name), data, size, config.n_jobs, config.seed)
     return sweep.run(folds, Budget(config.trials, config.seconds), report=context.log.info)
 

@@ -12,6 +12,7 @@ from housing_assets.features.split import group_keys
 from housing_assets.inference.encoder import FittedEncoder
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
+from housing_assets.inference.price_index import BOTH
 from housing_assets.training.balancing import TrainingSet
 from housing_assets.training.out_of_time import cut_by_time, encode_past
 from housing_assets.training.parameters import Balancing
@@ -74,7 +75,12 @@ def some_homes(crossed: "pd.DataFrame", encoder: FittedEncoder, max_rows: int, s
 
 
 def fingerprint(
-    crossed: "pd.DataFrame", labels: LabelScheme, encoder: FittedEncoder, balancing: Balancing, n_folds: int
+    crossed: "pd.DataFrame",
+    labels: LabelScheme,
+    encoder: FittedEncoder,
+    balancing: Balancing,
+    n_folds: int,
+    published: PublishedIndex | None = None,
 ) -> str:
     """Return a SHA-256 of all that ``grouped`` makes its folds of, and of the libraries' versions.
 
@@ -101,6 +107,8 @@ def fingerprint(
         "folds": n_folds,
         "versions": [sklearn.__version__, np.__version__],
     }
+    if published is not None and index.source == BOTH:  # what each fold's own index is learned together with
+        said["published"] = [published.months.tolist(), published.logs.tolist()]
     rows: np.ndarray = pd.util.hash_pandas_object(crossed, index=False).to_numpy()
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode() + rows.tobytes()).hexdigest()
 
