@@ -71,7 +71,7 @@ class Teller:
         self.sensor = alert_sensor(
             checks=CHECKS,
             log=self.log,
-            webhook=Webhook(webhook, patience=1) if webhook else None,
+            webhook=Webhook(webhook, patience=4) if webhook else None,
             market=MARKET,
             clock=self.clock,
         )
