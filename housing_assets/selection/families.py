@@ -3,6 +3,7 @@
 Those whose ``kind`` is a forest's give the arrays that are served; the others are fitted, judged and thrown away.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, get_args
@@ -90,12 +91,16 @@ class OfOffered:
 
 
 def _fit_logistic(training: TrainingSet, settings: Settings, size: int, n_jobs: int) -> OfOffered:
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(with_mean=False), LogisticRegression(C=settings["C"], max_iter=size))
-    model.fit(training.X, training.y, logisticregression__sample_weight=training.weights)
+    with warnings.catch_warnings():
+        # Iterations are this family's size: a setting that would need more of them is judged by what these give.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(training.X, training.y, logisticregression__sample_weight=training.weights)
     return OfOffered(training.columns, model, dense=False)
 
 

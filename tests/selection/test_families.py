@@ -49,6 +49,13 @@ def test_weights_of_rows_matter_to_what_is_compared_only(name: str, folds: list[
     assert weighed[:, 2].mean() > plain[:, 2].mean()
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_regression_that_would_need_more_iterations_is_judged_without_a_warning(folds: list[JudgedFold]) -> None:
+    family = FAMILIES["logistic_regression"]
+    shares = family.fit(folds[0].training, {"C": 1.0}, 5, 1).predict_proba(folds[0].X)
+    assert np.allclose(shares.sum(axis=1), 1)
+
+
 def _size(family: Family) -> int:
     """Return few rounds, but as many as the regression needs to converge."""
     return 3 * family.size if family.name == "logistic_regression" else 30
