@@ -12,8 +12,8 @@ from bento_service.protocols.grpc_methods import SERVICE, handlers
 from bento_service.protocols.surface import Service
 
 GRACE_SECONDS = 3.0
-"""Time for calls in flight to finish, of which only the largest batches need more than a moment: as much as is left of
-the ten seconds in which a container must end."""
+"""Time for calls in flight to finish, of which only the largest batches need more than a moment, and for later calls to
+be refused: as much as is left of the ten seconds in which a container must end."""
 
 HANDSHAKE_SECONDS = 5.0
 """Time for a connection to begin as one of HTTP/2. Its headers are bounded by grpc, at 16 KB."""
@@ -26,7 +26,8 @@ MAX_WAITING = 3_000
 
 _READINESS_SECONDS = 0.2
 _QUIET_SECONDS = 0.1
-_LONGEST_DRAIN_SECONDS = 1.0
+_QUIET_LOOKS = 4
+_CLOSING_SECONDS = 1.0
 
 
 class GrpcServer:
@@ -96,7 +97,7 @@ class GrpcServer:
         await self._health.enter_graceful_shutdown()
         begun = time.monotonic()
         await self._gate.drain()
-        left = GRACE_SECONDS + _LONGEST_DRAIN_SECONDS - (time.monotonic() - begun)
+        left = GRACE_SECONDS + _CLOSING_SECONDS - (time.monotonic() - begun)
         await self._server.stop(max(left, _QUIET_SECONDS))
 
     async def _follow_readiness(self) -> None:
@@ -122,7 +123,7 @@ class DrainGate:
     def __init__(self) -> None:
         self._draining = False
         self._in_flight = 0
-        self._refused_at = self._answered_at = 0.0
+        self._ended = 0
 
     def __enter__(self) -> None:
         """Let a call in.
@@ -133,27 +134,26 @@ class DrainGate:
             If the server shuts down.
         """
         if self._draining:
-            self._refused_at = time.monotonic()
+            self._ended += 1
             raise shutting_down()
         self._in_flight += 1
 
     def __exit__(self, *_: object) -> None:
         """Let it out."""
         self._in_flight -= 1
-        self._answered_at = time.monotonic()
+        self._ended += 1
 
     async def drain(self) -> None:
-        """Refuse calls from now on; wait until the queue is empty, and those in flight are answered."""
+        """Refuse calls from now on; wait until the queue is empty, and those in flight are answered.
+
+        What was refused comes again after a second, and may meet the end of a long batch: only a moment without either
+        is a time to close, if there is one within `GRACE_SECONDS`. It is counted in looks, since an event loop that was
+        held up has calls that wait.
+        """
         self._draining = True
-        begun = self._refused_at = time.monotonic()
-        while self._has_queue(begun) or self._has_answers(begun):
-            await asyncio.sleep(_QUIET_SECONDS / 4)
-
-    def _has_queue(self, begun: float) -> bool:
-        now = time.monotonic()
-        return now - self._refused_at < _QUIET_SECONDS and now - begun < _LONGEST_DRAIN_SECONDS
-
-    def _has_answers(self, begun: float) -> bool:
-        now = time.monotonic()
-        to_be_sent = self._in_flight > 0 or now - self._answered_at < _QUIET_SECONDS
-        return to_be_sent and now - begun < GRACE_SECONDS
+        begun = time.monotonic()
+        quiet = 0
+        while quiet < _QUIET_LOOKS and time.monotonic() - begun < GRACE_SECONDS:
+            ended = self._ended
+            await asyncio.sleep(_QUIET_SECONDS / _QUIET_LOOKS)
+            quiet = quiet + 1 if self._in_flight == 0 and self._ended == ended else 0

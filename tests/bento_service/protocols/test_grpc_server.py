@@ -1,6 +1,7 @@
 """The gRPC server's life: its port, health, deadlines, refusals of a worker in trouble, and its end."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import shutil
@@ -12,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bento_service.auth import digest
+from bento_service.errors import ServiceError
 from bento_service.protocols import grpc_server
 from bento_service.protocols.grpc_methods import RETRY, SERVICE
 from bento_service.protocols.grpc_server import DrainGate, GrpcServer
@@ -81,7 +82,7 @@ class LoopedWorker:
         return found
 
 
-@contextmanager
+@contextlib.contextmanager
 def working(storage: Path, **settings: Any) -> Iterator[LoopedWorker]:
     opened = {"open_endpoints": ["predict", "predict_batch", "feedback", "model", "health"]}
     worker = LoopedWorker(ServingSettings(storage=storage, **({"grpc_port": free_port()} | opened | settings)))
@@ -358,6 +359,27 @@ def test_the_gate_waits_until_answers_in_flight_had_a_moment_to_be_sent() -> Non
     ended_before, afterwards = asyncio.run(drain_with_a_call_in_flight())
     assert not ended_before
     assert afterwards >= grpc_server._QUIET_SECONDS
+
+
+def test_the_gate_waits_for_a_moment_in_which_no_call_comes_again() -> None:
+    async def drain_while_calls_come_again(seconds: float) -> tuple[bool, float]:
+        gate = DrainGate()
+        draining = asyncio.create_task(gate.drain())
+        begun = time.monotonic()
+        while time.monotonic() - begun < seconds:
+            await asyncio.sleep(grpc_server._QUIET_SECONDS / 2)
+            with contextlib.suppress(ServiceError), gate:
+                pass
+        ended_before = draining.done()
+        refused = time.monotonic()
+        await draining
+        return ended_before, time.monotonic() - refused
+
+    ended_before, afterwards = asyncio.run(drain_while_calls_come_again(1.3))
+    assert not ended_before
+    assert afterwards >= grpc_server._QUIET_SECONDS / 2
+    ended_before, _ = asyncio.run(drain_while_calls_come_again(grpc_server.GRACE_SECONDS + 0.3))
+    assert ended_before
 
 
 @pytest.mark.acceptance
