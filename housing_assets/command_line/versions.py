@@ -1,5 +1,6 @@
 """The registered versions: the audit trail, and the way back."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +33,7 @@ versions_app = typer.Typer(invoke_without_command=True)
 
 @versions_app.callback()
 def versions(context: typer.Context) -> None:
-    """List, describe, export or upgrade registered versions, or build a bento of the one in production.
+    """List, describe, evaluate, export or upgrade registered versions, or build a bento of the one in production.
 
     Without a command: each version, the newest first, with aliases, provenance and promotion decision.
     """
@@ -99,6 +100,49 @@ def card(
     except OSError as fault:
         raise CommandError(f"{out} cannot be written: {fault.strerror}") from fault
     print(f"version {chosen.number} -> {out}")
+
+
+@versions_app.command()
+def evaluate(
+    source: Annotated[str, typer.Argument(help="Listings with their targets, as HOUSING_SOURCE takes them.")],
+    version: Annotated[
+        int | None, typer.Option(help="Number of the version; by default the one in production.", show_default=False)
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(help="First day that counts, such as 2026-03-01.", formats=["%Y-%m-%d"], show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Print how well a version does on listings of a file.
+
+    On those that came after it, above all: listings that it learned from flatter it.
+    """
+    import json
+    from dataclasses import asdict
+    from tempfile import TemporaryDirectory
+
+    from housing_assets.inference.artifact import ModelArtifact
+    from housing_assets.listings.source import read_listings
+    from housing_assets.packaging.version_evaluation import evaluate_version
+    from resources.object_store import ObjectStore
+
+    registry = registry_of(read_settings())
+    try:
+        chosen = _in_production(registry) if version is None else registry.numbered(version)
+    except LookupError as fault:
+        raise CommandError(str(fault)) from fault
+    with TemporaryDirectory() as temporary:
+        artifact = ModelArtifact.load(registry.download(chosen, Path(temporary)))
+    raw = read_listings(artifact.market, source, ObjectStore().client).frame
+    found = evaluate_version(artifact, raw, since.date() if since else None)
+    if as_json:
+        print(json.dumps({"version": chosen.number, **asdict(found)}, indent=1))
+        return
+    days = f" of {' to '.join(found.days)}" if found.days else ""
+    left_out = "".join(f"; {count:,} {reason}" for reason, count in found.left_out.items())
+    print(f"version {chosen.number} on {found.listings:,} listings{days}{left_out}")
+    print("\n".join(f"  {name:<38} {value:.10g}" for name, value in found.metrics.items()))
 
 
 @versions_app.command()

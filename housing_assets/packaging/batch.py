@@ -68,28 +68,33 @@ def predict_frame(artifact: ModelArtifact, raw: "pd.DataFrame", engine: Engine =
     return pd.concat(list(engine.map_shards(partial(_predict_shard, artifact), split_frame(raw, engine))))
 
 
-def _predict_shard(artifact: ModelArtifact, raw: "pd.DataFrame") -> "pd.DataFrame":
+def answer_listings(artifact: ModelArtifact, listings: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the ``answer_columns`` of typed listings but the last, by their index."""
     import pandas as pd
 
-    from housing_assets.listings.cleaning import parse_frame
-
     names = artifact.labels.categories
-    listings, faults = parse_frame(artifact.market, raw, with_target=False)
     crossed = cross_frame(artifact.market, listings)
     encoded, known = encode_with_prices(artifact.encoder, crossed)
     shares, leaves = artifact.forest.walk(encoded)
-    reasons = np.full(len(raw), None, dtype=object)
-    for fault in reversed(faults):  # so that the first declared column is the one that stays
-        reasons[fault.rows] = [f"{fault.column}: {reason}" for reason in fault.reasons[fault.rows]]
     answers = {
         PRICE_CATEGORY: np.array(names, dtype=object)[shares.argmax(axis=1)],
         **{name: shares[:, index] for index, name in enumerate(probability_names(names))},
         **(_estimates(artifact, crossed, leaves, known) if artifact.market.has_price else {}),
     }
+    return pd.DataFrame(answers, index=listings.index)
+
+
+def _predict_shard(artifact: ModelArtifact, raw: "pd.DataFrame") -> "pd.DataFrame":
+    from housing_assets.listings.cleaning import parse_frame
+
+    listings, faults = parse_frame(artifact.market, raw, with_target=False)
+    reasons = np.full(len(raw), None, dtype=object)
+    for fault in reversed(faults):  # so that the first declared column is the one that stays
+        reasons[fault.rows] = [f"{fault.column}: {reason}" for reason in fault.reasons[fault.rows]]
     unusable = np.array([reason is not None for reason in reasons], dtype=bool)
-    for answer in answers.values():
-        answer[unusable] = None if answer.dtype == object else np.nan
-    return pd.DataFrame({**answers, REASON: reasons}, index=raw.index)
+    answers = answer_listings(artifact, listings).set_axis(raw.index)
+    answers.loc[unusable] = None
+    return answers.assign(**{REASON: reasons})
 
 
 def _estimates(

@@ -1,16 +1,20 @@
 """The registered versions, against a real MLflow database."""
 
+import json
+import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from housing_assets.inference.artifact import MANIFEST
+from housing_assets.markets.istanbul_sample import synthetic_listings
 from housing_assets.packaging.card.document import ModelCard
 from housing_assets.packaging.registration import Registration
 from resources.mlflow.registry import PRODUCTION, ModelRegistry
 from tests.command_line.conftest import Housing
 from tests.resources.mlflow_database import new_database
-from tests.resources.registered import register
+from tests.resources.registered import new_run, register
 
 
 @pytest.fixture
@@ -109,6 +113,41 @@ def test_the_artifact_in_production_is_exported_over_another_one(
 
     assert shown.stdout == f"version 2 -> {folder}\n"
     assert [file.name for file in folder.iterdir()] == ["answer.json"]
+
+
+def test_a_version_is_evaluated_on_listings_of_a_file(
+    registry: ModelRegistry, housing: Housing, saved: Path, tmp_path: Path
+) -> None:
+    run_id = new_run(registry, tmp_path)
+    registry.register(
+        saved,
+        run_id,
+        {},
+        {},
+        loader_module="housing_assets.packaging.pyfunc",
+        requirements=["pandas"],
+        example=pd.DataFrame({"district": ["şile"]}),
+        answer={"price_category": "string"},
+    )
+    ads = tmp_path / "ads.csv"
+    synthetic_listings(900, seed=3).to_csv(ads, index=False)
+
+    first, *figures = housing("versions", "evaluate", str(ads), "--version", "3").stdout.splitlines()
+    assert re.fullmatch(
+        r"version 3 on 8\d\d listings of 20\d\d-\d\d-\d\d to 20\d\d-\d\d-\d\d; \d+ quarantined.*", first
+    )
+    told = {name: float(value) for name, value in map(str.split, figures)}
+    assert 0.5 < told["macro_f1"] < 1
+    assert 0 < told["price_mdape"] < 1
+    later = json.loads(
+        housing("versions", "evaluate", str(ads), "--version", "3", "--since", "2022-01-01", "--json").stdout
+    )
+    assert later["version"] == 3
+    assert later["days"][0] >= "2022-01-01"
+    assert later["listings"] < 900
+    assert later["metrics"].keys() == told.keys()
+    assert "has no version 9" in housing("versions", "evaluate", str(ads), "--version", "9").stderr
+    assert "no such file" in housing("versions", "evaluate", str(tmp_path / "no.csv"), "--version", "3").stderr
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(
