@@ -67,7 +67,9 @@ acceptance: MORE := 2
 acceptance: setup  ## test the whole platform with its processes: the demonstration, the container, what is killed or under load
 	$(PYTEST) -m "acceptance and not trial"
 
-fuzz: setup  ## send thousands of generated requests to the service
+fuzz: MORE := 1
+fuzz: setup  ## send thousands of generated requests to the service, and try hundreds of examples of each property
+	$(PYTEST) -m "hypothesis and not trial" --hypothesis-profile many
 	HOUSING_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/bento_service/protocols/test_fuzz.py -m acceptance -s
 
 trials: setup  ## what takes minutes: faults under load with every answer counted, 200 undrifted windows, a month of days, variants of other tests, and real ads where HOUSING_REAL_DATA has them

@@ -51,8 +51,10 @@ PROJECT = Path(__file__).parent.parent
 
 gc.set_threshold(20_000, 20, 100)  # by default, a tenth of the tests' time would go into collecting garbage
 
-hypothesis.settings.register_profile("shared_machine", deadline=None)
-hypothesis.settings.load_profile("shared_machine")
+# Every run tries other examples, a few of each; `make fuzz` tries many.
+hypothesis.settings.register_profile("few", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("many", deadline=None, max_examples=300)
+hypothesis.settings.load_profile("few")
 
 
 LONGEST = (

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -23,7 +23,6 @@ def test_a_category_that_no_row_has_is_counted_as_none() -> None:
     assert count_confusion(np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int64), 2).tolist() == [[0, 0], [0, 0]]
 
 
-@settings(max_examples=60)
 @given(
     st.integers(2, 6).flatmap(
         lambda n: st.tuples(

@@ -58,7 +58,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @pytest.mark.trial
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(frame=frames(), classes=st.booleans())
 def test_every_draft_loads_and_gives_every_row_one_fate(tmp_path: Path, frame: pd.DataFrame, classes: bool) -> None:
     try:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_assets.features import crossing
@@ -42,7 +42,6 @@ def assert_rows_are_crossed_one_by_one(market: Market, listings: pd.DataFrame, r
 
 
 @over_markets
-@settings(max_examples=40)
 @given(data=st.data())
 def test_a_frame_is_crossed_as_its_listings_are_one_by_one(market: Market, data: st.DataObject) -> None:
     drawn = data.draw(st.lists(typed_listings(market), max_size=12))
@@ -129,7 +128,6 @@ def test_crosses_do_not_depend_on_the_other_rows(listings: pd.DataFrame, crossed
     assert cells(MARKET, alone, 0) == cells(MARKET, crossed, 5)
 
 
-@settings(max_examples=40)
 @given(data=st.data(), largest=st.sampled_from([1_000, 10_000]))
 def test_crosses_of_more_combinations_than_fit_one_number_are_the_same(data: st.DataObject, largest: int) -> None:
     drawn = data.draw(st.lists(typed_listings(MARKET), max_size=12))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction import FeatureHasher
@@ -82,7 +82,6 @@ over_markets = pytest.mark.parametrize("name", ["istanbul", "parcels", "local_pa
 
 
 @over_markets
-@settings(max_examples=40)
 @given(data=st.data())
 def test_a_typed_listing_is_encoded_exactly_as_its_row_of_a_batch(
     encoders: dict[str, FittedEncoder], name: str, data: st.DataObject
@@ -94,7 +93,6 @@ def test_a_typed_listing_is_encoded_exactly_as_its_row_of_a_batch(
 
 
 @over_markets
-@settings(max_examples=40)
 @given(data=st.data())
 def test_a_raw_ad_is_encoded_exactly_as_its_row_of_a_batch(
     encoders: dict[str, FittedEncoder], name: str, data: st.DataObject

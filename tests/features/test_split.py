@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_assets.features.split import amounts, group_keys, held_out, label_rows, learn_labels, log_prices
@@ -75,7 +75,6 @@ def test_a_fifth_of_each_band_is_held_out(seed: int) -> None:
         assert kept_out[labels == band].mean() == pytest.approx(0.2, abs=0.01)
 
 
-@settings(max_examples=30)
 @given(data=st.data())
 def test_copies_of_one_ad_with_another_price_or_date_are_on_one_side(
     listings: pd.DataFrame, bands: LabelScheme, data: st.DataObject

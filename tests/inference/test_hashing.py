@@ -3,7 +3,7 @@
 import mmh3
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction import FeatureHasher
 
@@ -40,7 +40,6 @@ def test_thousands_of_tokens_fall_into_the_buckets_of_feature_hasher(n_buckets: 
     assert [sign for _, sign in ours] == rows.data.tolist()
 
 
-@settings(max_examples=1000)
 @given(st.text(), st.sampled_from([3, 64, 1000, N_BUCKETS]))
 def test_any_unicode_text_falls_into_the_bucket_of_feature_hasher(text: str, n_buckets: int) -> None:
     assert dict([bucket(hash_token(text), n_buckets)]) == hashed_by_sklearn([text], n_buckets)
@@ -79,7 +78,6 @@ def test_distinct_texts_are_hashed_as_their_tokens_one_by_one(texts: list[str], 
 
 
 @pytest.mark.parametrize("market", [ISTANBUL, PARCELS, THREE_GRADES], ids=lambda market: market.name)
-@settings(max_examples=300)
 @given(data=st.data())
 def test_all_tokens_of_a_listing_are_hashed_as_they_are_one_by_one(market: Market, data: st.DataObject) -> None:
     crosses = dict(market.named_crosses)

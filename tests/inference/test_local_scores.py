@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_assets.features.local_score_learning import learn_local_scores
@@ -52,7 +52,6 @@ ROW = st.tuples(
 )
 
 
-@settings(max_examples=50)
 @given(st.lists(ROW, min_size=1, max_size=6))
 def test_a_row_has_the_same_bits_alone_and_in_a_batch_and_read_back_from_json(
     scores: LocalScores, rows: list[tuple[int, list[float], list[int]]]

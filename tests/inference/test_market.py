@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_assets.inference.cells import Unusable
@@ -336,7 +336,6 @@ def drawn_markets(draw: st.DrawFn) -> Market:
     )
 
 
-@settings(max_examples=60)
 @given(market=drawn_markets())
 def test_any_market_read_back_from_json_is_the_same(market: Market) -> None:
     again = Market.from_json(market.to_json())

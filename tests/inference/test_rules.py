@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_assets.inference.cells import Unusable
@@ -441,7 +441,6 @@ def numbers_of(value):
 
 
 @over_rules
-@settings(max_examples=250)
 @given(cell=CELLS)
 def test_any_cell_has_a_finite_value_or_is_unusable(rule, cell):
     try:

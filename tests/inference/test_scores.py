@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
@@ -43,7 +43,6 @@ def score_one(
     return [float(cell) for cell in cells[: len(scores.intercepts)]]
 
 
-@settings(max_examples=100)
 @given(st.dictionaries(st.integers(0, 63), st.integers(-9, 9), max_size=40), st.randoms())
 def test_a_score_has_the_same_bits_in_any_order_and_in_a_batch(counts: dict[int, int], random: object) -> None:
     scores = random_scores(64)

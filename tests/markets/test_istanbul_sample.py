@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_assets.listings.samples import load_sample
@@ -98,7 +98,6 @@ def test_all_seeds_draw_from_one_city() -> None:
     assert np.log(levels[0]).corr(np.log(levels[1])) > 0.98
 
 
-@settings(max_examples=25)
 @given(rows=st.integers(0, 40), seed=st.integers(0, 2**40))
 def test_any_number_of_rows_from_any_seed_keeps_the_layout(rows: int, seed: int) -> None:
     frame = synthetic_listings(rows, seed=seed, shift=Shift(new_district_share=0.5, missing={"price": 0.5}))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
@@ -76,7 +76,6 @@ def test_extremely_randomized_trees_predict_as_scikit_learns_and_go_on_from_a_ch
     assert other.refusals
 
 
-@settings(max_examples=500)
 @given(st.floats(-LARGEST, LARGEST), FLOAT32)
 def test_a_threshold_rounded_down_sends_every_value_the_same_way(threshold: float, value: float) -> None:
     rounded = _round_down(np.array([threshold]))[0]

@@ -118,7 +118,7 @@ CELLS = st.one_of(st.none(), TEXTS, st.floats(allow_nan=False, allow_infinity=Fa
 NAMES = st.one_of(st.sampled_from([column.raw for column in MARKET.columns]), st.text(max_size=20))
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cells=st.dictionaries(NAMES, CELLS, max_size=12), complete=st.booleans())
 def test_whatever_is_sent_is_answered_over_grpc_as_over_http(
     stub: PriceClassifierStub, web: httpx.Client, cells: dict[str, Any], complete: bool

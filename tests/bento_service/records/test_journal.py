@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bento_service.records.journal import RECHECK_SECONDS, Journal, JournalFull
@@ -383,7 +383,6 @@ def test_threads_append_side_by_side(tmp_path: Path) -> None:
     journal.close()
 
 
-@settings(max_examples=300)
 @given(LINES, st.data())
 def test_what_was_written_before_a_cut_is_read_and_the_rest_of_a_line_is_kept_aside(
     lines: list[bytes], data: st.DataObject
@@ -399,7 +398,6 @@ def test_what_was_written_before_a_cut_is_read_and_the_rest_of_a_line_is_kept_as
     assert [each.line for each in damaged] == ([tail] if tail else [])
 
 
-@settings(max_examples=300)
 @given(LINES, st.data())
 def test_a_flipped_bit_costs_no_other_line_and_is_never_read_as_a_record(
     lines: list[bytes], data: st.DataObject

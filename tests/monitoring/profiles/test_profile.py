@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_assets.inference.declaration import TEXTS
@@ -64,7 +64,6 @@ def tree(profiles: list[Profile], draw: st.DrawFn) -> Profile:
     return profiles[0]
 
 
-@settings(max_examples=60)
 @given(st.data(), partitions(), st.sampled_from([5, 40, 50_000]))
 def test_parts_merged_in_any_order_equal_the_whole_to_the_last_bit(
     data: st.DataObject, parts: list[np.ndarray], bound: int
