@@ -151,7 +151,7 @@ def figures_by_segment(
     ----------
     valuations : Valuations
     segments : mapping of str to sequence of str of length n_rows
-        Such as districts.
+        Such as areas.
     min_rows : int
         As for ``value_figures``; segments with fewer rows are there, and blank.
     """
@@ -175,7 +175,7 @@ def coverage_gaps(segments: Iterable[SegmentFigures], level: int) -> dict[str, f
     Parameters
     ----------
     segments : iterable of SegmentFigures
-        Of one segment: all districts, say.
+        Of one segment: all areas, say.
     level : int
         Of the interval, in percent.
 

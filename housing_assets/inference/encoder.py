@@ -50,7 +50,7 @@ class EncodedListing(NamedTuple):
         The filled columns of its row; the others are 0.
     cells : ndarray of shape (n_filled,), float32
     unseen : tuple of str
-        Names of the declared texts (a district, an address) that no training row had.
+        Names of the declared texts (an area, an address) that no training row had.
     log_price : float or None
         Natural log of the price that the likest homes of its block let expect in its month, in the market's currency,
         without bounds. Where the encoder has not learned amounts, the level of its month in the price index; None

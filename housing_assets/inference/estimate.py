@@ -2,7 +2,7 @@
 
 A quantile regression forest (Meinshausen 2006) on the trees that tell the category: each tree gives the training
 listings of its leaf an equal share of one, and the estimate is the median of their prices by these shares. The same
-shares give intervals, which factors widen or narrow until they hold as often as they say, in each district as in all
+shares give intervals, which factors widen or narrow until they hold as often as they say, in each area as in all
 (conformalized quantile regression, Romano et al. 2019). ``training/estimate_learning.py`` learns all of it.
 """
 
@@ -71,7 +71,7 @@ class Calibration:
     Attributes
     ----------
     key : str
-        The text by whose value factors differ: the district, say.
+        The text by whose value factors differ: the area, say.
     factors : mapping of str to tuple of float
         For each value of it, and each coverage, what the distance of an interval's ends is multiplied by.
     otherwise : tuple of float

@@ -1,6 +1,6 @@
 """Local scores: what the likest homes of the same block say, in a number for each question asked of the listings.
 
-It is what a valuer does with comparables. In each block, a district say, kernel regression (a Gaussian process's mean;
+It is what a valuer does with comparables. In each block, an area say, kernel regression (a Gaussian process's mean;
 Rasmussen & Williams 2006, chapter 2) weighs the training rows by how alike they are. Here the scores are applied;
 ``features/local_score_learning.py`` learns them.
 """

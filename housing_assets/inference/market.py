@@ -193,7 +193,7 @@ class Market:
         """Names of the values by which a home is recognized whatever else is said of it, as where a field is left out.
 
         These are its keys if every listing must have them, or else the values that every listing must have, if a number
-        is among them: the same district and size, say. A market that demands neither has its ``identity``.
+        is among them: the same area and size, say. A market that demands neither has its ``identity``.
         """
         demanded = [value for column in self.columns if column.required for value in column.values]
         keys = tuple(value.name for value in demanded if value.role is Role.KEY)

@@ -25,7 +25,7 @@ class Prediction(NamedTuple):
     probabilities : tuple of float
         One for each category, summing to 1.
     unseen : tuple of str
-        Names of the texts (a district, an address) that no training listing had.
+        Names of the texts (an area, an address) that no training listing had.
     estimate : Estimate or NoEstimate
         Of the price, or why there is none.
     """

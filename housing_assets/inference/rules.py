@@ -337,7 +337,7 @@ class AddressRead(NamedTuple):
     """What an ad's breadcrumb path names."""
 
     property_kind: str | None
-    neighbourhood: str | None
+    place: str | None
     path: str
 
 
@@ -347,14 +347,14 @@ class Breadcrumb(Rule):
 
     The path is the list as scraped, ``"['Home', 'For Sale Flat', …, 'Oak Street For Sale Flat']"``, or its clean form,
     the names joined by ``" > "``. The second name tells the kind of property, behind its first word, and closes the
-    others; a path of another form is kept whole, without kind and neighbourhood.
+    others; a path of another form is kept whole, without kind and place.
     """
 
     kind: ClassVar[str] = "breadcrumb"
     n_values: ClassVar[int] = 3
 
     def __call__(self, cell: Any) -> AddressRead | None:
-        """Return kind, neighbourhood and path."""
+        """Return kind, place and path."""
         text = read_text(cell)
         if text is None:
             return None
@@ -370,9 +370,9 @@ class Breadcrumb(Rule):
             return None
         if len(names) < 3 or not names[-1].endswith(names[1]):
             return AddressRead(None, None, path)
-        neighbourhood = names[-1].removesuffix(names[1]).strip()
+        place = names[-1].removesuffix(names[1]).strip()
         kind = names[1].partition(" ")[2]
-        return AddressRead(kind or None, neighbourhood or None, path)
+        return AddressRead(kind or None, place or None, path)
 
 
 @cache

@@ -1,6 +1,6 @@
 """The rows that traffic consists of: drawn from a market's sample or from a source, and changed on purpose.
 
-The changes work on raw rows of any market; what only a generator can do, such as unseen districts, is a shift of the
+The changes work on raw rows of any market; what only a generator can do, such as unseen areas, is a shift of the
 market's sample.
 """
 

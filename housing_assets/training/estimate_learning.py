@@ -32,7 +32,7 @@ MAX_MEMBERS = 8
 """Listings that a leaf keeps, drawn at random: a price is no surer for more that are alike."""
 
 PRIOR_ROWS = 30
-"""All rows together weigh as much as so many of a district's own when its factors are learned."""
+"""All rows together weigh as much as so many of an area's own when its factors are learned."""
 
 UNLIKE = 0.01
 """Share of held-out listings that are unlike all training listings."""
@@ -220,7 +220,7 @@ def calibrate(estimator: PriceEstimator, forest: FlatForest, held_out: Priced, k
     """Return an estimator whose intervals hold as often as they say, by listings that it was not made of.
 
     For each row and coverage the score is how far the price lies from the estimate, in distances of the interval's end
-    there; the factor is the score's quantile at the coverage, with the district's own rows weighing 1 each and all
+    there; the factor is the score's quantile at the coverage, with the area's own rows weighing 1 each and all
     others together ``PRIOR_ROWS`` (weighted conformal prediction, Barber et al. 2023, with fixed weights).
 
     Parameters

@@ -115,7 +115,7 @@ def find_causes(
     limits : Thresholds
     moved : collection of str
         Columns whose distribution has changed. Values that go missing, or are the same in every row, are those of
-        another mix of homes where other columns have changed with them: a day of one district only has its own
+        another mix of homes where other columns have changed with them: a day of one area only has its own
         addresses, and one of houses no floors.
     """
     if day.rows < limits.broken_min_rows or not reference.rows:

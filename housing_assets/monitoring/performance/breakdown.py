@@ -1,6 +1,6 @@
 """Labelled predictions in parts: by category, by segment of the market, and by how sure the model was.
 
-A model may hold up on the whole and fail where it hurts: in a district, say, or wherever it is sure. Each part is held
+A model may hold up on the whole and fail where it hurts: in an area, say, or wherever it is sure. Each part is held
 against the same part of the holdout at its own mix of categories, all tests of a report are adjusted together, and only
 what is large and no chance is a finding. Nothing follows by itself but an alert.
 """
@@ -52,7 +52,7 @@ class CategoryQuality:
 
 @dataclass(frozen=True)
 class SegmentQuality:
-    """How right predictions are of homes of one value of a segment: of a district, say.
+    """How right predictions are of homes of one value of a segment: of an area, say.
 
     Attributes
     ----------

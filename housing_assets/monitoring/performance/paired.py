@@ -66,7 +66,7 @@ def compare_paired(
         the truth is unknown (-1) are left out; no prediction (-1) is a wrong one.
     blocks : ndarray of shape (n_rows,), int
         Rows of one block came together and are one observation: what a version is wrong about in one ad of a
-        neighbourhood it is wrong about in the next.
+        area it is wrong about in the next.
 
     Returns
     -------

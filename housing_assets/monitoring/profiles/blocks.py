@@ -1,6 +1,6 @@
 """Counts by block of requests: how much less rows say that come in clusters than as many independent ones.
 
-An agency sends the ads of its neighbourhood, so that ten rows tell as much of the mix of neighbourhoods as one. Rows
+An agency sends the ads of its own area, so that ten rows tell as much of the mix of areas as one. Rows
 are put into a fixed number of groups by who sent them, and by when where nobody says who; how far the groups lie apart
 tells how far the day could lie from the reference by chance. Counts of groups add up, so that profiles still merge
 exactly.

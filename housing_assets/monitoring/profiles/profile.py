@@ -223,7 +223,7 @@ class Profile:
             As many equally large ones.
         min_independent : float
             Independent rows that each text must tell as much as. The one in which rows are most alike, as those of a
-            client are that sends the ads of its neighbourhood, tells how many clients there are where none is named.
+            client are that sends the ads of its own area, tells how many clients there are where none is named.
         """
         if self.rows < min_rows:
             return f"Not judged: {self.rows:,} rows, at least {min_rows:,} are needed."

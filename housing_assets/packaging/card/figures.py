@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BLANK = "–"
 
 MOST_SEGMENTS = 100
-"""Segments of a table, those with most rows: a page of districts; the evaluation has all of them."""
+"""Segments of a table, those with most rows: a page of areas; the evaluation has all of them."""
 
 
 class Figure(NamedTuple):
