@@ -471,6 +471,7 @@ def test_listings_that_came_after_the_features_are_not_judged_nor_registered_as_
     assert run_later(platform, {}).result.success
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize("lost_at", [STAGING, PRODUCTION])
 def test_a_registration_that_is_tried_again_goes_on_with_the_version_that_it_has(
     platform: Platform, registered: Version, monkeypatch: pytest.MonkeyPatch, lost_at: str
@@ -495,6 +496,7 @@ def test_a_registration_that_is_tried_again_goes_on_with_the_version_that_it_has
     assert run.newest.tags[TESTS] == str(min(int(newest.tags.get(TESTS, 0)) + 1, MAX_TESTS))
 
 
+@pytest.mark.acceptance
 def test_a_run_that_resumes_a_registration_goes_on_with_its_version(
     platform: Platform, registered: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.acceptance
 def test_the_commands_up_to_the_check_work_as_printed(folder: Path) -> None:
     declared = load_market(str(folder / "my_ads.py"))
 
@@ -81,6 +82,7 @@ def test_the_commands_up_to_the_check_work_as_printed(folder: Path) -> None:
     assert int(quarantined[1]) < 60
 
 
+@pytest.mark.acceptance
 def test_the_excerpt_is_of_the_draft(folder: Path) -> None:
     excerpt = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)
     assert excerpt is not None
@@ -88,6 +90,7 @@ def test_the_excerpt_is_of_the_draft(folder: Path) -> None:
     assert excerpt[1] in (folder / "my_ads.py").read_text(encoding="utf-8")
 
 
+@pytest.mark.acceptance
 def test_the_listing_that_is_asked_for_can_be_read(folder: Path) -> None:
     asked = re.search(r"-d '(\{.*?\})'", PAGE)
     assert asked is not None

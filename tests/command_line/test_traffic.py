@@ -115,6 +115,7 @@ def run(service: Service, *arguments: str, key: str = KEY) -> "subprocess.Comple
     )
 
 
+@pytest.mark.acceptance
 def test_a_replayed_day_is_stored_over_that_day_with_its_prices(service: Service) -> None:
     ended = run(service, "--requests", "300", "--rate", "2000", "--day", "2026-03-05", "--label-share", "0.5")
     assert ended.returncode == 0, ended.stderr
@@ -138,11 +139,13 @@ def test_a_replayed_day_is_stored_over_that_day_with_its_prices(service: Service
     engine.dispose()
 
 
+@pytest.mark.acceptance
 def test_a_shift_reaches_the_service(service: Service) -> None:
     ended = run(service, "--requests", "50", "--rate", "1000", "--shift", "outside_range=true")
     assert ended.stdout.startswith("0 answered")
 
 
+@pytest.mark.acceptance
 def test_a_day_is_not_replayed_without_a_key(service: Service) -> None:
     ended = run(service, "--requests", "500", "--day", "2026-03-05", key="wrong")
     assert re.match(r"0 answered; \d\d? refused", ended.stdout), "the first refusal ends it"

@@ -319,6 +319,7 @@ def test_a_day_that_was_stored_without_the_keys_of_its_requests_is_refused_by_na
     assert f"materialize production_predictions of {day} again" in str(failure.event_specific_data)
 
 
+@pytest.mark.acceptance
 def test_labels_that_come_later_are_not_known_on_the_day(fresh: Watched, artifact: ModelArtifact) -> None:
     fresh.promote(artifact)
     fresh.answer(artifact, date(2026, 5, 1), 300, seed=1)
@@ -432,6 +433,7 @@ def test_a_store_that_cannot_be_reached_is_tried_again_and_fails_clearly(
     assert "geheim" not in str(failure.event_specific_data)
 
 
+@pytest.mark.acceptance
 def test_a_challenger_that_predicts_in_shadow_or_answers_is_compared_on_the_same_rows_and_nothing_follows(
     fresh: Watched, artifact: ModelArtifact
 ) -> None:
@@ -460,6 +462,7 @@ def test_a_challenger_that_predicts_in_shadow_or_answers_is_compared_on_the_same
     assert not told(held, "worse_than_replaced")
 
 
+@pytest.mark.acceptance
 def test_shadow_predictions_are_no_answers(fresh: Watched, artifact: ModelArtifact) -> None:
     day = date(2026, 6, 1)
     fresh.promote(artifact)
@@ -559,6 +562,7 @@ def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
     assert "only one of them has ['dues']): housing judge 2026-07-02 profiles it anew" in left_out[4]
 
 
+@pytest.mark.acceptance
 @pytest.mark.trial
 @pytest.mark.parametrize("n_days", [3, 30])
 def test_days_of_the_past_can_be_made_up_for(fresh: Watched, artifact: ModelArtifact, n_days: int) -> None:

@@ -36,6 +36,8 @@ from tests.monitoring.watched import Watched, failed
 
 YESTERDAY: date = (datetime.now(UTC) - timedelta(days=1)).date()
 
+pytestmark = pytest.mark.acceptance
+
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Watched]:
@@ -81,7 +83,6 @@ def test_labelled_requests_stand_behind_the_newest_listings(platform: Watched, a
     assert (listings["row"] >= 500).sum() == labelled
 
 
-@pytest.mark.acceptance
 def test_rows_of_a_broken_day_teach_only_when_a_person_has_released_it(
     platform: Watched, artifact: ModelArtifact
 ) -> None:
@@ -104,7 +105,6 @@ def test_rows_of_a_broken_day_teach_only_when_a_person_has_released_it(
     assert store.days().newest[YESTERDAY].state is State.RELEASED
 
 
-@pytest.mark.acceptance
 @pytest.mark.parametrize(("days", "wanted"), [(0, False), (30, False), (90, True)])
 def test_only_requests_of_late_are_learned_from(
     platform: Watched, artifact: ModelArtifact, days: int, wanted: bool
@@ -123,7 +123,6 @@ def test_an_empty_store_adds_nothing(platform: Watched) -> None:
     assert 400 < len(listings) <= 500
 
 
-@pytest.mark.acceptance
 def test_requests_of_a_demonstration_do_not_end_up_among_real_ads(
     platform: Watched, artifact: ModelArtifact, tmp_path: Path
 ) -> None:

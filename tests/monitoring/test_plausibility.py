@@ -86,6 +86,7 @@ def champion_of(artifact: ModelArtifact) -> ModelArtifact:
     return replace(artifact, labels=replace(artifact.labels, synthetic=False), reference=reference.to_json())
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name == "unit" else pytest.mark.trial) for name in IMPLAUSIBLE]
 )
@@ -137,6 +138,7 @@ def test_real_ads_are_not_trained_on_after_synthetic_ones_unless_a_person_starts
     assert train(platform, DRAWN, **accept, price_bands={"reband": True})[0].success
 
 
+@pytest.mark.acceptance
 def test_ordinary_listings_and_risen_prices_are_plausible(platform: Watched, artifact: ModelArtifact) -> None:
     platform.promote(champion_of(artifact))
 

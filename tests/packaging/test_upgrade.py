@@ -200,6 +200,7 @@ def named(registry: ModelRegistry) -> dict[str, int]:
     return {alias: version.number for version in registry.versions() for alias in version.aliases}
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.usefixtures("three_versions")
 def test_what_is_used_is_registered_anew_with_its_audit_trail(
@@ -262,6 +263,7 @@ def test_what_is_used_is_registered_anew_with_its_audit_trail(
     assert (old.number, new_one.number) == (5, 4)
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.usefixtures("three_versions")
 def test_a_second_upgrade_does_nothing(registry: ModelRegistry, market: Market) -> None:

@@ -236,6 +236,7 @@ def test_where_nothing_is_in_production_staging_answers_then_what_is_baked(
 # Following
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 def test_promotion_and_rollback_are_followed_while_requests_see_one_version_each(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
@@ -690,6 +691,7 @@ def test_workers_that_start_together_share_the_cache(
     assert sorted(path.name.split("-")[0] for path in cache.glob("*-*") if path.is_dir()) == ["1", "2", "3"]
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 def test_the_versions_in_use_and_the_newest_few_stay_in_the_cache(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path

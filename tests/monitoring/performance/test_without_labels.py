@@ -9,6 +9,7 @@ from housing_assets.monitoring.profiles.refused import ProfileRefused
 from tests.monitoring.small_platform import Platform, ads, outcomes_of, predictions_of
 
 
+@pytest.mark.acceptance
 def test_accuracy_is_estimated_without_labels_where_prices_follow_from_listings(platform: Platform) -> None:
     inside = 0
     for seed in range(20):
@@ -18,6 +19,7 @@ def test_accuracy_is_estimated_without_labels_where_prices_follow_from_listings(
     assert inside >= 16
 
 
+@pytest.mark.acceptance
 def test_the_estimate_is_blind_to_a_changed_concept_and_so_never_clears_an_alert(platform: Platform) -> None:
     listings = ads(2_000, 3, concept_change=1.0)
     estimate = accuracy_without_labels(platform.holdout, predictions_of(platform.predict(listings)))
