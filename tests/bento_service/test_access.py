@@ -89,7 +89,7 @@ def test_an_administrator_sees_hosts(facing_others: Service) -> None:
         assert REGISTRY in client.get("/model", headers=AUTHORIZED).text
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_what_is_open_to_others_names_no_host(saved: Path, tmp_path: Path) -> None:
     opened = {
         "HOUSING_MODEL_FOLDER": str(saved),
@@ -128,7 +128,7 @@ def test_grpc_is_answered_where_http_is(service: Service, facing_others: Service
         socket.create_connection(("127.0.0.2", port), timeout=5).close()
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_the_settings_say_where_bentoml_serves_unless_it_is_told(saved: Path, tmp_path: Path) -> None:
     port, grpc_port = free_port(), free_port()
     told = {

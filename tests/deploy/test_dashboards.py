@@ -67,7 +67,7 @@ def exporter(past: Past) -> Iterator[int]:
         yield port
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 @needs_prometheus
 def test_every_query_of_every_dashboard_and_every_rule_is_answered(
     service: Service, exporter: int, past: Past, tmp_path: Path

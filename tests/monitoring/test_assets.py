@@ -197,7 +197,7 @@ def watched_rows(result: dg.ExecuteInProcessResult) -> int:
     return int(read.metadata["dagster/row_count"].value)  # type: ignore[arg-type]
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_day_that_is_materialized_again_is_the_same(watched: Watched) -> None:
     files = [("production_profile", "1.json"), ("drift_report", "drift_report.json")]
     watched.judge(ORDINARY)
@@ -208,7 +208,7 @@ def test_a_day_that_is_materialized_again_is_the_same(watched: Watched) -> None:
     assert [(watched.value(asset, ORDINARY) / name).read_bytes() for asset, name in files] == before
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_thresholds_are_those_of_the_run(watched: Watched) -> None:
     day = DAYS["a unit error"]
 
@@ -350,7 +350,7 @@ def test_a_version_that_is_worse_than_the_one_it_replaced_says_so(fresh: Watched
     assert "worse than version 1" in told(held, "verdict")
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_version_that_is_better_than_the_one_it_replaced_is_kept(fresh: Watched, artifact: ModelArtifact) -> None:
     fresh.promote(wrong(artifact))
     second = fresh.promote(artifact)
@@ -562,7 +562,7 @@ def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
     assert "only one of them has ['dues']): housing judge 2026-07-02 profiles it anew" in left_out[4]
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 @pytest.mark.trial
 @pytest.mark.parametrize("n_days", [3, 30])
 def test_days_of_the_past_can_be_made_up_for(fresh: Watched, artifact: ModelArtifact, n_days: int) -> None:

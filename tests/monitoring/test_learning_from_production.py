@@ -105,6 +105,7 @@ def test_rows_of_a_broken_day_teach_only_when_a_person_has_released_it(
     assert store.days().newest[YESTERDAY].state is State.RELEASED
 
 
+@pytest.mark.trial
 @pytest.mark.parametrize(("days", "wanted"), [(0, False), (30, False), (90, True)])
 def test_only_requests_of_late_are_learned_from(
     platform: Watched, artifact: ModelArtifact, days: int, wanted: bool
@@ -123,6 +124,7 @@ def test_an_empty_store_adds_nothing(platform: Watched) -> None:
     assert 400 < len(listings) <= 500
 
 
+@pytest.mark.trial
 def test_requests_of_a_demonstration_do_not_end_up_among_real_ads(
     platform: Watched, artifact: ModelArtifact, tmp_path: Path
 ) -> None:
@@ -229,6 +231,7 @@ def test_a_challenger_that_is_better_on_fresh_rows_is_promoted_though_the_old_on
     assert not decide(platform, champion, newest(0), right_on=fresh).promoted
 
 
+@pytest.mark.trial
 def test_a_challenger_that_falls_far_on_the_older_rows_is_not_promoted_however_good_it_is_on_fresh_ones(
     platform: Watched, champion: ModelArtifact
 ) -> None:
@@ -273,6 +276,7 @@ def test_a_decision_that_is_taken_again_on_the_same_forest_is_the_one_before_and
     assert of_another_champion.tags[TESTS] == "2"
 
 
+@pytest.mark.trial
 def test_losses_count_from_the_best_version_until_one_is_better(platform: Watched, champion: ModelArtifact) -> None:
     fresh = newest(1_200)
     as_good = decide(platform, champion, newest(0), right_on=fresh, as_before=newest(ROWS))
@@ -298,6 +302,7 @@ def test_a_challenger_that_is_worse_on_fresh_rows_is_not_promoted_though_the_old
     assert decide(platform, champion, newest(0), right_on=~fresh).promoted
 
 
+@pytest.mark.trial
 def test_a_champion_that_reads_a_column_otherwise_is_not_compared(platform: Watched, champion: ModelArtifact) -> None:
     reread = replace(
         MARKET, columns=tuple(replace(each, rule=Code()) if each.raw == "district" else each for each in MARKET.columns)

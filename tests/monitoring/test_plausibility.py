@@ -113,7 +113,7 @@ def test_implausible_listings_are_refused_against_the_champion_and_accepted_by_n
     assert said.split(":")[0] in str(accepted.metadata["implausible"].value)
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_real_ads_are_not_trained_on_after_synthetic_ones_unless_a_person_starts_a_lineage_of_them(
     platform: Watched, artifact: ModelArtifact
 ) -> None:
@@ -148,7 +148,7 @@ def test_ordinary_listings_and_risen_prices_are_plausible(platform: Watched, art
         assert evaluation.metadata["compared_with_version"].value == "1"
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_without_a_champion_listings_are_held_against_those_accepted_last(platform: Watched) -> None:
     assert train(platform, DRAWN)[0].success  # nothing to compare with
 

@@ -129,6 +129,7 @@ def run_as_the_readme_says(clone: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(line, shell=True, cwd=clone, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 def test_the_readmes_build_packs_the_model_that_was_baked_last(clone: Path, saved: Path, tmp_path: Path) -> None:
     home = clone / ".housing" / "bentoml"
@@ -261,6 +262,7 @@ def test_no_listing_to_compare_with_is_a_finding(tag: str, home: Path, artifact:
     assert find_skew(tag, home, artifact, pd.DataFrame()).fault == "there is no held-out listing to compare with"
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 def test_a_removed_bento_takes_its_model_with_it(saved: Path, home: Path, tag: str, tmp_path: Path) -> None:
     removed = bake(saved, "v5-eeee", home, tmp_path)

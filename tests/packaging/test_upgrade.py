@@ -263,7 +263,7 @@ def test_what_is_used_is_registered_anew_with_its_audit_trail(
     assert (old.number, new_one.number) == (5, 4)
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 @pytest.mark.slow
 @pytest.mark.usefixtures("three_versions")
 def test_a_second_upgrade_does_nothing(registry: ModelRegistry, market: Market) -> None:
@@ -278,7 +278,13 @@ def test_a_second_upgrade_does_nothing(registry: ModelRegistry, market: Market) 
 
 @pytest.mark.acceptance
 @pytest.mark.usefixtures("three_versions")
-@pytest.mark.parametrize(("method", "calls"), [("register", 1), ("register", 2), ("tag", 0), ("point", 0)])
+@pytest.mark.parametrize(
+    ("method", "calls"),
+    [
+        ("register", 1),
+        *(pytest.param(*each, marks=pytest.mark.trial) for each in (("register", 2), ("tag", 0), ("point", 0))),
+    ],
+)
 def test_an_upgrade_that_fails_moves_no_alias_and_can_be_run_again(
     registry: ModelRegistry, market: Market, monkeypatch: pytest.MonkeyPatch, method: str, calls: int
 ) -> None:

@@ -101,6 +101,7 @@ def test_what_a_sweep_has_found_is_kept_read_by_training_and_forgotten_on_demand
     assert not study.exists()
 
 
+@pytest.mark.trial
 def test_families_are_compared_on_demand_alone(trainer: Trainer) -> None:
     idle = trainer.run(["model_comparison"])
     assert idle.success

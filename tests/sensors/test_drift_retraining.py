@@ -153,7 +153,7 @@ def test_resolved_windows_do_not_count_again_even_when_they_are_judged_anew(loop
     assert loop.decisions()[-1].evidence["windows_resolved"] == ["2026-03-01", "2026-03-02"]
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_failure_inside_the_cooldown_leads_to_a_retraining_when_it_is_over(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.tick()
@@ -210,7 +210,7 @@ def test_a_run_of_some_of_the_assets_resolves_nothing(loop: Loop) -> None:
     assert len(loop.launched()) == 1
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_training_that_is_under_way_for_a_day_calls_a_person(loop: Loop) -> None:
     loop.only(RETRAIN, "alert_on_failures")
     drift(loop, 1, 2)
@@ -225,7 +225,7 @@ def test_a_training_that_is_under_way_for_a_day_calls_a_person(loop: Loop) -> No
     assert "It looks stuck" in (loop.folder / "alerts.log").read_text()
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_failed_retraining_is_tried_again_after_a_pause_that_doubles_and_not_for_ever(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.training(fails=True)
@@ -251,7 +251,7 @@ def test_a_failed_retraining_is_tried_again_after_a_pause_that_doubles_and_not_f
     assert len({run.tags["dagster/run_key"] for run in loop.launched()}) == 4
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_retraining_that_a_person_cancelled_is_not_launched_again_within_the_cooldown(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.tick()

@@ -51,7 +51,7 @@ def judge(loop: Loop, day: int, said: dict[str, Any]) -> None:
 
 
 @pytest.mark.acceptance
-@pytest.mark.parametrize("cursor", [None, "", "{"])
+@pytest.mark.parametrize("cursor", [None, *(pytest.param(each, marks=pytest.mark.trial) for each in ("", "{"))])
 def test_a_worse_version_is_rolled_back_once_and_told_of(
     loop: Loop, registry: ModelRegistry, cursor: str | None
 ) -> None:

@@ -64,7 +64,7 @@ def test_rows_of_any_market_are_balanced_grown_and_judged(side: Side, strategy: 
     assert set(report.segments["segment"]) == {"zip_code"}
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_strategies_are_compared_on_rows_with_classes_and_with_five_bands(side: Side) -> None:
     crossed, encoded = side
     scores = compare_strategies(

@@ -175,7 +175,9 @@ def test_at_start_the_version_in_production_answers(
 
 @pytest.mark.acceptance
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["down", "hang", "trickle", "500", "page"])
+@pytest.mark.parametrize(
+    "fault", ["hang", *(pytest.param(each, marks=pytest.mark.trial) for each in ("down", "trickle", "500", "page"))]
+)
 def test_a_registry_that_fails_delays_the_start_by_two_seconds_at_most(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path, fault: str
 ) -> None:

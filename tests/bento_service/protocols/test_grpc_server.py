@@ -155,7 +155,7 @@ def test_a_call_whose_deadline_passed_before_its_turn_is_neither_answered_nor_re
     assert counted["DEADLINE_EXCEEDED"] > 0
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_batch_is_given_up_at_its_deadline_and_not_recorded(worker: LoopedWorker) -> None:
     with calling(worker.port) as stub:
         begun = time.monotonic()
@@ -281,7 +281,7 @@ def test_an_old_and_a_new_key_are_valid_during_a_rotation_and_the_old_one_no_lon
         assert [is_valid(worker.port, key) for key in ("old", "new")] == [False, True]
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_port_that_another_process_has_is_named(saved: Path, tmp_path: Path) -> None:
     with socket.socket() as foreign:
         foreign.bind(("0.0.0.0", 0))

@@ -28,7 +28,7 @@ def test_the_estimate_is_blind_to_a_changed_concept_and_so_never_clears_an_alert
     assert judge_performance(platform.holdout, platform.outcomes(listings)).failed
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_the_estimate_follows_a_harder_mix(platform: Platform) -> None:
     inside = 0
     for seed in range(10):
