@@ -30,13 +30,15 @@ PROJECT = Path(__file__).parents[2]
 INFERENCE = Path("housing_assets/inference")
 """Where the loops are that are compiled."""
 
-START_SECONDS = 60
-"""How long a bento may take until it is ready: it takes 2 s, on a busy machine 10."""
+START_SECONDS = 180
+"""How long a bento may take until it is ready: it takes 2 s, on a busy machine 10, and a minute where its loops are
+compiled there."""
 
 STOP_SECONDS = 10
 LOG_CHARACTERS = 4_000
 """How much of a failed command's output is told: its end, where the reason stands."""
 
+_NUMBA_CACHE = "NUMBA_CACHE_DIR"
 _PYTHON_MODULE = (sys.executable, "-m")
 
 
@@ -109,7 +111,7 @@ def serving(tag: str, home: Path) -> Iterator[str]:
         share_compiled(PROJECT / INFERENCE, source / INFERENCE)
         port = free_port()
         command = [*_PYTHON_MODULE, "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
-        environment = _environment(own) | {
+        environment = {name: value for name, value in _environment(own).items() if name != _NUMBA_CACHE} | {
             "PYTHONPATH": str(source),
             "HOUSING_STORAGE": str(own / "storage"),
             "HOUSING_GRPC_PORT": "0",
@@ -135,9 +137,12 @@ def serving(tag: str, home: Path) -> Iterator[str]:
 def share_compiled(known: Path, copy: Path) -> None:
     """Lay what numba has compiled of sources beside a copy of them, which would compile for 10 s else.
 
-    numba takes machine code only where it was made of the same source, by its SHA-256, for the same processor.
+    numba takes machine code only where it was made of the same source, by its SHA-256, for the same processor. It keeps
+    it beside the source or, where ``NUMBA_CACHE_DIR`` is set, as in containers, below that.
     """
-    for compiled in known.glob("__pycache__/*.nb[ci]"):
+    elsewhere = os.environ.get(_NUMBA_CACHE)
+    found = Path(elsewhere).glob(f"{known.name}_*/*.nb[ci]") if elsewhere else known.glob("__pycache__/*.nb[ci]")
+    for compiled in found:
         (copy / "__pycache__").mkdir(exist_ok=True)
         shutil.copy2(compiled, copy / "__pycache__" / compiled.name)
 

@@ -18,7 +18,7 @@ from housing_assets.listings.source import RawListings
 from housing_assets.markets.istanbul import MARKET
 from housing_assets.markets.istanbul_sample import synthetic_listings
 from housing_assets.packaging.assembly import draw_held_out
-from housing_assets.packaging.bento import PROJECT, BentoFailed, build_bento, remove_bento, serving
+from housing_assets.packaging.bento import PROJECT, BentoFailed, build_bento, remove_bento, serving, share_compiled
 from housing_assets.packaging.registration import Registration
 from housing_assets.packaging.skew import find_skew
 from tests.conftest import crossed_listings
@@ -190,6 +190,40 @@ def test_a_served_bento_answers_as_the_evaluated_model_predicts(
     assert 0 < skew.start_seconds < 60
     known, shared = (compiled_walk(source) for source in (PROJECT, bento_folder(tag, home) / "src"))
     assert known == shared  # as old as this checkout's: none was compiled anew
+
+
+LOOP = """
+import numba
+
+@numba.njit("int64(int64)", cache=True)
+def double(number):
+    return 2 * number
+
+assert double(4) == 8
+print(sum(double.stats.cache_hits.values()))
+"""
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["beside the source", "below NUMBA_CACHE_DIR"])
+def test_what_numba_has_compiled_is_taken_from_where_it_keeps_it(
+    elsewhere: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, copy = tmp_path / "checkout" / "loops", tmp_path / "bento" / "loops"
+    for folder in (known, copy):
+        folder.mkdir(parents=True)
+        (folder / "loop.py").write_text(LOOP)
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    if elsewhere:
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
+
+    def hits(folder: Path) -> str:
+        ended = subprocess.run([sys.executable, "loop.py"], cwd=folder, capture_output=True, text=True, check=True)
+        return ended.stdout.strip()
+
+    assert hits(known) == "0"
+    share_compiled(known, copy)
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    assert hits(copy) == "1"
 
 
 @pytest.mark.trial
