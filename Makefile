@@ -65,7 +65,7 @@ test: setup  ## run the tests
 
 acceptance: MORE := 2
 acceptance: setup  ## test the whole platform with its processes: the demonstration, the container, what is killed or under load
-	$(PYTEST) -m "acceptance and not trial"
+	$(PYTEST) -m "acceptance and not trial" $$(grep -rl --include='test_*.py' mark.acceptance tests) # no others are read
 
 fuzz: MORE := 1
 fuzz: setup  ## send thousands of generated requests to the service, and try hundreds of examples of each property

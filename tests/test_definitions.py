@@ -349,7 +349,7 @@ def test_a_market_that_is_not_there_is_refused_with_those_that_are() -> None:
         definitions.atlantis  # noqa: B018
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_workspace_with_an_entry_for_each_market_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOUSING_STORAGE", str(tmp_path))
     (entry,) = yaml.safe_load((ROOT / "workspace.yaml").read_text(encoding="utf-8"))["load_from"]

@@ -146,9 +146,6 @@ COMMANDS = [
     *[("multiprocess", failure) for failure in (*ALL_KINDS, "killed", "interrupted")],
 ]
 
-OFTEN = [("in_process", "gate"), ("multiprocess", "none"), ("multiprocess", "tracked")]
-"""Those that the acceptance tests launch, besides what is corrected later; trials launch all."""
-
 
 @pytest.fixture(scope="module")
 def by_command(
@@ -165,14 +162,10 @@ def by_command(
         }
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 @pytest.mark.parametrize(
     "command",
-    [
-        pytest.param(command, marks=() if command in OFTEN else pytest.mark.trial)
-        for command in COMMANDS
-        if command[1] != "killed" and command != ("multiprocess", "downstream")
-    ],
+    [command for command in COMMANDS if command[1] != "killed" and command != ("multiprocess", "downstream")],
 )
 def test_the_mlflow_run_of_a_command_line_ends_as_the_dagster_run(
     by_command: Mapping[tuple[str, str], Future[Ended]], command: tuple[str, str]
@@ -191,7 +184,6 @@ def test_the_mlflow_run_of_a_command_line_ends_as_the_dagster_run(
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
 @pytest.mark.parametrize(
     "command",
     [("multiprocess", "downstream"), ("multiprocess", "killed"), ("in_process", "killed")],
@@ -356,7 +348,6 @@ def webserver_command(port: int) -> list[str]:
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
 def test_runs_that_the_webserver_launches_end_in_mlflow_as_in_dagster(tmp_path: Path) -> None:
     storage, port = new_storage(tmp_path, LAUNCHED_AT_ONCE), free_port()
     with started(storage, webserver_command(port)):

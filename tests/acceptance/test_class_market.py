@@ -83,6 +83,7 @@ def test_each_digit_has_a_probability_over_http_and_grpc(served: Served, digits:
     assert ", ".join(DIGITS) in refused.json()["errors"][0]["message"]
 
 
+@pytest.mark.trial
 def test_an_ordinary_day_passes_all_checks(judged: Mapping[str, dict[str, Judged]]) -> None:
     assert failed(judged["ordinary"]) == {}
     assert len(judged["ordinary"]) == 13

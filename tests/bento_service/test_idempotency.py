@@ -41,7 +41,7 @@ def send(service: Service, key: str) -> tuple[list[str], list[str]]:
     return [single, *batch], [told.json()["feedback_id"]]
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_request_that_is_sent_again_is_recorded_once_also_after_a_restart(saved: Path, tmp_path: Path) -> None:
     environment = {"HOUSING_MODEL_FOLDER": str(saved)}
     with serving(tmp_path, environment) as service:

@@ -218,7 +218,7 @@ def test_a_second_signal_does_not_cut_short_what_the_first_one_began() -> None:
     assert ended
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_server_that_ends_ends_the_others(tmp_path: Path) -> None:
     server = tmp_path / "server.py"
     server.write_text(SERVER)

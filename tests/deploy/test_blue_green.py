@@ -62,7 +62,7 @@ class Processes:
         kill(self._running[side][1])
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 @needs_nginx
 def test_bad_releases_cost_no_request_and_are_taken_back(
     saved: Path, artifact: ModelArtifact, market: Market, tmp_path: Path

@@ -244,7 +244,7 @@ def test_no_address_is_shown_of_a_day(watched: Watched) -> None:
     assert "Anasayfa" not in str(report.metadata["findings"].value)
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_prices_that_no_longer_follow_from_listings_are_found_by_the_labels_of_one_day(
     fresh: Watched, artifact: ModelArtifact
 ) -> None:
@@ -335,7 +335,7 @@ def wrong(model: ModelArtifact) -> ModelArtifact:
     return replace(model, forest=replace(model.forest, distributions=swapped), golden=())
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_version_that_is_worse_than_the_one_it_replaced_says_so(fresh: Watched, artifact: ModelArtifact) -> None:
     fresh.promote(artifact)
     worse = wrong(artifact)
@@ -374,7 +374,7 @@ def test_a_version_that_is_better_than_the_one_it_replaced_is_kept(fresh: Watche
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_what_was_found_of_a_replaced_version_is_history_and_calls_for_nothing(
     fresh: Watched, artifact: ModelArtifact
 ) -> None:

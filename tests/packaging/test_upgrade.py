@@ -309,7 +309,7 @@ def test_an_upgrade_that_fails_moves_no_alias_and_can_be_run_again(
     assert registry.versions()[1].tags[REPLACED] == "4"
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 @pytest.mark.usefixtures("three_versions")
 def test_an_upgrade_that_fails_between_the_aliases_is_completed_by_the_next(
     registry: ModelRegistry, market: Market, monkeypatch: pytest.MonkeyPatch

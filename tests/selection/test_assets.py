@@ -61,6 +61,7 @@ def test_a_forest_is_grown_with_its_configuration_where_nothing_was_searched_for
     assert trainer.run(["price_forest"], price_forest={"n_trees": 2, "n_jobs": 1}).success
 
 
+@pytest.mark.trial
 def test_what_a_sweep_has_found_is_kept_read_by_training_and_forgotten_on_demand(trainer: Trainer) -> None:
     found = metadata_of(trainer.run(["best_params"], best_params={**SMALL, "trials": 2, "n_trees": 5}), "best_params")
     swept: BestParams = trainer.stored("best_params")

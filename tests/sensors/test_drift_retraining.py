@@ -64,7 +64,7 @@ def test_a_retraining_runs_with_the_configuration_that_it_is_given(loop: Loop) -
     assert run.run_config == quiet
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 @pytest.mark.parametrize("said", [{PSI: ALERT_ONLY}, {PSI: FEW_ROWS}, {}], ids=["alert only", "few rows", "passed"])
 def test_what_does_not_count_leads_to_nothing(loop: Loop, said: dict[str, object]) -> None:
     for day in range(1, 8):
@@ -139,7 +139,7 @@ def test_two_failures_at_once_lead_to_one_retraining(loop: Loop) -> None:
     assert "performance_report-2026-03-02" in run.tags["housing/report_ids"]
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_resolved_windows_do_not_count_again_even_when_they_are_judged_anew(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.tick()
@@ -332,7 +332,7 @@ def test_an_evaluation_that_cannot_be_read_is_told_of(loop: Loop) -> None:
     assert unreadable.endswith(" has no verdict in its metadata")
 
 
-@pytest.mark.acceptance
+@pytest.mark.trial
 def test_a_run_whose_announcements_a_crash_swallowed_is_seen_all_the_same(loop: Loop) -> None:
     drift(loop, 1, 2)
     loop.tick()
