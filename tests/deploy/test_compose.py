@@ -158,3 +158,12 @@ def test_containers_run_with_nothing_that_they_do_not_need(platform: Platform) -
         read_only, memory = found.split()
         assert read_only == "true", name
         assert int(memory) > 0, name
+
+
+def test_every_container_that_is_asked_how_it_is_says_healthy(platform: Platform) -> None:
+    def states() -> set[str]:
+        told = "{{if .State.Health}}{{.State.Health.Status}}{{else}}not asked{{end}}"
+        return {docker("inspect", "--format", told, one).strip() for one in platform.compose("ps", "--quiet").split()}
+
+    wait_until(lambda: states() <= {"healthy", "not asked"}, 120)
+    assert "healthy" in states()
