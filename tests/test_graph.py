@@ -376,7 +376,6 @@ def refusal(made: str, of: str, stale: str) -> str:
 
 
 @pytest.mark.trial
-@pytest.mark.trial
 def test_a_reference_of_another_forest_is_not_registered(platform: Platform, registered: Version) -> None:
     versions = platform.registry.versions()
     stale = [name for name in FROM_TRAINING_ON if name != "reference_profile"]
@@ -430,7 +429,6 @@ def test_a_gate_that_fails_registers_nothing_and_leaves_production_untouched(
     assert platform.registry.versions() == versions
 
 
-@pytest.mark.trial
 @pytest.mark.trial
 def test_a_forest_that_was_not_judged_with_these_features_is_not_registered(
     platform: Platform, registered: Version
@@ -555,7 +553,6 @@ def test_a_forest_is_fine_tuned_on_newer_listings_and_its_version_names_the_one_
 
 
 @pytest.mark.trial
-@pytest.mark.trial
 def test_a_forest_is_not_fine_tuned_on_labels_of_other_price_bands(platform: Platform, registered: Version) -> None:
     run = run_later(
         platform.with_rows(ROWS + 200), {"price_bands": {"reband": True}, "price_forest": {"fine_tune": True}}
@@ -581,7 +578,6 @@ def test_a_worse_challenger_is_registered_but_not_promoted_and_says_why(
     assert run.newest.tags["reason"].startswith("may be worse than the champion: macro-F1 differs by -")
 
 
-@pytest.mark.trial
 @pytest.mark.trial
 def test_new_bands_start_a_new_lineage_and_say_so(platform: Platform, registered: Version) -> None:
     run = run_later(platform, {"price_bands": {"reband": True}})

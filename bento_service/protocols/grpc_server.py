@@ -147,8 +147,8 @@ class DrainGate:
         """Refuse calls from now on; wait until the queue is empty, and those in flight are answered.
 
         What was refused comes again after a second, and may meet the end of a long batch: only a moment without either
-        is a time to close, if there is one within `GRACE_SECONDS`. It is counted in looks, since an event loop that was
-        held up has calls that wait.
+        is a time to close, if there is one within ``GRACE_SECONDS``. It is counted in looks, since an event loop that
+        was held up has calls that wait.
         """
         self._draining = True
         begun = time.monotonic()

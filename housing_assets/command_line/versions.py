@@ -128,10 +128,7 @@ def evaluate(
     from resources.object_store import ObjectStore
 
     registry = registry_of(read_settings())
-    try:
-        chosen = _in_production(registry) if version is None else registry.numbered(version)
-    except LookupError as fault:
-        raise CommandError(str(fault)) from fault
+    chosen = _in_production(registry) if version is None else registry.numbered(version)
     with TemporaryDirectory() as temporary:
         artifact = ModelArtifact.load(registry.download(chosen, Path(temporary)))
     raw = read_listings(artifact.market, source, ObjectStore().client).frame

@@ -111,7 +111,7 @@ def serving(tag: str, home: Path) -> Iterator[str]:
         share_compiled(PROJECT / INFERENCE, source / INFERENCE)
         port = free_port()
         command = [*_PYTHON_MODULE, "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
-        environment = {name: value for name, value in _environment(own).items() if name != _NUMBA_CACHE} | {
+        environment = _environment(own) | {
             "PYTHONPATH": str(source),
             "HOUSING_STORAGE": str(own / "storage"),
             "HOUSING_GRPC_PORT": "0",
@@ -157,7 +157,9 @@ def _run(failure: str, module: list[str], home: Path) -> str:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOUSING_", "MLFLOW_"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("HOUSING_", "MLFLOW_", _NUMBA_CACHE))
+    }
     return kept | {"BENTOML_HOME": str(home.absolute()), "BENTOML_DO_NOT_TRACK": "True"}
 
 

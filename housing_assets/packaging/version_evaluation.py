@@ -14,7 +14,7 @@ from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.cells import MISSING
 from housing_assets.listings.cleaning import clean
 from housing_assets.listings.source import SourceError
-from housing_assets.packaging.batch import PRICE_ESTIMATE, answer_listings, probability_names
+from housing_assets.packaging.batch import ESTIMATED, PRICE_ESTIMATE, answer_listings, probability_names
 from housing_assets.shards import join_frames, split_frame
 from housing_assets.training.evaluation import evaluate
 from housing_assets.valuation import Valuations, coverage_gaps, figures_by_segment, filled, value_figures
@@ -104,7 +104,7 @@ def _value(artifact: ModelArtifact, listings: "pd.DataFrame", answers: "pd.DataF
     if logs is None or estimator is None:
         return {}
     exact = ~np.isnan(logs)
-    told = {name: column.to_numpy() for name, column in answers[exact].select_dtypes("number").items()}
+    told = {name: answers.loc[exact, name].to_numpy() for name in ESTIMATED}
     valuations = Valuations(
         np.exp(logs[exact]),
         told[PRICE_ESTIMATE],

@@ -374,7 +374,6 @@ def test_a_version_that_is_better_than_the_one_it_replaced_is_kept(fresh: Watche
 
 
 @pytest.mark.trial
-@pytest.mark.trial
 def test_what_was_found_of_a_replaced_version_is_history_and_calls_for_nothing(
     fresh: Watched, artifact: ModelArtifact
 ) -> None:
@@ -562,7 +561,6 @@ def test_a_window_is_the_days_that_are_there_and_the_first_one_is_shorter(
     assert "only one of them has ['dues']): housing judge 2026-07-02 profiles it anew" in left_out[4]
 
 
-@pytest.mark.trial
 @pytest.mark.trial
 @pytest.mark.parametrize("n_days", [3, 30])
 def test_days_of_the_past_can_be_made_up_for(fresh: Watched, artifact: ModelArtifact, n_days: int) -> None:

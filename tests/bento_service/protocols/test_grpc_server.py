@@ -382,6 +382,22 @@ def test_the_gate_waits_for_a_moment_in_which_no_call_comes_again() -> None:
     assert ended_before
 
 
+def test_the_gate_does_not_take_an_event_loop_that_was_held_up_for_a_quiet_moment() -> None:
+    async def drain_while_held_up() -> bool:
+        gate = DrainGate()
+        draining = asyncio.create_task(gate.drain())
+        await asyncio.sleep(0)
+        time.sleep(3 * grpc_server._QUIET_SECONDS)
+        await asyncio.sleep(0.01)
+        with contextlib.suppress(ServiceError), gate:
+            pass
+        ended_before = draining.done()
+        await draining
+        return ended_before
+
+    assert not asyncio.run(drain_while_held_up())
+
+
 @pytest.mark.acceptance
 def test_no_answer_is_lost_and_no_call_fails_in_its_middle_when_the_service_is_ended_under_load(
     saved: Path, tmp_path: Path
