@@ -22,7 +22,7 @@ from benchmarks.inputs import (
     USUAL_ROWS,
 )
 from benchmarks.measure import Work
-from housing_assets.features.encoder import hash_frame
+from housing_assets.features.frame_encoding import hash_frame
 from housing_assets.inference.hashing import N_BUCKETS
 from housing_assets.markets.istanbul import MARKET
 

@@ -31,7 +31,8 @@ def write_inputs(folder: Path, source: str, n_trees: int) -> dict[str, float]:
     from benchmarks.model import balanced
     from housing_assets.features.crossing import cross_frame
     from housing_assets.features.encoded import EncodedListings
-    from housing_assets.features.encoder import ListingEncoder, encode_with_prices
+    from housing_assets.features.encoder import ListingEncoder
+    from housing_assets.features.frame_encoding import encode_with_prices
     from housing_assets.features.price_index_learning import learn_price_index
     from housing_assets.features.split import HELD_OUT, held_out, learn_labels
     from housing_assets.listings.cleaning import clean

@@ -16,7 +16,7 @@ import pandas as pd
 from benchmarks.measure import peak_bytes
 from benchmarks.scale.digests import digest_of
 from housing_assets.features.crossing import cross_frame
-from housing_assets.features.encoder import encode_frame
+from housing_assets.features.frame_encoding import encode_frame
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.listings.cleaning import parse_frame
 from housing_assets.listings.duplicates import hash_rows, repeated

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from housing_assets.features.encoder import hash_frame, linear_numbers
+from housing_assets.features.frame_encoding import hash_frame, linear_numbers
 from housing_assets.inference.declaration import Role
 from housing_assets.inference.hashing import N_BUCKETS
 from housing_assets.inference.market import Market

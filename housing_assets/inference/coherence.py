@@ -13,9 +13,8 @@ from housing_assets.inference.declaration import (
     DeclarationError,
     PriceBands,
     Role,
-    require_known,
-    require_name,
 )
+from housing_assets.inference.declaration.checks import require_known, require_name
 from housing_assets.inference.rules import Choice
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 Columns of the encoded matrix, in order: declared numbers and quotients, linear scores, local scores where the market
 declares a kernel, hashed tokens. It is sparse: 0 is "missing" for a number, and every present number is at least 1.
-``features/encoder.py`` fits it, and applies the same tables to frames.
+``features/encoder.py`` fits it, ``features/frame_encoding.py`` applies the same tables to frames.
 """
 
 import json

@@ -33,10 +33,17 @@ from housing_assets.inference.declaration import (
     Quotient,
     Role,
     Value,
-    require_fields,
+)
+from housing_assets.inference.declaration.checks import require_fields
+from housing_assets.inference.declaration.stored import (
+    column_from_dict,
+    column_to_dict,
+    kernel_from_dict,
+    kernel_to_dict,
+    target_from_dict,
+    target_to_dict,
 )
 from housing_assets.inference.rule_base import RuleRefused
-from housing_assets.inference.stored_rules import rule_from_dict, rule_to_dict
 
 FORMAT = 1
 
@@ -272,26 +279,14 @@ class Market:
             "format": FORMAT,
             "name": self.name,
             "title": self.title,
-            "columns": [
-                {
-                    "raw": column.raw,
-                    "example": column.example,
-                    "rule": rule_to_dict(column.rule),
-                    "required": column.required,
-                    "values": [asdict(value) for value in column.values],
-                }
-                for column in self.columns
-            ],
-            "target": {
-                "kind": "price_bands" if self.has_price else "classes",
-                **{name: value for name, value in asdict(self.target).items() if value != ""},
-            },
+            "columns": [column_to_dict(column) for column in self.columns],
+            "target": target_to_dict(self.target),
             "bins": [asdict(bin_) for bin_ in self.bins],
             "grids": [asdict(grid) for grid in self.grids],
             "crosses": [list(names) for names in self.crosses],
             "linear": [asdict(number) for number in self.linear],
             "quotients": [asdict(quotient) for quotient in self.quotients],
-            **({} if self.local is None else {"local": _kernel_to_dict(self.local)}),
+            **({} if self.local is None else {"local": kernel_to_dict(self.local)}),
             "segments": list(self.segments),
             "fallback": list(self.fallback),
             "comparables": self.comparables,
@@ -315,14 +310,14 @@ class Market:
             return cls(
                 name=stored["name"],
                 title=str(stored["title"]),
-                columns=tuple(map(_column, stored["columns"])),
-                target=_target(stored["target"]),
+                columns=tuple(map(column_from_dict, stored["columns"])),
+                target=target_from_dict(stored["target"]),
                 bins=tuple(Bin(**one) for one in stored["bins"]),
                 grids=tuple(Grid(**one) for one in stored["grids"]),
                 crosses=tuple(tuple(names) for names in stored["crosses"]),
                 linear=tuple(LinearNumber(**one) for one in stored["linear"]),
                 quotients=tuple(Quotient(**one) for one in stored["quotients"]),
-                local=_kernel(stored["local"]) if "local" in stored else None,
+                local=kernel_from_dict(stored["local"]) if "local" in stored else None,
                 segments=tuple(stored["segments"]),
                 fallback=tuple(stored["fallback"]),
                 comparables=bool(stored.get("comparables", True)),  # declarations of former releases do not say
@@ -361,35 +356,6 @@ class Market:
         del told["title"], told["segments"], told["comparables"]
         told["target"].pop("price_kind", None)  # the contract of a lineage has it
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _column(stored: Mapping[str, Any]) -> Column:
-    require_fields("a column", stored, ["raw", "example", "rule", "required", "values"])
-    return Column(
-        raw=stored["raw"],
-        example=stored["example"],
-        rule=rule_from_dict(stored["rule"]),
-        values=tuple(Value(**value) for value in stored["values"]),
-        required=bool(stored["required"]),
-    )
-
-
-def _kernel_to_dict(kernel: LocalKernel) -> dict[str, Any]:
-    return {"block": kernel.block, "numbers": [asdict(one) for one in kernel.numbers], "texts": list(kernel.texts)}
-
-
-def _kernel(stored: Mapping[str, Any]) -> LocalKernel:
-    numbers = tuple(LinearNumber(**one) for one in stored["numbers"])
-    return LocalKernel(**{**stored, "numbers": numbers, "texts": tuple(stored["texts"])})
-
-
-def _target(stored: Mapping[str, Any]) -> PriceBands | Classes:
-    given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
-    kinds: dict[str, type[PriceBands] | type[Classes]] = {"price_bands": PriceBands, "classes": Classes}
-    kind = given.pop("kind")
-    if kind not in kinds:
-        raise DeclarationError(f"kind of the target is {kind!r}: expected one of {', '.join(kinds)}")
-    return kinds[kind](**given)
 
 
 _LONGEST_REMEMBERED = 200

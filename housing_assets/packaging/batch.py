@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from housing_assets.features.crossing import cross_frame, texts_of
-from housing_assets.features.encoder import encode_frame, encode_with_prices
+from housing_assets.features.frame_encoding import encode_frame, encode_with_prices
 from housing_assets.inference.artifact import NO_ESTIMATES, ModelArtifact
 from housing_assets.inference.estimate import forecast_deviation
 from housing_assets.inference.market import Market

@@ -8,8 +8,9 @@ import numpy as np
 
 from housing_assets.confusion import count_confusion, macro_f1
 from housing_assets.features.crossing import cross_frame
-from housing_assets.features.encoder import ListingEncoder, encode_frame
+from housing_assets.features.encoder import ListingEncoder
 from housing_assets.features.folds import grouped_folds
+from housing_assets.features.frame_encoding import encode_frame
 from housing_assets.features.price_index_learning import PublishedIndex, learn_again
 from housing_assets.features.split import amounts, group_keys, label_rows, log_prices
 from housing_assets.inference.declaration import FEATURE_NUMBERS, TEXTS, Role

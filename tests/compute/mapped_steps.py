@@ -5,7 +5,7 @@ import pandas as pd
 
 from benchmarks.scale.digests import digest_of
 from housing_assets.features.crossing import cross_frame
-from housing_assets.features.encoder import encode_frame, hash_frame
+from housing_assets.features.frame_encoding import encode_frame, hash_frame
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.listings.cleaning import clean
 from housing_assets.monitoring.production.days import profile_day

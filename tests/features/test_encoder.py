@@ -13,7 +13,8 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction import FeatureHasher
 
 from housing_assets.features.crossing import cross_frame
-from housing_assets.features.encoder import ListingEncoder, common_tokens, encode_frame, encode_with_prices, levels_of
+from housing_assets.features.encoder import ListingEncoder
+from housing_assets.features.frame_encoding import common_tokens, encode_frame, encode_with_prices, levels_of
 from housing_assets.features.split import group_keys, label_rows, learn_labels, log_prices
 from housing_assets.inference.crossing import cross_listing
 from housing_assets.inference.declaration import Column, PriceBands, Role, Value

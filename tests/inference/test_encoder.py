@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from housing_assets.features.crossing import cross_frame
-from housing_assets.features.encoder import encode_frame
+from housing_assets.features.frame_encoding import encode_frame
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.crossing import cross_listing
 from housing_assets.inference.encoder import FORMAT, FittedEncoder

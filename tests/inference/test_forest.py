@@ -13,7 +13,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from housing_assets.features.crossing import cross_frame
-from housing_assets.features.encoder import encode_frame
+from housing_assets.features.frame_encoding import encode_frame
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.forest import FILE, FlatForest, ForestDamaged
 from housing_assets.inference.walk import LANES

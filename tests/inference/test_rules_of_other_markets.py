@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_assets.inference.cells import Unusable
-from housing_assets.inference.declaration import KM_PER_DEGREE, Bin, Grid, LinearNumber
+from housing_assets.inference.declaration import Bin, Grid, LinearNumber
+from housing_assets.inference.declaration.features import KM_PER_DEGREE
 from housing_assets.inference.rules import (
     Breadcrumb,
     Choice,
