@@ -28,6 +28,8 @@ from resources.ports import free_port
 from tests.bento_service.protocols.grpc_client import as_json, calling, listing, predict_request, refusal
 from tests.bento_service.serving import AUTHORIZED, PROJECT, Service, serving
 
+pytestmark = pytest.mark.acceptance
+
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
 EVERYWHERE = "0.0.0.0"
 REGISTRY, STORE = "registry.internal.invalid", "store.internal.invalid"
@@ -111,7 +113,6 @@ def test_what_is_open_to_others_names_no_host(saved: Path, tmp_path: Path) -> No
         assert str(tmp_path) not in body
 
 
-@pytest.mark.acceptance
 def test_a_service_without_keys_that_others_reach_says_what_it_waits_for(saved: Path, tmp_path: Path) -> None:
     environment = {"HOUSING_MODEL_FOLDER": str(saved), "HOUSING_API_KEYS": ""}
     with serving(tmp_path, environment, host=EVERYWHERE) as service:

@@ -67,7 +67,6 @@ def test_once_a_service_is_ready_its_store_is_migrated(saved: Path, tmp_path: Pa
 
 @pytest.mark.trial
 @pytest.mark.acceptance
-@pytest.mark.slow
 def test_a_store_that_is_locked_delays_the_start_by_seconds_only(saved: Path, tmp_path: Path) -> None:
     new_sqlite(tmp_path)
     with locked(tmp_path), serving(tmp_path, {"HOUSING_MODEL_FOLDER": str(saved)}) as service, service.client() as http:
@@ -82,7 +81,6 @@ def grpc_health(service: Service) -> str:
 
 
 @pytest.mark.acceptance
-@pytest.mark.slow
 @pytest.mark.parametrize("who", [pytest.param("the supervisor", marks=pytest.mark.trial), "the group"])
 def test_readiness_turns_off_while_requests_are_still_answered(saved: Path, tmp_path: Path, who: str) -> None:
     settings = {"HOUSING_MODEL_FOLDER": str(saved), "HOUSING_DRAIN_SECONDS": "2"}

@@ -20,6 +20,8 @@ from resources.predictions.tables import PREDICTIONS, REFUSALS, open_store
 from tests.bento_service.protocols.grpc_client import calling, listing, predict_request
 from tests.bento_service.serving import AUTHORIZED, Service, serving
 
+pytestmark = pytest.mark.acceptance
+
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
 SECRET = "Bay Gizli, 0532 000 00 00"
 METADATA = tuple(AUTHORIZED.items())
@@ -84,7 +86,6 @@ def test_every_refusal_is_in_the_store_with_its_field_and_reason_and_nothing_tha
     assert SECRET not in service.log.read_text()
 
 
-@pytest.mark.acceptance
 def test_a_flood_of_refusals_takes_two_records_a_second_and_loses_no_count(service: Service) -> None:
     started = time.monotonic()
     with service.client() as http:

@@ -24,6 +24,8 @@ from resources.ports import free_port
 from tests.deploy.proxies import needs_nginx, proxied
 from tests.deploy.tiny_releases import DIES_AFTER, GOLDEN, TinyHost, TinyRelease
 
+pytestmark = pytest.mark.acceptance
+
 LIMITS = Limits(end=0.2, start=0.5, watch=0.5, poll=0.03, failed_requests=3, drain=0.1)
 
 

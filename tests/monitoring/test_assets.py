@@ -25,6 +25,8 @@ from resources.settings import Settings
 from resources.verdicts import Verdict
 from tests.monitoring.watched import Watched, failed, told
 
+pytestmark = pytest.mark.acceptance
+
 ROOT = Path(__file__).parents[2]
 
 CHECKS = {
@@ -269,7 +271,6 @@ def test_prices_that_no_longer_follow_from_listings_are_found_by_the_labels_of_o
     assert report["estimate_without_labels"]["accuracy"] > report["report"]["accuracy"] + 0.1  # it is blind to this
 
 
-@pytest.mark.acceptance
 def test_one_bad_day_is_one_finding(fresh: Watched, artifact: ModelArtifact) -> None:
     """Its rows were the newest labelled ones on each day after it, until enough others had come in."""
     fresh.promote(artifact)
@@ -319,7 +320,6 @@ def test_a_day_that_was_stored_without_the_keys_of_its_requests_is_refused_by_na
     assert f"materialize production_predictions of {day} again" in str(failure.event_specific_data)
 
 
-@pytest.mark.acceptance
 def test_labels_that_come_later_are_not_known_on_the_day(fresh: Watched, artifact: ModelArtifact) -> None:
     fresh.promote(artifact)
     fresh.answer(artifact, date(2026, 5, 1), 300, seed=1)
@@ -432,7 +432,6 @@ def test_a_store_that_cannot_be_reached_is_tried_again_and_fails_clearly(
     assert "geheim" not in str(failure.event_specific_data)
 
 
-@pytest.mark.acceptance
 def test_a_challenger_that_predicts_in_shadow_or_answers_is_compared_on_the_same_rows_and_nothing_follows(
     fresh: Watched, artifact: ModelArtifact
 ) -> None:
@@ -461,7 +460,6 @@ def test_a_challenger_that_predicts_in_shadow_or_answers_is_compared_on_the_same
     assert not told(held, "worse_than_replaced")
 
 
-@pytest.mark.acceptance
 def test_shadow_predictions_are_no_answers(fresh: Watched, artifact: ModelArtifact) -> None:
     day = date(2026, 6, 1)
     fresh.promote(artifact)

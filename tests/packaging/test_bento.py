@@ -131,7 +131,6 @@ def run_as_the_readme_says(clone: Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.trial
-@pytest.mark.slow
 def test_the_readmes_build_packs_the_model_that_was_baked_last(clone: Path, saved: Path, tmp_path: Path) -> None:
     home = clone / ".housing" / "bentoml"
     for version in ("v1-aaaa", "v2-bbbb"):
@@ -179,7 +178,6 @@ def test_a_version_that_the_store_has_is_not_built_again(tag: str, home: Path, s
         build_bento(saved, "v1-aaaa", LABELS, home)
 
 
-@pytest.mark.slow
 def test_a_served_bento_answers_as_the_evaluated_model_predicts(
     tag: str, home: Path, artifact: ModelArtifact, held_out: pd.DataFrame
 ) -> None:
@@ -228,7 +226,6 @@ def test_what_numba_has_compiled_is_taken_from_where_it_keeps_it(
 
 
 @pytest.mark.trial
-@pytest.mark.slow
 def test_a_model_that_was_changed_after_its_evaluation_is_found(
     saved: Path, home: Path, artifact: ModelArtifact, held_out: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -244,7 +241,6 @@ def test_a_model_that_was_changed_after_its_evaluation_is_found(
 
 
 @pytest.mark.trial
-@pytest.mark.slow
 def test_a_bento_serves_its_own_model_whatever_was_baked_since(
     saved: Path, tag: str, home: Path, artifact: ModelArtifact, held_out: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -256,7 +252,6 @@ def test_a_bento_serves_its_own_model_whatever_was_baked_since(
 
 
 @pytest.mark.trial
-@pytest.mark.slow
 def test_a_bento_that_does_not_start_is_a_finding_with_the_end_of_its_log(
     saved: Path, home: Path, artifact: ModelArtifact, held_out: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -271,7 +266,6 @@ def test_a_bento_that_does_not_start_is_a_finding_with_the_end_of_its_log(
 
 
 @pytest.mark.trial
-@pytest.mark.slow
 def test_a_refused_listing_is_a_finding_that_says_why(tag: str, home: Path, artifact: ModelArtifact) -> None:
     skew = find_skew(tag, home, artifact, pd.DataFrame({"district": ["şile"], "GrossSquareMeters": ["large"]}))
 
@@ -281,7 +275,6 @@ def test_a_refused_listing_is_a_finding_that_says_why(tag: str, home: Path, arti
 
 
 @pytest.mark.trial
-@pytest.mark.slow
 def test_trying_a_bento_out_leaves_the_metrics_of_a_running_server_alone(tag: str, home: Path) -> None:
     metrics = home / "prometheus_multiproc_dir" / "counter_1.db"
     metrics.parent.mkdir(exist_ok=True)
@@ -298,7 +291,6 @@ def test_no_listing_to_compare_with_is_a_finding(tag: str, home: Path, artifact:
 
 
 @pytest.mark.trial
-@pytest.mark.slow
 def test_a_removed_bento_takes_its_model_with_it(saved: Path, home: Path, tag: str, tmp_path: Path) -> None:
     removed = bake(saved, "v5-eeee", home, tmp_path)
 

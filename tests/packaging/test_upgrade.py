@@ -201,7 +201,6 @@ def named(registry: ModelRegistry) -> dict[str, int]:
 
 
 @pytest.mark.acceptance
-@pytest.mark.slow
 @pytest.mark.usefixtures("three_versions")
 def test_what_is_used_is_registered_anew_with_its_audit_trail(
     registry: ModelRegistry, market: Market, answers: list[dict[str, Any]], tmp_path: Path
@@ -264,7 +263,6 @@ def test_what_is_used_is_registered_anew_with_its_audit_trail(
 
 
 @pytest.mark.trial
-@pytest.mark.slow
 @pytest.mark.usefixtures("three_versions")
 def test_a_second_upgrade_does_nothing(registry: ModelRegistry, market: Market) -> None:
     upgrade_versions(registry, market, str)
@@ -331,7 +329,6 @@ def test_an_upgrade_that_fails_between_the_aliases_is_completed_by_the_next(
     assert named(registry) == {PRODUCTION: 5, STAGING: 6}
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("three_versions")
 def test_an_alias_that_was_moved_meanwhile_is_left_where_it_is(
     registry: ModelRegistry, market: Market, former: Path, monkeypatch: pytest.MonkeyPatch
@@ -348,7 +345,6 @@ def test_an_alias_that_was_moved_meanwhile_is_left_where_it_is(
     assert named(registry) == {PRODUCTION: another.number, STAGING: 7}
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("three_versions")
 def test_a_version_of_another_market_moves_nothing(registry: ModelRegistry, market: Market) -> None:
     dollars = other_market(market, target=PriceBands(("low", "medium", "high"), (0.4, 0.8), "USD"))
@@ -359,7 +355,6 @@ def test_a_version_of_another_market_moves_nothing(registry: ModelRegistry, mark
     assert len(registry.versions()) == 3
 
 
-@pytest.mark.slow
 def test_a_replaced_version_that_cannot_be_upgraded_keeps_no_other_from_it(
     registry: ModelRegistry, market: Market, former: Path
 ) -> None:
@@ -377,7 +372,6 @@ def test_a_replaced_version_that_cannot_be_upgraded_keeps_no_other_from_it(
     assert told[0].startswith("version 1, which production replaced, stays as it is: ")
 
 
-@pytest.mark.slow
 def test_without_production_the_newest_version_is_upgraded_whose_price_bands_training_keeps(
     registry: ModelRegistry, market: Market, former: Path
 ) -> None:

@@ -11,6 +11,8 @@ from resources.decision_log import Decision, DecisionLogs, Log
 from resources.run_history import KEPT_EVENTS, measure_history, remove_logs, remove_runs
 from tests.databases import new_database, server_of
 
+pytestmark = pytest.mark.acceptance
+
 ADS = dg.AssetKey("ads")
 LATER = timedelta(seconds=1)
 POSTGRESQL = """

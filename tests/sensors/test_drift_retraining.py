@@ -13,7 +13,7 @@ from tests.sensors import tiny_assets
 from tests.sensors.loop import RETRAIN, Loop
 from tests.sensors.tiny_assets import PREDICTIONS, PSI
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.acceptance
 
 DRIFTED = {"passed": False}
 SEVERE = {"passed": False, "severe": True}
@@ -279,7 +279,6 @@ def test_a_check_that_crashes_is_no_window_and_is_told_of(loop: Loop) -> None:
     assert "crashed" not in loop.decisions()[-1].reason
 
 
-@pytest.mark.acceptance
 @pytest.mark.parametrize(
     "stage",
     [
@@ -365,7 +364,6 @@ def test_a_lost_or_garbled_cursor_neither_retrains_twice_nor_repeats_itself(loop
     assert loop.outcomes() == ["retrain", "in flight", "nothing found"]
 
 
-@pytest.mark.acceptance
 def test_an_event_log_that_is_locked_fails_the_tick_and_the_next_one_retrains(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,8 @@ from sensors.failure_alerts import alert_sensor
 from tests.sensors.loop import Loop
 from tests.sensors.tiny_assets import ASSETS, CHECKS, MARKET, PREDICTIONS, PSI, price_forest
 
+pytestmark = pytest.mark.acceptance
+
 FAILED = {"passed": False}
 
 
@@ -146,7 +148,6 @@ def test_what_fails_for_a_moment_is_delivered_in_the_same_tick(loop: Loop, chat:
     assert chat.asked == 3
 
 
-@pytest.mark.acceptance
 def test_a_webhook_that_is_down_loses_nothing_and_does_not_hold_up_the_daemon(loop: Loop, chat: Chat) -> None:
     chat.statuses = [500] * 9
     teller = Teller(loop, chat.url)

@@ -11,7 +11,7 @@ from tests.resources.mlflow_database import new_database
 from tests.sensors.loop import Loop
 from tests.sensors.tiny_assets import PERFORMANCE
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.acceptance
 
 SENSOR = "roll_back_on_worse_performance"
 
@@ -50,7 +50,6 @@ def judge(loop: Loop, day: int, said: dict[str, Any]) -> None:
     loop.judge(f"2026-03-{day:02}", asset="performance_report", **said)
 
 
-@pytest.mark.acceptance
 @pytest.mark.parametrize("cursor", [None, *(pytest.param(each, marks=pytest.mark.trial) for each in ("", "{"))])
 def test_a_worse_version_is_rolled_back_once_and_told_of(
     loop: Loop, registry: ModelRegistry, cursor: str | None
@@ -71,7 +70,6 @@ def test_a_worse_version_is_rolled_back_once_and_told_of(
     assert (loop.folder / "alerts.log").read_text().count("rolled back") == 1
 
 
-@pytest.mark.acceptance
 def test_a_version_that_people_promote_again_is_left_alone(loop: Loop, registry: ModelRegistry) -> None:
     judge(loop, 1, verdict(3, 2, worse=True))
     loop.tick()

@@ -32,6 +32,8 @@ from tests.bento_service.models.registries import FaultProxy, RegisteredModel, f
 
 pytest_plugins = ["tests.bento_service.models.registry_fixtures"]
 
+pytestmark = pytest.mark.acceptance
+
 ROOT = Path(__file__).parents[3]
 REFRESH = 0.05
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
@@ -152,7 +154,6 @@ def test_without_any_model_the_service_is_failing_and_says_what_mends_it(
 # Starting
 
 
-@pytest.mark.slow
 def test_at_start_the_version_in_production_answers(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -173,8 +174,6 @@ def test_at_start_the_version_in_production_answers(
     }
 
 
-@pytest.mark.acceptance
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault", ["hang", *(pytest.param(each, marks=pytest.mark.trial) for each in ("down", "trickle", "500", "page"))]
 )
@@ -203,7 +202,6 @@ def test_a_registry_that_fails_delays_the_start_by_two_seconds_at_most(
         assert answering(cascade.snapshot.champion) == ("1", "production")
 
 
-@pytest.mark.slow
 def test_stopping_does_not_wait_for_a_registry_that_hangs(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -216,7 +214,6 @@ def test_stopping_does_not_wait_for_a_registry_that_hangs(
     assert answering(cascade.snapshot.champion) == ("baked", "baked")
 
 
-@pytest.mark.slow
 def test_where_nothing_is_in_production_staging_answers_then_what_is_baked(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -238,8 +235,6 @@ def test_where_nothing_is_in_production_staging_answers_then_what_is_baked(
 # Following
 
 
-@pytest.mark.acceptance
-@pytest.mark.slow
 def test_promotion_and_rollback_are_followed_while_requests_see_one_version_each(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
 ) -> None:
@@ -281,7 +276,6 @@ def test_promotion_and_rollback_are_followed_while_requests_see_one_version_each
     assert proxy.count(MANIFEST) == 3
 
 
-@pytest.mark.slow
 def test_reading_the_snapshot_and_the_state_never_waits_for_a_refresh(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -297,7 +291,6 @@ def test_reading_the_snapshot_and_the_state_never_waits_for_a_refresh(
         assert proxy.count("") == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["damaged", "incomplete"])
 def test_a_refused_version_leaves_the_last_good_one_and_is_fetched_once(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path, kind: str
@@ -325,7 +318,6 @@ def test_a_refused_version_leaves_the_last_good_one_and_is_fetched_once(
     assert proxy.count(MANIFEST) == 3
 
 
-@pytest.mark.slow
 def test_a_version_that_was_damaged_on_its_way_is_fetched_again_after_its_time(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -345,7 +337,6 @@ def test_a_version_that_was_damaged_on_its_way_is_fetched_again_after_its_time(
     assert answering(cascade.snapshot.champion) == ("1", "production")
 
 
-@pytest.mark.slow
 def test_where_production_is_refused_at_start_staging_answers(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -358,7 +349,6 @@ def test_where_production_is_refused_at_start_staging_answers(
         assert status_of(cascade, "staging") == ("serving", None)
 
 
-@pytest.mark.slow
 def test_a_version_with_another_manifest_than_registered_is_refused(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -373,7 +363,6 @@ def test_a_version_with_another_manifest_than_registered_is_refused(
     )
 
 
-@pytest.mark.slow
 def test_a_version_whose_download_fails_leaves_the_last_good_one_until_it_succeeds(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -393,7 +382,6 @@ def test_a_version_whose_download_fails_leaves_the_last_good_one_until_it_succee
     assert cascade.state()["status"] == "healthy"
 
 
-@pytest.mark.slow
 def test_a_forest_is_not_given_up_for_the_rule(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -409,7 +397,6 @@ def test_a_forest_is_not_given_up_for_the_rule(
     assert status_of(cascade, "staging")[0] == "refused"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("reset", ["the model is gone", "the alias is gone"])
 def test_a_registry_that_has_forgotten_what_is_in_production_is_not_believed(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path, reset: str
@@ -448,7 +435,6 @@ def test_a_registry_that_has_forgotten_what_is_in_production_is_not_believed(
     assert cascade.snapshot.champion.model.provenance["kind"] == expected
 
 
-@pytest.mark.slow
 def test_a_registry_that_is_gone_for_a_while_changes_nothing_but_the_state(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -473,7 +459,6 @@ def test_a_registry_that_is_gone_for_a_while_changes_nothing_but_the_state(
         wait_until(lambda: cascade.state()["status"] == "healthy")
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_following_goes_on_after_the_process_ran_out_of_files(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, caplog: pytest.LogCaptureFixture
@@ -499,7 +484,6 @@ def test_following_goes_on_after_the_process_ran_out_of_files(
 # The cache
 
 
-@pytest.mark.slow
 def test_a_worker_that_restarts_while_the_registry_is_gone_answers_with_the_same_version(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -521,7 +505,6 @@ def test_a_worker_that_restarts_while_the_registry_is_gone_answers_with_the_same
         assert proxy.count(MANIFEST) == 1
 
 
-@pytest.mark.slow
 def test_a_version_is_on_the_disk_before_it_has_its_name(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -543,7 +526,6 @@ def test_a_version_is_on_the_disk_before_it_has_its_name(
     assert in_it[0].parent in flushed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["changed", "incomplete", "without its manifest"])
 def test_a_damaged_version_in_the_cache_is_fetched_anew(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path, damage: str
@@ -571,7 +553,6 @@ def lack_files(path: Path) -> Any:
     raise OSError(errno.EMFILE, "Too many open files", str(path))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reader", "name", "lack", "why"),
     [
@@ -605,7 +586,6 @@ def test_a_version_that_the_process_lacks_something_to_load_stays_in_the_cache_a
     assert answering(cascade.snapshot.champion) == ("1", "production")
 
 
-@pytest.mark.slow
 def test_the_forest_of_a_whole_version_in_the_cache_is_checked_once(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -621,7 +601,6 @@ def test_the_forest_of_a_whole_version_in_the_cache_is_checked_once(
     assert [path.name for path in checked].count("forest.npz") == 1
 
 
-@pytest.mark.slow
 def test_a_baked_model_that_could_not_be_loaded_is_loaded_at_the_next_look(
     baked: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -634,7 +613,6 @@ def test_a_baked_model_that_could_not_be_loaded_is_loaded_at_the_next_look(
     assert answering(cascade.snapshot.champion) == ("baked", "baked")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"origin": 1, "versions": 2, "confirmed_at": "x"}'])
 def test_a_damaged_memory_of_the_aliases_is_as_good_as_none(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path, content: bytes
@@ -648,7 +626,6 @@ def test_a_damaged_memory_of_the_aliases_is_as_good_as_none(
     assert json.loads((cache / "aliases.json").read_text())["versions"]["production"]["number"] == 1
 
 
-@pytest.mark.slow
 def test_another_registrys_version_of_the_same_number_is_not_taken_for_ours(
     proxy: FaultProxy, registered: RegisteredModel, model_source: Any, cache: Path, baked: Path
 ) -> None:
@@ -669,8 +646,6 @@ def test_another_registrys_version_of_the_same_number_is_not_taken_for_ours(
     assert cascade.snapshot.champion.model.provenance["kind"] == "second"
 
 
-@pytest.mark.acceptance
-@pytest.mark.slow
 def test_workers_that_start_together_share_the_cache(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
 ) -> None:
@@ -693,8 +668,6 @@ def test_workers_that_start_together_share_the_cache(
     assert sorted(path.name.split("-")[0] for path in cache.glob("*-*") if path.is_dir()) == ["1", "2", "3"]
 
 
-@pytest.mark.acceptance
-@pytest.mark.slow
 def test_the_versions_in_use_and_the_newest_few_stay_in_the_cache(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
 ) -> None:
@@ -713,7 +686,6 @@ def test_the_versions_in_use_and_the_newest_few_stay_in_the_cache(
     assert not abandoned.exists()
 
 
-@pytest.mark.slow
 def test_a_worker_that_is_killed_while_it_downloads_leaves_no_half_version(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
 ) -> None:
@@ -761,7 +733,6 @@ FOLLOW = """if True:
 
 
 @pytest.mark.trial
-@pytest.mark.slow
 def test_a_version_that_kills_what_loads_it_is_quarantined_and_the_one_before_it_answers(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
 ) -> None:
@@ -787,7 +758,6 @@ def test_a_version_that_kills_what_loads_it_is_quarantined_and_the_one_before_it
     assert start().returncode == -signal.SIGKILL
 
 
-@pytest.mark.slow
 def test_a_process_that_is_killed_once_while_it_loads_a_version_does_not_put_it_into_quarantine(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
 ) -> None:
@@ -802,8 +772,6 @@ def test_a_process_that_is_killed_once_while_it_loads_a_version_does_not_put_it_
     assert not list(cache.glob(".loading-*"))
 
 
-@pytest.mark.acceptance
-@pytest.mark.slow
 def test_a_process_that_starts_anew_serves_the_last_good_version_where_the_newest_is_refused(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -820,7 +788,6 @@ def test_a_process_that_starts_anew_serves_the_last_good_version_where_the_newes
         assert cascade.state()["status"] == "degraded"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("is_full", [False, True])
 def test_a_process_starts_though_the_last_good_version_is_damaged(
     proxy: FaultProxy,
@@ -849,7 +816,6 @@ def test_a_process_starts_though_the_last_good_version_is_damaged(
         assert ("No space left" in str(cascade.state()["registry"]["cache_error"])) == is_full
 
 
-@pytest.mark.slow
 def test_a_version_without_the_digest_of_its_manifest_is_refused_unless_that_is_allowed(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -867,7 +833,6 @@ def test_a_version_without_the_digest_of_its_manifest_is_refused_unless_that_is_
     assert answering(cascade.snapshot.champion) == ("1", "production")
 
 
-@pytest.mark.slow
 def test_where_signatures_are_required_a_version_is_served_only_if_somebody_trusted_has_signed_it(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -907,7 +872,6 @@ def test_where_signatures_are_required_a_version_is_served_only_if_somebody_trus
     assert answering(again.snapshot.champion) == ("baked", "baked")
 
 
-@pytest.mark.slow
 def test_a_version_whose_files_were_exchanged_in_the_cache_is_fetched_anew(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:
@@ -923,7 +887,6 @@ def test_a_version_whose_files_were_exchanged_in_the_cache_is_fetched_anew(
     assert answering(cascade.snapshot.champion) == ("2", "production")
 
 
-@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_said_and_what_is_baked_answers(
     proxy: FaultProxy, registered: RegisteredModel, tmp_path: Path, baked: Path
 ) -> None:
@@ -939,7 +902,6 @@ def test_a_cache_that_cannot_be_written_is_said_and_what_is_baked_answers(
 # The challenger
 
 
-@pytest.mark.slow
 def test_the_version_in_staging_challenges_and_is_promoted_without_being_loaded_again(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
 ) -> None:
@@ -964,7 +926,6 @@ def test_the_version_in_staging_challenges_and_is_promoted_without_being_loaded_
     assert proxy.count(MANIFEST) == 2
 
 
-@pytest.mark.slow
 def test_a_challenger_that_is_refused_does_not_touch_the_champion(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
 ) -> None:
@@ -988,7 +949,6 @@ def test_a_challenger_that_is_refused_does_not_touch_the_champion(
     assert cascade.snapshot.challenger is None
 
 
-@pytest.mark.slow
 def test_a_promoted_challenger_does_not_challenge_itself_while_its_successor_is_on_its_way(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
 ) -> None:
@@ -1012,7 +972,6 @@ def test_a_promoted_challenger_does_not_challenge_itself_while_its_successor_is_
     assert answering(cascade.snapshot.challenger) == ("3", "staging")
 
 
-@pytest.mark.slow
 def test_a_challenger_that_cannot_be_had_is_said_once(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -1034,7 +993,6 @@ def test_a_challenger_that_cannot_be_had_is_said_once(
     assert status_of(cascade, "staging") == ("serving", None)
 
 
-@pytest.mark.slow
 def test_a_challenger_that_nobody_asked_for_is_not_fetched(
     proxy: FaultProxy, registered: RegisteredModel, cache: Path
 ) -> None:
@@ -1047,7 +1005,6 @@ def test_a_challenger_that_nobody_asked_for_is_not_fetched(
     assert proxy.count(MANIFEST) == 1
 
 
-@pytest.mark.slow
 def test_the_state_is_json_without_credentials(
     model_source: Any, registered: RegisteredModel, cache: Path, baked: Path
 ) -> None:

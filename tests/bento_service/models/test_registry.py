@@ -15,7 +15,7 @@ from tests.bento_service.models.registries import FaultProxy, ModelSource, Regis
 
 pytest_plugins = ["tests.bento_service.models.registry_fixtures"]
 
-pytestmark = pytest.mark.slow  # the server takes its time to start
+pytestmark = pytest.mark.acceptance
 
 ROOT = Path(__file__).parents[3]
 
@@ -130,7 +130,6 @@ def test_a_further_attempt_asks_only_for_the_files_that_are_not_complete(
     assert [proxy.count(f"artifact%2F{name}") for name in (MANIFEST, "encoder.json", "forest.npz")] == [1, 1, 3]
 
 
-@pytest.mark.acceptance
 def test_five_failures_open_the_breaker_and_its_time_closes_it(proxy: FaultProxy, registered: RegisteredModel) -> None:
     registry = client(proxy, registered, attempts=3, breaker_failures=5, breaker_seconds=1.5)
     proxy.fail("500")

@@ -13,6 +13,8 @@ import pytest
 from bento_service.protocols.connections import HEAD_SECONDS, MAX_HEADERS, MAX_PIPELINED
 from tests.bento_service.serving import AUTHORIZED, Service
 
+pytestmark = pytest.mark.acceptance
+
 MEGABYTE = 1 << 20
 FLOOD = 50 * MEGABYTE
 READY = b"GET /readyz HTTP/1.1\r\nhost: x\r\n"

@@ -45,6 +45,8 @@ from tests.bento_service.protocols.grpc_client import (
 )
 from tests.bento_service.serving import AUTHORIZED, Service
 
+pytestmark = pytest.mark.acceptance
+
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2", "NumberOfRooms": "3+1"}
 KEY = tuple(AUTHORIZED.items())
 DESCRIBED = ("type", "title", "status", "detail")

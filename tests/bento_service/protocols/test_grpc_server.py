@@ -32,6 +32,8 @@ from resources.serving_settings import ServingSettings
 from tests.bento_service.protocols.grpc_client import calling, listing, predict_request, refusal
 from tests.bento_service.serving import AUTHORIZED, free_port, serving
 
+pytestmark = pytest.mark.acceptance
+
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
 STATES = health_pb2.HealthCheckResponse
 
@@ -110,7 +112,6 @@ def large_batch(key: str, size: int = 10_000) -> PredictBatchRequest:
     return PredictBatchRequest(listings=[listing(HOME)] * size, request_key=key)
 
 
-@pytest.mark.acceptance
 def test_a_worker_without_a_model_refuses_until_it_has_one_and_health_follows(saved: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     with (
@@ -135,7 +136,6 @@ def test_a_worker_without_a_model_refuses_until_it_has_one_and_health_follows(sa
         assert next(watched).status == STATES.NOT_SERVING
 
 
-@pytest.mark.slow
 def test_a_call_whose_deadline_passed_before_its_turn_is_neither_answered_nor_recorded(worker: LoopedWorker) -> None:
     statuses: dict[str, grpc.StatusCode] = {}
     with calling(worker.port) as stub:
@@ -232,7 +232,6 @@ def test_a_client_with_a_retry_policy_gets_its_answer_after_the_overload(saved: 
     assert worker.count("predict") == {"OK": 2, "UNAVAILABLE": 1}
 
 
-@pytest.mark.acceptance
 def test_a_full_journal_refuses_what_it_cannot_record(saved: Path, tmp_path: Path) -> None:
     nowhere = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     settings = {"journal_bytes": 1_000_000, "prediction_store": nowhere}
@@ -259,7 +258,6 @@ def test_a_failure_of_our_own_is_internal_and_tells_nothing(worker: LoopedWorker
     assert "NoneType" not in str(found)
 
 
-@pytest.mark.acceptance
 def test_an_old_and_a_new_key_are_valid_during_a_rotation_and_the_old_one_no_longer_after_it(
     saved: Path, tmp_path: Path
 ) -> None:
@@ -398,7 +396,6 @@ def test_the_gate_does_not_take_an_event_loop_that_was_held_up_for_a_quiet_momen
     assert not asyncio.run(drain_while_held_up())
 
 
-@pytest.mark.acceptance
 def test_no_answer_is_lost_and_no_call_fails_in_its_middle_when_the_service_is_ended_under_load(
     saved: Path, tmp_path: Path
 ) -> None:

@@ -98,7 +98,6 @@ def test_a_record_longer_than_a_read_and_than_a_segment_is_read_whole(tmp_path: 
     journal.close()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path, seed: int) -> None:
     program = """if True:

@@ -24,6 +24,8 @@ from resources.predictions.tables import FEEDBACK, PREDICTIONS, migrate, open_st
 from tests.databases import KINDS, new_database, new_sqlite, new_store, running_server
 from tests.resources.prediction_records import feedback, prediction
 
+pytestmark = pytest.mark.acceptance
+
 WORKER = """if True:
     import logging, os, sys
     from pathlib import Path
@@ -163,7 +165,6 @@ def test_a_replayed_journal_stores_each_prediction_once(folder: Path, url: str, 
         assert stored(url) == ids(records)
 
 
-@pytest.mark.acceptance
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.trial) for seed in range(1, 4))])
 def test_a_killed_process_loses_no_acknowledged_prediction_and_doubles_none(folder: Path, url: str, seed: int) -> None:
     migrate(open_store(url))
@@ -183,7 +184,6 @@ def test_a_killed_process_loses_no_acknowledged_prediction_and_doubles_none(fold
     assert not [path for path in folder.iterdir() if path.suffix != ".damaged"]
 
 
-@pytest.mark.slow
 def test_a_worker_adopts_what_another_one_left(folder: Path, url: str) -> None:
     migrate(open_store(url))
     survivor = start_worker(folder, url, 500)
@@ -290,8 +290,6 @@ def test_a_store_without_space_keeps_the_journal_until_there_is_some(folder: Pat
     assert stored(url) == ids(records)
 
 
-@pytest.mark.acceptance
-@pytest.mark.slow
 def test_a_server_that_stops_and_comes_back_gets_everything(
     folder: Path, server_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,6 +16,8 @@ from housing_assets.monitoring.profiles.refused import ProfileRefused
 from tests.monitoring.clusters import draw_clients
 from tests.monitoring.small_platform import TODAY, Platform, ads, found, predictions_of
 
+pytestmark = pytest.mark.acceptance
+
 
 def profile(
     platform: Platform, listings: pd.DataFrame, keys: pd.Series, predicted: np.ndarray | None = None

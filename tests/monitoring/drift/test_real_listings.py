@@ -17,7 +17,7 @@ from housing_assets.monitoring.profiles.profile import Profile, reference_edges
 from tests.monitoring.clusters import draw_clients
 from tests.monitoring.small_platform import found, predictions_of
 
-pytestmark = [pytest.mark.real_data, pytest.mark.slow]
+pytestmark = pytest.mark.real_data
 
 AS_OF = np.datetime64("2022-03-15")
 N_REFERENCE = 12_000

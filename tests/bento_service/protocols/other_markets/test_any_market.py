@@ -12,6 +12,8 @@ from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME
 from tests.bento_service.protocols.grpc_client import as_json, calling, predict_request, refusal
 from tests.bento_service.serving import AUTHORIZED, Service
 
+pytestmark = pytest.mark.acceptance
+
 KEY = tuple(AUTHORIZED.items())
 
 
