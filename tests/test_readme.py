@@ -16,6 +16,8 @@ from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import P
 from housing_assets.markets.istanbul import MARKET
 from tests.bento_service.serving import PROJECT, Service, serving
 
+pytestmark = pytest.mark.acceptance
+
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", README, re.DOTALL)
 

@@ -23,6 +23,8 @@ from tests.command_line.conftest import Housing
 from tests.resources.mlflow_database import new_database
 from tests.resources.registered import register
 
+pytestmark = pytest.mark.acceptance
+
 PROJECT = Path(__file__).parents[2]
 
 
@@ -71,7 +73,6 @@ def test_a_training_is_left_to_the_daemon_where_it_is_to_wait_in_the_queue(
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
 def test_a_training_that_is_put_into_the_queue_waits_there_for_the_daemon(
     housing: Housing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

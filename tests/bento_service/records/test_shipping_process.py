@@ -23,6 +23,8 @@ from tests.bento_service.serving import PROJECT
 from tests.databases import new_sqlite
 from tests.resources.prediction_records import prediction
 
+pytestmark = pytest.mark.acceptance
+
 WORKER = """if True:
     import os, sys
     from pathlib import Path
@@ -101,7 +103,6 @@ def test_what_workers_write_is_stored_by_one_process_while_they_run_and_at_their
     assert not list((tmp_path / "journal").iterdir())
 
 
-@pytest.mark.acceptance
 def test_a_process_that_is_killed_is_followed_by_another_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,7 +120,6 @@ def test_a_process_that_is_killed_is_followed_by_another_and_nothing_is_lost(
     assert stored(url) == written
 
 
-@pytest.mark.acceptance
 def test_the_process_ends_when_its_worker_is_killed_and_has_stored_what_that_one_wrote(tmp_path: Path) -> None:
     url = new_sqlite(tmp_path)
     with subprocess.Popen(

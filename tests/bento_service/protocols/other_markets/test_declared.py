@@ -15,6 +15,8 @@ from housing_assets.inference.market import Market
 from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME, model_of, save
 from tests.bento_service.serving import KEY, Service
 
+pytestmark = pytest.mark.acceptance
+
 
 @pytest.fixture
 def client(service: Service) -> Iterator[bentoml.SyncHTTPClient]:
