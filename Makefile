@@ -60,11 +60,11 @@ demo: .venv/installed  ## the whole story on synthetic ads: train, serve, drift,
 # the threads of several would wait for each other, and take a third more of the processors' time for that.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + $(MORE))) --dist loadfile --no-loadscope-reorder
 test: MORE := 1
-test: setup  ## run the tests of the parts, and of the asset graph in one process
+test: setup  ## run the tests of the parts, the asset graph in one process, and the service over HTTP
 	$(PYTEST)
 
 acceptance: MORE := 2
-acceptance: setup  ## test services over their sockets, days of monitoring, and the whole platform with its processes: the demonstration, the container, what is killed or under load
+acceptance: setup  ## test gRPC and the registry over their sockets, days of monitoring, and the whole platform with its processes: the demonstration, the container, what is killed or under load
 	$(PYTEST) -m "acceptance and not trial" $$(grep -rl --include='test_*.py' mark.acceptance tests) # no others are read
 
 fuzz: MORE := 1

@@ -14,7 +14,7 @@ from housing_assets.drafting.naming import Named, as_name, name_values
 from housing_assets.drafting.vocabulary import currency_of
 from housing_assets.inference.coherence import RESERVED, RESERVED_RAW
 from housing_assets.inference.declaration import ASKING, PAID, PRICE_KINDS, DeclarationError, Role
-from housing_assets.inference.declaration.checks import require_name
+from housing_assets.inference.declaration.requirements import require_name
 from housing_assets.inference.rule_base import Rule
 from housing_assets.inference.stored_rules import RULES
 from housing_assets.market_loading import RESERVED_NAMES

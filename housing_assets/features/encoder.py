@@ -1,7 +1,7 @@
 """Fits the encoder.
 
 What it learns is a ``FittedEncoder`` (``inference/encoder.py``), whose tables encode a single request and a frame of
-millions alike: the one implementation for training, serving and monitoring.
+millions alike: the one implementation for training, serving and monitoring. ``frame_encoding.py`` applies it to frames.
 """
 
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +17,7 @@ from housing_assets.features.frame_encoding import (
     linear_numbers,
     local_inputs,
     stack_blocks,
-    to_months,
+    to_own_months,
 )
 from housing_assets.features.local_score_learning import Learned, learn_local_scores
 from housing_assets.features.score_learning import learn_scores
@@ -182,7 +182,7 @@ class ListingEncoder:
         self.fitted_ = FittedEncoder(self.market, self.parameters(), scores, known, local, self.index)
         if learned is None:
             return None
-        return learned._replace(left_out=to_months(self.fitted_, learned.left_out, crossed))
+        return learned._replace(left_out=to_own_months(self.fitted_, learned.left_out, crossed))
 
     def _learn_local(
         self,

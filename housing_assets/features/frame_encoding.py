@@ -1,4 +1,7 @@
-"""Applies a fitted encoder to frames of crossed listings, in shards; a single request is ``FittedEncoder``'s own."""
+"""The encoded matrix of frames of crossed listings, block by block and shard by shard.
+
+A single request is ``FittedEncoder``'s own; its tables are the same.
+"""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -7,7 +10,7 @@ import numpy as np
 
 from housing_assets.features.clock import clock_months
 from housing_assets.inference.encoder import EPOCH_YEAR, MAX_ENCODED, FittedEncoder
-from housing_assets.inference.hashing import NO_TEXT, bucket, bucket_keys, hash_texts, hash_token, token
+from housing_assets.inference.hashing import NO_TEXT, bucket_keys, hash_texts
 from housing_assets.inference.local_scores import LocalInputs
 from housing_assets.inference.market import Market
 from housing_assets.inference.price_index import PriceIndex
@@ -48,44 +51,10 @@ def encode_with_prices(
     return _join([encoded for encoded, _ in shards]), np.concatenate(known) if known else None
 
 
-def levels_of(index: PriceIndex, crossed: "pd.DataFrame") -> np.ndarray | None:
-    """Return the level of each listing's month in a price index: float64 of shape (n_rows,), None without an index."""
-    return index.level(clock_months(crossed, index.clock)) if index.exists else None
-
-
-def _names_read(encoder: FittedEncoder) -> dict[str, None]:
-    market = encoder.market
-    kernel = market.local
-    numbers = (*market.linear, *(() if kernel is None else kernel.numbers))
-    clock = (encoder.index.clock,) if encoder.index.exists else ()
-    names = (
-        *clock,
-        *(name for name, _, _ in market.encoded_numbers),
-        *(number.of for number in numbers),
-        *market.encoded_texts,
-    )
-    return dict.fromkeys(names)
-
-
-def _encode_shard(encoder: FittedEncoder, crossed: "pd.DataFrame") -> "tuple[csr_matrix, np.ndarray | None]":
-    hashed = _hash_shard(encoder.market, encoder.n_buckets, crossed)
-    scores = encoder.scores.score(hashed, linear_numbers(encoder.market, crossed))
-    local = _local_scores(encoder, crossed)
-    # A copy of the column alone, not a view that keeps all of them.
-    known = local[:, -1].copy() if local is not None and encoder.learned_amounts else levels_of(encoder.index, crossed)
-    return stack_blocks(encoder.market, crossed, scores, local, hashed), known
-
-
-def _local_scores(encoder: FittedEncoder, crossed: "pd.DataFrame") -> np.ndarray | None:
-    if encoder.local is None:
-        return None
-    return to_months(encoder, encoder.local.predict(local_inputs(encoder.market, crossed)), crossed)
-
-
-def to_months(encoder: FittedEncoder, local: np.ndarray, crossed: "pd.DataFrame") -> np.ndarray:
-    """Return local scores of the index's base month as of each listing's own."""
-    levels = levels_of(encoder.index, crossed)
-    return local if levels is None else local + np.outer(levels, encoder.rises)
+def hash_frame(market: Market, crossed: "pd.DataFrame", n_buckets: int, engine: Engine = LOCAL) -> "csr_matrix":
+    """Return the hashed block: csr_matrix of shape (n_rows, n_buckets), float32; each distinct text is hashed once."""
+    texts = crossed[list(market.encoded_texts)]
+    return _join(list(engine.map_shards(partial(_hash_shard, market, n_buckets), split_frame(texts, engine))))
 
 
 def linear_numbers(market: Market, crossed: "pd.DataFrame") -> np.ndarray:
@@ -119,10 +88,76 @@ def local_inputs(market: Market, crossed: "pd.DataFrame") -> LocalInputs:
     return LocalInputs(texts[:, 0], numbers, texts[:, 1:])
 
 
-def hash_frame(market: Market, crossed: "pd.DataFrame", n_buckets: int, engine: Engine = LOCAL) -> "csr_matrix":
-    """Return the hashed block: csr_matrix of shape (n_rows, n_buckets), float32; each distinct text is hashed once."""
-    texts = crossed[list(market.encoded_texts)]
-    return _join(list(engine.map_shards(partial(_hash_shard, market, n_buckets), split_frame(texts, engine))))
+def levels_of(index: PriceIndex, crossed: "pd.DataFrame") -> np.ndarray | None:
+    """Return the level of each listing's month in a price index: float64 of shape (n_rows,), None without an index."""
+    return index.level(clock_months(crossed, index.clock)) if index.exists else None
+
+
+def to_own_months(encoder: FittedEncoder, local: np.ndarray, crossed: "pd.DataFrame") -> np.ndarray:
+    """Return local scores of the index's base month as of each listing's own."""
+    levels = levels_of(encoder.index, crossed)
+    return local if levels is None else local + np.outer(levels, encoder.rises)
+
+
+def stack_blocks(
+    market: Market,
+    crossed: "pd.DataFrame",
+    scores: np.ndarray,
+    local: np.ndarray | None,
+    hashed: "csr_matrix",
+) -> "csr_matrix":
+    """Return a frame's blocks side by side, in the order of ``FittedEncoder``'s columns.
+
+    Parameters
+    ----------
+    market : Market
+    crossed : DataFrame of shape (n_rows, n_values)
+        Its numbers are encoded here.
+    scores : ndarray of shape (n_rows, n_scores), float32
+        Linear scores.
+    local : ndarray of shape (n_rows, n_local_scores), float64, or None
+    hashed : csr_matrix of shape (n_rows, n_buckets), float32
+    """
+    from scipy.sparse import csr_matrix, hstack
+
+    numbers = np.zeros((len(crossed), len(market.encoded_numbers)), dtype=np.float32)
+    for index, (name, minimum, scale) in enumerate(market.encoded_numbers):
+        column = _as_numbers(crossed[name])
+        encoded = np.minimum(1.0 + np.maximum(column - minimum, 0.0) / scale, MAX_ENCODED)
+        numbers[:, index] = np.where(np.isnan(column), 0.0, encoded)
+    blocks = [csr_matrix(numbers), csr_matrix(scores)]
+    if local is not None:
+        blocks.append(csr_matrix(local.astype(np.float32)))
+    return hstack([*blocks, hashed], format="csr", dtype=np.float32)
+
+
+def _names_read(encoder: FittedEncoder) -> dict[str, None]:
+    market = encoder.market
+    kernel = market.local
+    numbers = (*market.linear, *(() if kernel is None else kernel.numbers))
+    clock = (encoder.index.clock,) if encoder.index.exists else ()
+    names = (
+        *clock,
+        *(name for name, _, _ in market.encoded_numbers),
+        *(number.of for number in numbers),
+        *market.encoded_texts,
+    )
+    return dict.fromkeys(names)
+
+
+def _encode_shard(encoder: FittedEncoder, crossed: "pd.DataFrame") -> "tuple[csr_matrix, np.ndarray | None]":
+    hashed = _hash_shard(encoder.market, encoder.n_buckets, crossed)
+    scores = encoder.scores.score(hashed, linear_numbers(encoder.market, crossed))
+    local = _local_scores(encoder, crossed)
+    # A copy of the column alone, not a view that keeps all of them.
+    known = local[:, -1].copy() if local is not None and encoder.learned_amounts else levels_of(encoder.index, crossed)
+    return stack_blocks(encoder.market, crossed, scores, local, hashed), known
+
+
+def _local_scores(encoder: FittedEncoder, crossed: "pd.DataFrame") -> np.ndarray | None:
+    if encoder.local is None:
+        return None
+    return to_own_months(encoder, encoder.local.predict(local_inputs(encoder.market, crossed)), crossed)
 
 
 def _join(parts: "list[csr_matrix]") -> "csr_matrix":
@@ -153,54 +188,6 @@ def _hash_shard(market: Market, n_buckets: int, crossed: "pd.DataFrame") -> "csr
     matrix.has_sorted_indices = True  # saves sorting them again, which costs as much as all of the above
     matrix.sum_duplicates()
     return matrix
-
-
-def common_tokens(encoder: FittedEncoder, crossed: "pd.DataFrame") -> dict[int, str]:
-    """Return for each encoded column that a bucket fills the commonest token in it, to name it by.
-
-    Tokens of personal values are all the same: their column is told, not the value.
-    """
-    commonest: dict[int, tuple[int, str]] = {}
-    for name in encoder.market.encoded_texts:
-        personal = name in encoder.market.personal_names
-        counts = crossed[name].value_counts()
-        for text, count in counts[counts > 0].items():
-            column = encoder.first_bucket + bucket(hash_token(token(name, str(text))), encoder.n_buckets)[0]
-            told = token(name, "***" if personal else str(text))
-            commonest[column] = max(commonest.get(column, (0, "")), (int(count), told))
-    return {column: named for column, (_, named) in commonest.items()}
-
-
-def stack_blocks(
-    market: Market,
-    crossed: "pd.DataFrame",
-    scores: np.ndarray,
-    local: np.ndarray | None,
-    hashed: "csr_matrix",
-) -> "csr_matrix":
-    """Return a frame's blocks side by side, in the order of ``FittedEncoder``'s columns.
-
-    Parameters
-    ----------
-    market : Market
-    crossed : DataFrame of shape (n_rows, n_values)
-        Of it the numbers are encoded.
-    scores : ndarray of shape (n_rows, n_scores), float32
-        The linear ones.
-    local : ndarray of shape (n_rows, n_local_scores), float64, or None
-    hashed : csr_matrix of shape (n_rows, n_buckets), float32
-    """
-    from scipy.sparse import csr_matrix, hstack
-
-    numbers = np.zeros((len(crossed), len(market.encoded_numbers)), dtype=np.float32)
-    for index, (name, minimum, scale) in enumerate(market.encoded_numbers):
-        column = _as_numbers(crossed[name])
-        encoded = np.minimum(1.0 + np.maximum(column - minimum, 0.0) / scale, MAX_ENCODED)
-        numbers[:, index] = np.where(np.isnan(column), 0.0, encoded)
-    blocks = [csr_matrix(numbers), csr_matrix(scores)]
-    if local is not None:
-        blocks.append(csr_matrix(local.astype(np.float32)))
-    return hstack([*blocks, hashed], format="csr", dtype=np.float32)
 
 
 def _as_numbers(column: "pd.Series") -> np.ndarray:

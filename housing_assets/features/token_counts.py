@@ -1,11 +1,11 @@
-"""Counts which texts fill the buckets that a forest compares (``inference/token_sources.py``)."""
+"""Counts which texts fill the buckets: their shares (``inference/token_sources.py``), and the commonest by name."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from housing_assets.inference.encoder import FittedEncoder
-from housing_assets.inference.hashing import bucket_keys, hash_texts
+from housing_assets.inference.hashing import bucket, bucket_keys, hash_texts, hash_token, token
 from housing_assets.inference.token_sources import TokenSources
 
 if TYPE_CHECKING:
@@ -34,3 +34,19 @@ def count_token_sources(encoder: FittedEncoder, crossed: "pd.DataFrame", columns
     rows, found = np.nonzero(of_used)
     shares = of_used[rows, found] / of_used.sum(axis=1)[rows]
     return TokenSources(used[rows].astype(np.int32), found.astype(np.int16), shares.astype(np.float32))
+
+
+def common_tokens(encoder: FittedEncoder, crossed: "pd.DataFrame") -> dict[int, str]:
+    """Return for each encoded column that a bucket fills the commonest token in it, to name it by.
+
+    Tokens of personal values are all the same: their column is told, not the value.
+    """
+    commonest: dict[int, tuple[int, str]] = {}
+    for name in encoder.market.encoded_texts:
+        personal = name in encoder.market.personal_names
+        counts = crossed[name].value_counts()
+        for text, count in counts[counts > 0].items():
+            column = encoder.first_bucket + bucket(hash_token(token(name, str(text))), encoder.n_buckets)[0]
+            told = token(name, "***" if personal else str(text))
+            commonest[column] = max(commonest.get(column, (0, "")), (int(count), told))
+    return {column: named for column, (_, named) in commonest.items()}

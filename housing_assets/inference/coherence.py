@@ -14,7 +14,7 @@ from housing_assets.inference.declaration import (
     PriceBands,
     Role,
 )
-from housing_assets.inference.declaration.checks import require_known, require_name
+from housing_assets.inference.declaration.requirements import require_known, require_name
 from housing_assets.inference.rules import Choice
 
 if TYPE_CHECKING:

@@ -91,7 +91,7 @@ class FittedEncoder:
     index: PriceIndex = field(default_factory=PriceIndex.none)
 
     def encode(self, derived: Mapping[str, Any]) -> EncodedListing:
-        """Encode one listing: equal to its row of ``features.encoder.encode_frame``.
+        """Encode one listing: equal to its row of ``features.frame_encoding.encode_frame``.
 
         Parameters
         ----------
@@ -227,7 +227,7 @@ class FittedEncoder:
         return np.array([np.nan if value is None else number.value(value) for number, value in found])
 
     def _local_inputs(self, kernel: LocalKernel, derived: Mapping[str, Any], hashes: np.ndarray) -> LocalInputs:
-        """Return what the kernel reads of one listing; equal to its row of ``features.encoder.local_inputs``."""
+        """Return what the kernel reads of one listing; equal to its row of ``features.frame_encoding.local_inputs``."""
         numbers = np.empty((1, len(kernel.numbers)))
         for position, number in enumerate(kernel.numbers):
             value = derived.get(number.of)

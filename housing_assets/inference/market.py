@@ -34,7 +34,7 @@ from housing_assets.inference.declaration import (
     Role,
     Value,
 )
-from housing_assets.inference.declaration.checks import require_fields
+from housing_assets.inference.declaration.requirements import require_fields
 from housing_assets.inference.declaration.stored import (
     column_from_dict,
     column_to_dict,

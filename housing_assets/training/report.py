@@ -10,8 +10,8 @@ import numpy as np
 
 from housing_assets.confusion import count_confusion
 from housing_assets.features.encoded import EncodedListings
-from housing_assets.features.frame_encoding import common_tokens
 from housing_assets.features.split import HELD_OUT
+from housing_assets.features.token_counts import common_tokens
 from housing_assets.inference.cells import MISSING
 from housing_assets.inference.estimate import PriceEstimator
 from housing_assets.inference.forest import FlatForest

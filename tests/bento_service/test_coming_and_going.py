@@ -56,7 +56,6 @@ def test_once_a_worker_is_ready_nothing_is_imported_any_more(saved: Path, tmp_pa
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
 def test_once_a_service_is_ready_its_store_is_migrated(saved: Path, tmp_path: Path) -> None:
     with (
         serving(tmp_path, {"HOUSING_MODEL_FOLDER": str(saved)}),
@@ -66,7 +65,6 @@ def test_once_a_service_is_ready_its_store_is_migrated(saved: Path, tmp_path: Pa
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
 def test_a_store_that_is_locked_delays_the_start_by_seconds_only(saved: Path, tmp_path: Path) -> None:
     new_sqlite(tmp_path)
     with locked(tmp_path), serving(tmp_path, {"HOUSING_MODEL_FOLDER": str(saved)}) as service, service.client() as http:

@@ -25,7 +25,6 @@ HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2", "HeatingType": "Ko
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
 def test_a_log_that_nobody_reads_delays_no_answer_and_has_what_was_predicted(saved: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "service.log"
     os.mkfifo(pipe)

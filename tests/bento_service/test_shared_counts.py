@@ -71,7 +71,6 @@ def gauge(service: Service, name: str) -> float:
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
 def test_the_worst_gauge_of_several_workers_counts_and_those_of_a_killed_one_go_away(
     saved: Path, tmp_path: Path
 ) -> None:

@@ -183,7 +183,6 @@ def test_the_model_card_of_a_version_is_printed_or_written_to_a_new_file(
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
 def test_a_bento_is_built_of_the_version_in_production(
     registry: ModelRegistry, housing: Housing, tmp_path: Path
 ) -> None:

@@ -14,8 +14,9 @@ from sklearn.feature_extraction import FeatureHasher
 
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoder import ListingEncoder
-from housing_assets.features.frame_encoding import common_tokens, encode_frame, encode_with_prices, levels_of
+from housing_assets.features.frame_encoding import encode_frame, encode_with_prices, levels_of
 from housing_assets.features.split import group_keys, label_rows, learn_labels, log_prices
+from housing_assets.features.token_counts import common_tokens
 from housing_assets.inference.crossing import cross_listing
 from housing_assets.inference.declaration import Column, PriceBands, Role, Value
 from housing_assets.inference.encoder import FittedEncoder

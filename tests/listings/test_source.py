@@ -269,7 +269,6 @@ def test_marks_of_a_url_are_part_of_an_s3_key(s3, bucket, csv, key):
 
 
 @pytest.mark.trial
-@pytest.mark.acceptance
 def test_an_s3_prefix_of_many_objects_is_read_whole(s3, bucket, csv):
     for number in range(1_005):
         s3.put_object(Bucket=bucket, Key=f"many/{number:04d}.txt")

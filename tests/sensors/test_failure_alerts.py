@@ -18,8 +18,6 @@ from sensors.failure_alerts import alert_sensor
 from tests.sensors.loop import Loop
 from tests.sensors.tiny_assets import ASSETS, CHECKS, MARKET, PREDICTIONS, PSI, price_forest
 
-pytestmark = pytest.mark.acceptance
-
 FAILED = {"passed": False}
 
 

@@ -13,8 +13,6 @@ from sensors.new_listings import new_listings_sensor
 from tests.sensors.loop import Loop
 from tests.sensors.tiny_assets import ASSETS, MARKET, TRAINING
 
-pytestmark = pytest.mark.acceptance
-
 SENSOR = "materialize_on_new_listings"
 
 

@@ -11,8 +11,6 @@ from tests.resources.mlflow_database import new_database
 from tests.sensors.loop import Loop
 from tests.sensors.tiny_assets import PERFORMANCE
 
-pytestmark = pytest.mark.acceptance
-
 SENSOR = "roll_back_on_worse_performance"
 
 

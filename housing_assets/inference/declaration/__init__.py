@@ -3,7 +3,6 @@
 They are data. ``market.py`` puts them together; what contradicts itself is refused when it is declared.
 """
 
-from housing_assets.inference.declaration.checks import DeclarationError
 from housing_assets.inference.declaration.columns import (
     FEATURE_NUMBERS,
     NUMBERS,
@@ -22,6 +21,7 @@ from housing_assets.inference.declaration.features import (
     LocalKernel,
     Quotient,
 )
+from housing_assets.inference.declaration.requirements import DeclarationError
 from housing_assets.inference.declaration.target import (
     ASKING,
     MAX_CATEGORIES,

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from housing_assets.inference.cells import MISSING, Unusable
-from housing_assets.inference.declaration.checks import DeclarationError, require_name
+from housing_assets.inference.declaration.requirements import DeclarationError, require_name
 from housing_assets.inference.rule_base import Rule
 
 

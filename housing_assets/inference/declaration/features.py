@@ -1,9 +1,9 @@
-"""The features that are made of the values of a listing: bins, grids and quotients, and what learns from them."""
+"""The features made of a listing's values (bins, grids, quotients), and which values linear and local scores read."""
 
 import math
 from dataclasses import dataclass
 
-from housing_assets.inference.declaration.checks import DeclarationError, require_name
+from housing_assets.inference.declaration.requirements import DeclarationError, require_name
 
 SEPARATOR = " × "
 """Joins the parts of a cross, and the names of its parts."""

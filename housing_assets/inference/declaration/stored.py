@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from housing_assets.inference.declaration.checks import DeclarationError, require_fields
 from housing_assets.inference.declaration.columns import Column, Value
 from housing_assets.inference.declaration.features import LinearNumber, LocalKernel
+from housing_assets.inference.declaration.requirements import DeclarationError, require_fields
 from housing_assets.inference.declaration.target import Classes, PriceBands
 from housing_assets.inference.stored_rules import rule_from_dict, rule_to_dict
 

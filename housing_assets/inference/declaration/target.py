@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from housing_assets.inference.declaration.checks import DeclarationError, require_name
+from housing_assets.inference.declaration.requirements import DeclarationError, require_name
 
 PriceKind = Literal["asking", "paid"]
 

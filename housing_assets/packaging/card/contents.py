@@ -1,6 +1,5 @@
-"""The sections of a model card, each written of the facts alone: the same facts give the same card."""
+"""The card of a version, and the sections that are written of its facts alone: the same facts give the same card."""
 
-from housing_assets.packaging.card.declared import fairness, lineage, purpose
 from housing_assets.packaging.card.document import Document, Section, Table
 from housing_assets.packaging.card.facts import CardFacts
 from housing_assets.packaging.card.figures import (
@@ -16,6 +15,7 @@ from housing_assets.packaging.card.figures import (
 )
 from housing_assets.packaging.card.limits import find_limits
 from housing_assets.packaging.card.rules import NO_ADVICE, asked_by_eba, asked_by_us
+from housing_assets.packaging.card.shared_sections import fairness, lineage, purpose
 from housing_assets.packaging.promotion import COMPARED_WITH
 from housing_assets.training.contributions import ANY, COLUMN, PRICE
 from housing_assets.valuation import PRICE_TERCILE

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from housing_assets.inference.artifact import ModelArtifact
-from housing_assets.packaging.card.declared import fairness, lineage, purpose
 from housing_assets.packaging.card.document import Document, Section
 from housing_assets.packaging.card.figures import OF_CATEGORIES, by_category, figures_table, show
 from housing_assets.packaging.card.limits import COLUMNS_ALONE, weakest_category
+from housing_assets.packaging.card.shared_sections import fairness, lineage, purpose
 from resources.mlflow.registry import DECISION, Version
 
 NOT_KNOWN = (

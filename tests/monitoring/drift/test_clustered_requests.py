@@ -16,8 +16,6 @@ from housing_assets.monitoring.profiles.refused import ProfileRefused
 from tests.monitoring.clusters import draw_clients
 from tests.monitoring.small_platform import TODAY, Platform, ads, found, predictions_of
 
-pytestmark = pytest.mark.acceptance
-
 
 def profile(
     platform: Platform, listings: pd.DataFrame, keys: pd.Series, predicted: np.ndarray | None = None
@@ -42,6 +40,7 @@ def answers(platform: Platform) -> np.ndarray:
     return platform.predict(platform.listings)
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize("order", ["one after the other", "all at once", "without keys"])
 @pytest.mark.parametrize("n_windows", [1, pytest.param(20, marks=pytest.mark.trial)])
 def test_of_undrifted_windows_of_clients_at_most_5_percent_count(
@@ -104,6 +103,7 @@ def test_of_undrifted_windows_without_keys_at_most_one_counts(platform: Platform
     assert len(counted) <= 1, counted
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize(
     ("shift", "column"),
     [

@@ -1,4 +1,4 @@
-"""What every part of a declaration is held to; the messages name the field, what was found and what was expected."""
+"""The error of a declaration, and what refuses a wrong name or an unknown field with it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

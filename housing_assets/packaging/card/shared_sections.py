@@ -1,7 +1,4 @@
-"""The sections that need no figures: what is declared of a market, and what a version was made of.
-
-Those of versions of former releases, whose figures were kept in other ways, have them, too.
-"""
+"""The sections that every card has, whichever release trained the version: purpose, non-discrimination, lineage."""
 
 import re
 from collections.abc import Mapping
