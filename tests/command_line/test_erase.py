@@ -19,6 +19,8 @@ from tests.command_line.conftest import Housing
 from tests.monitoring.answered import store_answers
 from tests.monitoring.watched import Watched
 
+pytestmark = pytest.mark.acceptance
+
 DAY, OTHER_DAY = date(2026, 3, 1), date(2026, 3, 2)
 MARK = "Silinecek Sokak"
 STREET = f"['Anasayfa', 'Satılık Daire', '{MARK} Satılık Daire']"

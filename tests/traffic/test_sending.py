@@ -15,6 +15,8 @@ from tests.other_markets import BOTH_KINDS, drawn_sales
 from tests.traffic.recorder import Recorder, recording
 from tests.traffic.shops import MARKET as SHOPS
 
+pytestmark = pytest.mark.acceptance
+
 DAY = date(2026, 3, 1)
 
 

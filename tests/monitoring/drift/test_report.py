@@ -99,6 +99,7 @@ def test_5_percent_new_addresses_are_found(platform: Platform, seed: int) -> Non
     assert expected.value > 0.03
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize(
     "column", [column for column in MARKET.inputs if not column.required], ids=lambda column: column.raw
 )

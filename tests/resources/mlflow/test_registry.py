@@ -22,6 +22,8 @@ from resources.mlflow.registry import (
 from resources.settings import MODEL_NAME
 from tests.resources.registered import new_run, register, status_of
 
+pytestmark = pytest.mark.acceptance
+
 
 @pytest.fixture
 def registry(tracking_uri: str) -> ModelRegistry:

@@ -60,6 +60,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(url: str) -> None:
     assert inspect(engine).get_table_names() == ["feedback"]
 
 
+@pytest.mark.acceptance
 def test_processes_that_start_at_once_migrate_once(url: str) -> None:
     program = "import sys; from resources.predictions.tables import migrate, open_store; import alembic.command; "
     program += "print('ready', flush=True); sys.stdin.readline(); migrate(open_store(sys.argv[1]))"
