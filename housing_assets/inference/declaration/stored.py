@@ -14,7 +14,7 @@ _TARGETS: dict[str, type[PriceBands] | type[Classes]] = {"price_bands": PriceBan
 
 
 def column_to_dict(column: Column) -> dict[str, Any]:
-    """Return a column."""
+    """Return a column as JSON types."""
     return {
         "raw": column.raw,
         "example": column.example,
@@ -43,7 +43,7 @@ def column_from_dict(stored: Mapping[str, Any]) -> Column:
 
 
 def kernel_to_dict(kernel: LocalKernel) -> dict[str, Any]:
-    """Return a kernel of local scores."""
+    """Return a kernel of local scores as JSON types."""
     return {"block": kernel.block, "numbers": [asdict(one) for one in kernel.numbers], "texts": list(kernel.texts)}
 
 
@@ -60,7 +60,7 @@ def kernel_from_dict(stored: Mapping[str, Any]) -> LocalKernel:
 
 
 def target_to_dict(target: PriceBands | Classes) -> dict[str, Any]:
-    """Return a target; what its declaration says nothing of is left out."""
+    """Return a target as JSON types; what its declaration says nothing of is left out."""
     kind = next(kind for kind, target_of in _TARGETS.items() if isinstance(target, target_of))
     return {"kind": kind, **{name: value for name, value in asdict(target).items() if value != ""}}
 
