@@ -85,7 +85,8 @@ def local_inputs(market: Market, crossed: "pd.DataFrame") -> LocalInputs:
     for position, name in enumerate((kernel.block, *kernel.texts)):
         coded = crossed[name].cat
         texts[:, position] = np.append(hash_texts(name, coded.categories.tolist()), NO_TEXT)[coded.codes.to_numpy()]
-    return LocalInputs(texts[:, 0], numbers, texts[:, 1:])
+    # In a row each, as one listing has them: the loop is compiled for that.
+    return LocalInputs(np.ascontiguousarray(texts[:, 0]), numbers, np.ascontiguousarray(texts[:, 1:]))
 
 
 def levels_of(index: PriceIndex, crossed: "pd.DataFrame") -> np.ndarray | None:
