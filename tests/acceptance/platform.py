@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Self
 
 import dagster as dg
@@ -61,12 +62,18 @@ class Platform:
     source : Path
         File of its rows.
     storage : Path
+    config : mapping of str to mapping
+        Of the training assets, by their names.
+    choices : mapping of str to Any
+        Settings beside those that follow from the above, the service's among them.
     """
 
     declared: str
     source: Path
     storage: Path
     instance: dg.DagsterInstance
+    config: Config = field(default_factory=lambda: SMALL_FOREST)
+    choices: Mapping[str, Any] = field(default_factory=dict)
     market: Market = field(init=False)
     settings: Settings = field(init=False)
 
@@ -76,8 +83,9 @@ class Platform:
             market=self.declared,
             source=str(self.source),
             storage=self.storage,
-            retrain_windows_needed=1,  # production waits for a second window: these are stories of one day
             MLFLOW_TRACKING_URI=new_database(self.storage),
+            # Production waits for a second window: most of these are stories of one day.
+            **{"retrain_windows_needed": 1, **self.choices},
         )
         self.defs = build_defs(self.market, settings=self.settings)
 
@@ -92,7 +100,7 @@ class Platform:
         """Materialize everything from the raw rows on."""
         training = dg.AssetSelection.assets(self.key(START)).downstream()
         chosen = training - dg.AssetSelection.assets(*map(self.key, without))
-        return self._materialize(chosen, run_config=_ops({**SMALL_FOREST, **(config or {})}), tags=tags)
+        return self._materialize(chosen, run_config=_ops({**self.config, **(config or {})}), tags=tags)
 
     @property
     def registry(self) -> ModelRegistry:
@@ -109,11 +117,14 @@ class Platform:
     def served(self) -> Iterator["Served"]:
         """Serve the version in production from a folder, as a bento does: the registry needs a server."""
         version = self.production()
-        folder = self.storage / f"version-{version.number}"
-        folder.mkdir()
+        folder = Path(mkdtemp(prefix=f"version-{version.number}-", dir=self.storage))
         artifact = self.registry.download(version, folder)
         Registration(version.number, True, "serves in a test").save(artifact)
-        environment = {"HOUSING_MARKET": self.declared, "HOUSING_MODEL_FOLDER": str(artifact)}
+        environment = {
+            "HOUSING_MARKET": self.declared,
+            "HOUSING_MODEL_FOLDER": str(artifact),
+            **{f"HOUSING_{name.upper()}": str(choice) for name, choice in self.choices.items()},
+        }
         with (
             serving(self.storage, environment) as service,
             calling(service.grpc_port) as stub,
