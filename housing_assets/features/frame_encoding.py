@@ -85,7 +85,7 @@ def local_inputs(market: Market, crossed: "pd.DataFrame") -> LocalInputs:
     for position, name in enumerate((kernel.block, *kernel.texts)):
         coded = crossed[name].cat
         texts[:, position] = np.append(hash_texts(name, coded.categories.tolist()), NO_TEXT)[coded.codes.to_numpy()]
-    # In a row each, as one listing has them: the loop is compiled for that.
+    # Contiguous, as those of one listing are: numba compiles the loop anew for each memory layout.
     return LocalInputs(np.ascontiguousarray(texts[:, 0]), numbers, np.ascontiguousarray(texts[:, 1:]))
 
 

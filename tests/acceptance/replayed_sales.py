@@ -1,9 +1,9 @@
-"""Five months of real sales as they come: ``python -m tests.acceptance.replayed_sales SALES FOLDER [--weekly]``.
+"""Five months of real sales as they come: ``python -m tests.acceptance.replayed_sales SALES FOLDER``.
 
-A version learns the sales of before. Then, day by day, each sale is asked about, the prices of 30 days ago come back,
-the day is judged, and what the retraining sensor decides is done; every Sunday it is trained, too, where that is asked
-for. It is a process of its own, because which days are watched is read when the assets are imported. It prints as JSON
-when it was trained, and how the answers did beside those of the first version.
+A version learns the sales of before, whose prices are known, and what was published of the index by then. Then, day by
+day, each sale is asked about, its price comes back 30 days later, the day is judged, and what the retraining sensor
+decides is done. It is a process of its own, because which days are watched is read when the assets are imported. It
+prints as JSON when it was trained, and how the answers did beside those of the first version.
 """
 
 import json
@@ -20,26 +20,28 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score
 
+from housing_assets.features.price_index_learning import PUBLISHED_AFTER
 from housing_assets.inference.artifact import ModelArtifact
+from housing_assets.inference.price_index import month_number
+from housing_assets.listings.assets import LabelledListingsConfig
 from housing_assets.listings.cleaning import ROW, clean
 from housing_assets.market_loading import load_market
 from housing_assets.packaging.batch import ESTIMATED, PRICE_CATEGORY, PRICE_ESTIMATE, answer_listings
 from housing_assets.valuation import Valuations, value_figures
-from sensors.schedules import WEEKLY
-from sensors.training_runs import TRIGGER
 from tests.acceptance.platform import Platform, Served
 from tests.bento_service.serving import AUTHORIZED
 
 MARKET = "king_county"
 
 YEARS = 11
-"""By which sales and the published index are moved: whole years, for the season, to days that were not long ago."""
+"""By which sales and the published index are moved, to days that were not long ago: whole years, for the season, and as
+many as leave each day its weekday."""
 
 FIRST, LAST = date(2014 + YEARS, 8, 1), date(2014 + YEARS, 12, 31)
 BACK_AFTER = timedelta(days=30)
 
-REMEMBERED = timedelta(days=90)
-"""Age up to which labelled requests teach, by default."""
+REMEMBERED = timedelta(days=LabelledListingsConfig().days)
+"""Age up to which labelled requests teach. With prices that are 30 days late, two months of them do."""
 
 ENVIRONMENT = {
     "HOUSING_MONITORING_START": f"{FIRST.year}-{FIRST.month:02}-01",
@@ -54,8 +56,6 @@ CHOICES = {
     "retention_days": 3_650,
 }
 
-SUNDAY = 6
-
 
 @dataclass
 class Replay:
@@ -66,20 +66,20 @@ class Replay:
     platform : Platform
     sales : DataFrame
         Raw rows, and ``day``.
-    weekly : bool
-        Whether the weekly schedule is on, too.
+    index : Index
     answers : dict of int to dict
         By the row's label.
-    to_come : dict of date to list of dict
-        Prices that come back on a day.
+    to_come : dict of date to list of (dict, datetime)
+        Prices that come back on a day, and when.
     retrained : list of dict
+        The day of each retraining, its reason, and the version that was in production after it.
     """
 
     platform: Platform
     sales: pd.DataFrame
-    weekly: bool = False
+    index: "Index"
     answers: dict[Any, dict[str, Any]] = field(default_factory=dict)
-    to_come: dict[date, list[dict[str, Any]]] = field(default_factory=dict)
+    to_come: dict[date, list[tuple[dict[str, Any], datetime]]] = field(default_factory=dict)
     retrained: list[dict[str, str]] = field(default_factory=list)
 
     def run(self) -> None:
@@ -96,30 +96,43 @@ class Replay:
     def _pass(self, served: Served, day: date) -> dict[str, str] | None:
         """Let a day pass, and return the tags of the retraining that it led to."""
         sold = self.sales[self.sales["day"] == day].drop(columns="day")
-        midnight = datetime.combine(day, time(), UTC)
+        version = str(self.platform.production().number)
         for number, (row, cells) in enumerate(sold.to_dict("index").items()):
+            moment = datetime.combine(day, time(), UTC) + timedelta(days=number / len(sold))
             listing = {name: cell for name, cell in cells.items() if cell == cell and name != "price"}
-            answer = _send(served, "/predict", listing, midnight + timedelta(days=number / len(sold)))
+            answer = _send(served, "/predict", listing, moment)
+            assert answer["model_version"] == version
             self.answers[row] = answer
             report = {"prediction_id": answer["prediction_id"], "price": cells["price"]}
-            self.to_come.setdefault(day + BACK_AFTER, []).append(report)
-        for report in self.to_come.pop(day, ()):
-            _send(served, "/feedback", report, midnight + timedelta(hours=12))
+            self.to_come.setdefault(day + BACK_AFTER, []).append((report, moment + BACK_AFTER))
+        for report, moment in self.to_come.pop(day, ()):
+            _send(served, "/feedback", report, moment)
         served.wait_until_stored()
         self.platform.judge(day)
         request = self.platform.decide()[1]
-        if request is not None:
-            return dict(request.tags)
-        if self.weekly and day.weekday() == SUNDAY:
-            return {TRIGGER: WEEKLY, "housing/reason": "weekly"}
-        return None
+        return None if request is None else dict(request.tags)
 
     def _retrain(self, tags: dict[str, str], day: date) -> None:
         learned_from = (datetime.now(UTC).date() - day + REMEMBERED).days
+        self.index.publish(day)
         result = self.platform.train({"labelled_listings": {"days": learned_from}}, tags=tags)
         assert result.success
         version = self.platform.production().number
         self.retrained.append({"day": day.isoformat(), "reason": tags["housing/reason"], "in production": str(version)})
+
+
+@dataclass(frozen=True)
+class Index:
+    """The market's published index in a file, as far as it was published on a day."""
+
+    path: Path
+
+    def publish(self, day: date) -> None:
+        """Write the months that were published by a day."""
+        whole = pd.read_csv(load_market(MARKET).published_index or "", dtype=str)
+        whole["month"] = _moved(whole["month"])
+        last = month_number(f"{day:%Y-%m}") - 1 - PUBLISHED_AFTER  # the month of the day has not ended
+        whole[whole["month"].map(month_number) <= last].to_csv(self.path, index=False)
 
 
 def _send(served: Served, path: str, told: dict[str, Any], moment: datetime) -> dict[str, Any]:
@@ -129,27 +142,27 @@ def _send(served: Served, path: str, told: dict[str, Any], moment: datetime) -> 
     return answer
 
 
-def replay(sales: Path, folder: Path, *, weekly: bool) -> dict[str, Any]:
+def replay(sales: Path, folder: Path) -> dict[str, Any]:
     """Let the days pass, and return the retrainings, and by month the figures of the loop and of the first version."""
     raw = pd.read_csv(sales, dtype=str)
     raw["date"] = _moved(raw["date"])
     raw["day"] = pd.to_datetime(raw["date"].str[:8]).dt.date
     known = raw["day"] < FIRST
     raw[known].drop(columns="day").to_csv(folder / "known.csv", index=False)
-    index = pd.read_csv(load_market(MARKET).published_index or "", dtype=str)
-    index.assign(month=_moved(index["month"])).to_csv(folder / "index.csv", index=False)
-    choices = {**CHOICES, "price_index": folder / "index.csv"}
+    index = Index(folder / "index.csv")
+    choices = {**CHOICES, "price_index": index.path}
+    index.publish(FIRST)
     with dg.DagsterInstance.local_temp(str(folder)) as instance:
         platform = Platform(MARKET, folder / "known.csv", folder / "storage", instance, config={}, choices=choices)
         assert platform.train().success
         first = ModelArtifact.load(platform.registry.download(platform.production(), folder))
-        replay = Replay(platform, raw[~known], weekly)
+        replay = Replay(platform, raw[~known], index)
         replay.run()
     return {"retrained": replay.retrained, "figures": _compare(first, replay)}
 
 
-def _moved(days: pd.Series) -> pd.Series:
-    return (days.str[:4].astype(int) + YEARS).astype(str) + days.str[4:]
+def _moved(dates: pd.Series) -> pd.Series:
+    return (dates.str[:4].astype(int) + YEARS).astype(str) + dates.str[4:]
 
 
 def _compare(first: ModelArtifact, replay: Replay) -> dict[str, dict[str, dict[str, float]]]:
@@ -165,7 +178,10 @@ def _compare(first: ModelArtifact, replay: Replay) -> dict[str, dict[str, dict[s
             who: _figures(truth[chosen], prices[chosen], frame[chosen].reset_index(drop=True))
             for who, frame in answers.items()
         }
-        for part, chosen in {**{month: months == month for month in np.unique(months)}, "all": months != ""}.items()
+        for part, chosen in {
+            **{month: months == month for month in np.unique(months)},
+            "all": np.ones(len(months), dtype=bool),
+        }.items()
     }
 
 
@@ -193,4 +209,4 @@ def _figures(truth: np.ndarray, prices: np.ndarray, answers: pd.DataFrame) -> di
 
 
 if __name__ == "__main__":
-    json.dump(replay(Path(sys.argv[1]), Path(sys.argv[2]), weekly="--weekly" in sys.argv), sys.stdout, indent=1)
+    json.dump(replay(Path(sys.argv[1]), Path(sys.argv[2])), sys.stdout, indent=1)

@@ -14,7 +14,7 @@ from sklearn.feature_extraction import FeatureHasher
 
 from housing_assets.features.crossing import cross_frame
 from housing_assets.features.encoder import ListingEncoder
-from housing_assets.features.frame_encoding import encode_frame, encode_with_prices, levels_of
+from housing_assets.features.frame_encoding import encode_frame, encode_with_prices, levels_of, local_inputs
 from housing_assets.features.split import group_keys, label_rows, learn_labels, log_prices
 from housing_assets.features.token_counts import common_tokens
 from housing_assets.inference.crossing import cross_listing
@@ -176,6 +176,12 @@ def test_scores_of_training_rows_know_nothing_of_labels_drawn_by_lot(
     one_group_each = np.arange(len(lot), dtype=np.uint64)
     assert agreement(anew(encoder).fit(crossed, lot, lot).transform(crossed)) > 0.35
     assert abs(agreement(anew(encoder).fit_transform(crossed, lot, lot, one_group_each))) < 0.15
+
+
+def test_the_kernel_reads_frames_in_the_layout_of_one_listing() -> None:
+    """Of which numba compiles its loop for each one that it meets."""
+    kept = cross_frame(LOCAL_PARCELS, clean(LOCAL_PARCELS, drawn_sales(LOCAL_PARCELS, 20)).listings)
+    assert all(part.flags.c_contiguous for part in local_inputs(LOCAL_PARCELS, kept))
 
 
 def test_local_scores_are_columns_of_their_own_and_change_no_other(
