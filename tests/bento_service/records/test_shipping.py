@@ -241,7 +241,7 @@ def test_a_damaged_line_is_set_aside_and_counted(folder: Path, url: str) -> None
 def test_a_locked_store_holds_nothing_up_but_the_shipper(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("resources.predictions.tables.LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("resources.predictions.tables.LOCK_SECONDS", 1.0)
     url = new_sqlite(tmp_path)
     migrate(open_store(url))
     other = sqlite3.connect(tmp_path / "predictions.db", isolation_level=None)
@@ -262,7 +262,7 @@ def test_a_locked_store_holds_nothing_up_but_the_shipper(
         wait_until(lambda: pending(journal) == 0)
         assert shipper.state().last_error is None
     other.close()
-    assert slowest < 0.1
+    assert slowest < 0.5  # who waits for the lock waits a second; a busy machine may keep anyone for a tenth
     assert stored(url) == ids(records)
     assert caplog.text.count("cannot be written") == 1
     assert caplog.text.count("locked") == 1
