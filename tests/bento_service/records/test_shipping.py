@@ -248,11 +248,11 @@ def test_a_locked_store_holds_nothing_up_but_the_shipper(
     with shipping(folder, url, max_backoff=0.3) as (journal, shipper):
         other.execute("BEGIN EXCLUSIVE")
         records = [prediction(number) for number in range(1_000)]
-        slowest = 0.0
+        seconds = []
         for record in records:
             started = time.perf_counter()
             append(journal, [record])
-            slowest = max(slowest, time.perf_counter() - started)
+            seconds.append(time.perf_counter() - started)
             time.sleep(0.002)
         wait_until(lambda: shipper.state().last_error is not None)
         state = shipper.state()
@@ -262,7 +262,8 @@ def test_a_locked_store_holds_nothing_up_but_the_shipper(
         wait_until(lambda: pending(journal) == 0)
         assert shipper.state().last_error is None
     other.close()
-    assert slowest < 0.5  # who waits for the lock waits a second; a busy machine may keep anyone for a tenth
+    assert sorted(seconds)[-10] < 0.1
+    assert max(seconds) < 0.5  # who waits for the lock waits a second; a busy machine may keep one for a tenth
     assert stored(url) == ids(records)
     assert caplog.text.count("cannot be written") == 1
     assert caplog.text.count("locked") == 1
