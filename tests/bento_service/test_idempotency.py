@@ -9,18 +9,17 @@ import pytest
 from sqlalchemy import select
 
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import PredictBatchRequest, SendFeedbackRequest
-from resources.predictions.tables import FEEDBACK, PREDICTIONS, open_store
+from resources.predictions.tables import FEEDBACK, PREDICTIONS
 from tests.bento_service.protocols.grpc_client import as_cell, calling, listing, predict_request, refusal
 from tests.bento_service.serving import AUTHORIZED, Service, serving
+from tests.bento_service.stored import read_store, ship_what_is_left
 
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2"}
 OTHER = {"district": "kadikoy", "GrossSquareMeters": 95}
 
 
 def stored(folder: Path, table: Any) -> list[str]:
-    engine = open_store(f"sqlite:///{folder / 'predictions.db'}")
-    with engine.connect() as connection:
-        return sorted(str(key) for key in connection.execute(select(table.primary_key.columns[0])).scalars())
+    return sorted(key for (key,) in read_store(folder, select(table.primary_key.columns[0])))
 
 
 def keyed(key: str) -> dict[str, str]:
@@ -53,6 +52,7 @@ def test_a_request_that_is_sent_again_is_recorded_once_also_after_a_restart(save
     with serving(tmp_path, environment) as service:
         assert send(service, "0e7c") == first
         assert service.stop() == 0
+    ship_what_is_left(tmp_path)
     assert stored(tmp_path, PREDICTIONS) == sorted(first[0] + other[0])
     assert stored(tmp_path, FEEDBACK) == sorted(first[1] + other[1])
 

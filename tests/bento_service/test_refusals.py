@@ -16,9 +16,10 @@ from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import (
     PredictBatchRequest,
     SendFeedbackRequest,
 )
-from resources.predictions.tables import PREDICTIONS, REFUSALS, open_store
+from resources.predictions.tables import PREDICTIONS, REFUSALS
 from tests.bento_service.protocols.grpc_client import calling, listing, predict_request
 from tests.bento_service.serving import AUTHORIZED, Service, serving
+from tests.bento_service.stored import read_store, ship_what_is_left
 
 pytestmark = pytest.mark.acceptance
 
@@ -35,9 +36,12 @@ def service(saved: Path, tmp_path: Path) -> Iterator[Service]:
 
 
 def stored(service: Service, table: Any = REFUSALS) -> list[dict[str, Any]]:
-    engine = open_store(f"sqlite:///{service.storage / 'predictions.db'}")
-    with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(select(table)).mappings()]
+    return [dict(row._mapping) for row in read_store(service.storage, select(table))]
+
+
+def end(service: Service) -> None:
+    assert service.stop() == 0
+    ship_what_is_left(service.storage)
 
 
 def counted(service: Service) -> Counter[tuple[str, str, str | None, str]]:
@@ -67,7 +71,7 @@ def test_every_refusal_is_in_the_store_with_its_field_and_reason_and_nothing_tha
         stub.PredictBatch(PredictBatchRequest(listings=listings), metadata=METADATA, timeout=5)
         with pytest.raises(grpc.RpcError):
             stub.SendFeedback(SendFeedbackRequest(prediction_id=SECRET), metadata=METADATA, timeout=5)
-    assert service.stop() == 0
+    end(service)
     assert counted(service) == {
         ("predict", "http", "district", "missing"): 1,
         ("predict", "http", "GrossSquareMeters", "unusable"): 1,
@@ -93,7 +97,7 @@ def test_a_flood_of_refusals_takes_two_records_a_second_and_loses_no_count(servi
             reply = http.post("/predict", json=HOME | {"GrossSquareMeters": f"{number} ells"})
             assert reply.status_code == 422
     seconds = time.monotonic() - started
-    assert service.stop() == 0
+    end(service)
     found = stored(service)
     assert sum(row["requests"] for row in found) == 1_000
     assert len(found) <= 2 * (seconds + 1)  # a second that is under way when counts are written has two
@@ -106,7 +110,7 @@ def test_refusals_of_replayed_traffic_are_dated_as_it_is(service: Service) -> No
             moment = at + timedelta(seconds=second, milliseconds=700)
             reply = http.post("/predict", json={}, headers={**AUTHORIZED, "Housing-As-Of": moment.isoformat()})
             assert reply.status_code == httpx.codes.UNPROCESSABLE_ENTITY
-    assert service.stop() == 0
+    end(service)
     assert sorted(row["refused_at"] for row in stored(service)) == [
         at + timedelta(seconds=second) for second in range(3)
     ]

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +12,9 @@ import pytest
 from sqlalchemy import func, select
 
 from housing_assets.command_line.traffic import KEY_VARIABLE
-from resources.predictions.tables import FEEDBACK, PREDICTIONS, open_store
+from resources.predictions.tables import FEEDBACK, PREDICTIONS
 from tests.bento_service.serving import KEY, PROJECT, Service, serving
+from tests.bento_service.stored import read_store
 from tests.command_line.conftest import Housing
 from tests.traffic.recorder import recording
 
@@ -124,19 +124,13 @@ def test_a_replayed_day_is_stored_over_that_day_with_its_prices(service: Service
     fed_back = int(ended.stdout.split(" labels fed back")[0].split()[-1])
     assert answered > 270
     assert 100 < fed_back < 200
-    engine = open_store(f"sqlite:///{service.storage / 'predictions.db'}")
     day = PREDICTIONS.c.predicted_at.between(datetime(2026, 3, 5, tzinfo=UTC), datetime(2026, 3, 6, tzinfo=UTC))
     prices = FEEDBACK.c.received_at.between(datetime(2026, 3, 5, tzinfo=UTC), datetime(2026, 3, 6, tzinfo=UTC))
-    deadline, stored = time.monotonic() + 20, (0, 0)
-    while stored != (answered, fed_back):
-        assert time.monotonic() < deadline, stored
-        time.sleep(0.2)
-        with engine.connect() as connection:
-            stored = (
-                connection.scalar(select(func.count()).select_from(PREDICTIONS).where(day)) or 0,
-                connection.scalar(select(func.count()).select_from(FEEDBACK).where(prices)) or 0,
-            )
-    engine.dispose()
+    for counted, expected in (
+        (select(func.count()).select_from(PREDICTIONS).where(day), answered),
+        (select(func.count()).select_from(FEEDBACK).where(prices), fed_back),
+    ):
+        read_store(service.storage, counted, until=lambda rows, n=expected: rows == [(n,)])
 
 
 @pytest.mark.acceptance

@@ -3,7 +3,6 @@
 import json
 import math
 import socket
-import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,6 +19,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Row, select
+from sqlalchemy.sql.elements import ColumnElement
 
 from bento_service.protocols.body_sizes import MAX_LISTING_BYTES
 from bento_service.protocols.grpc_methods import METHODS, SERVICE
@@ -33,6 +34,7 @@ from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import (
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
 from housing_assets.inference.market import Market
 from housing_assets.markets.istanbul import MARKET
+from resources.predictions.tables import FEEDBACK, PREDICTIONS
 from tests.bento_service.ads import sample_ads
 from tests.bento_service.protocols.grpc_client import (
     Refusal,
@@ -44,6 +46,7 @@ from tests.bento_service.protocols.grpc_client import (
     refusal,
 )
 from tests.bento_service.serving import AUTHORIZED, Service
+from tests.bento_service.stored import read_store
 
 pytestmark = pytest.mark.acceptance
 
@@ -81,16 +84,10 @@ def assert_same_answer(answer: dict[str, Any], expected: dict[str, Any]) -> None
     assert answer == told | {"prediction_id": answer["prediction_id"], "band": limits}
 
 
-def stored(service: Service, query: str, value: str) -> tuple[Any, ...]:
+def stored(service: Service, which: ColumnElement[bool], *columns: ColumnElement[Any]) -> Row[Any]:
     """Return a row of the prediction store, as soon as it is there."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with sqlite3.connect(service.storage / "predictions.db") as store:
-            found = store.execute(query, (value,)).fetchone()
-        if found is not None:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{value} is not in the store")
+    (found,) = read_store(service.storage, select(*columns).where(which), until=len)
+    return found
 
 
 def test_an_ad_is_answered_over_grpc_as_over_http(
@@ -270,14 +267,12 @@ def test_an_answer_is_recorded_with_its_listing_its_key_and_its_protocol(
     stub: PriceClassifierStub, service: Service
 ) -> None:
     answer = stub.Predict(predict_request({**HOME, "BuildingAge": 7.5, "Swap": None}, key="visitor-7"))
-    found = stored(
-        service,
-        "select protocol, request_key, price_category, probabilities, listing from predictions where prediction_id = ?",
-        answer.prediction_id,
-    )
+    row = PREDICTIONS.c
+    which = row.prediction_id == answer.prediction_id
+    found = stored(service, which, row.protocol, row.request_key, row.price_category, row.probabilities, row.listing)
     assert found[:3] == ("grpc", "visitor-7", answer.price_category)
-    assert json.loads(found[3]) == dict(answer.probabilities)
-    assert json.loads(found[4]) == {**HOME, "BuildingAge": 7.5}
+    assert json.loads(found.probabilities) == dict(answer.probabilities)
+    assert json.loads(found.listing) == {**HOME, "BuildingAge": 7.5}
 
 
 def test_a_key_that_is_too_long_is_refused(stub: PriceClassifierStub) -> None:
@@ -299,10 +294,10 @@ def test_feedback_reaches_the_store(
     assert accepted.prediction_id == answer.prediction_id
     assert accepted.price == expected
     assert accepted.observed_at.ToDatetime(UTC) == moment
-    query = "select prediction_id, price, price_kind from feedback where feedback_id = ?"
-    assert stored(service, query, accepted.feedback_id) == (answer.prediction_id, expected, "asking")
-    query = "select request_id from predictions where prediction_id = ?"
-    assert stored(service, query, answer.prediction_id) == ("asked",)
+    told, asked = FEEDBACK.c, PREDICTIONS.c
+    found = stored(service, told.feedback_id == accepted.feedback_id, told.prediction_id, told.price, told.price_kind)
+    assert found == (answer.prediction_id, expected, "asking")
+    assert stored(service, asked.prediction_id == answer.prediction_id, asked.request_id) == ("asked",)
 
 
 def test_feedback_without_a_moment_is_of_now(stub: PriceClassifierStub) -> None:

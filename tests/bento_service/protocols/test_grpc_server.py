@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import threading
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sqlalchemy import select
 
 from bento_service.auth import digest
 from bento_service.protocols.grpc_methods import RETRY, SERVICE
@@ -26,9 +26,11 @@ from bento_service.protocols.grpc_server import GrpcServer
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import GetModelRequest, PredictBatchRequest
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
 from bento_service.worker import Worker
+from resources.predictions.tables import PREDICTIONS
 from resources.serving_settings import ServingSettings
 from tests.bento_service.protocols.grpc_client import calling, listing, predict_request, refusal
 from tests.bento_service.serving import AUTHORIZED, free_port, serving
+from tests.bento_service.stored import read_store, ship_what_is_left
 
 pytestmark = pytest.mark.acceptance
 
@@ -69,10 +71,10 @@ class LoopedWorker:
             self.run(self.worker.stop())
 
     def recorded(self) -> set[str | None]:
-        """Return the request keys of what is in the store, once the worker has stopped."""
+        """Return the request keys of what was recorded, once the worker has stopped."""
         self.stop()
-        with sqlite3.connect(self.storage / "predictions.db") as store:
-            return {key for (key,) in store.execute("select request_key from predictions")}
+        ship_what_is_left(self.storage)
+        return {key for (key,) in read_store(self.storage, select(PREDICTIONS.c.request_key))}
 
     def count(self, endpoint: str) -> Counter[str]:
         found: Counter[str] = Counter()
@@ -386,7 +388,7 @@ def test_no_answer_is_lost_and_no_call_fails_in_its_middle_when_the_service_is_e
     assert statuses["OK"] > 200
     assert set(statuses) == {"OK", "UNAVAILABLE"}
     assert took < 15
-    with sqlite3.connect(tmp_path / "predictions.db") as store:
-        found = [identifier for (identifier,) in store.execute("select prediction_id from predictions")]
+    ship_what_is_left(tmp_path)
+    found = [identifier for (identifier,) in read_store(tmp_path, select(PREDICTIONS.c.prediction_id))]
     assert len(found) == len(set(found))
     assert answered <= set(found)

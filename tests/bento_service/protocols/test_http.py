@@ -19,9 +19,10 @@ from sqlalchemy import select
 from housing_assets.inference.artifact import ModelArtifact
 from housing_assets.inference.market import Market
 from housing_assets.packaging.batch import PRICE_CATEGORY, REASON, predict_frame, probability_names
-from resources.predictions.tables import PREDICTIONS, open_store
+from resources.predictions.tables import PREDICTIONS
 from tests.bento_service.ads import as_ads, sample_rows
 from tests.bento_service.serving import AUTHORIZED, PROJECT, Service, serving
+from tests.bento_service.stored import read_store
 
 HOME = {"district": "kadikoy", "GrossSquareMeters": "120 m2", "NumberOfRooms": "3+1"}
 CHROMIUM = shutil.which("chromium")
@@ -281,16 +282,8 @@ def test_a_replayed_request_is_recorded_at_its_own_time(service: Service, http: 
     accepted = http.post("/feedback", json=feedback, headers=dated | AUTHORIZED).json()
     assert accepted["observed_at"] == accepted["received_at"] == "2026-03-01T09:00:00.000000Z"
     moment = datetime(2026, 3, 1, 9, tzinfo=UTC)
-    engine = open_store(f"sqlite:///{service.storage / 'predictions.db'}")
     query = select(PREDICTIONS.c.prediction_id).where(PREDICTIONS.c.predicted_at == moment)
-    deadline = time.monotonic() + 20
-    found: set[str] = set()
-    while not found >= set(predicted):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-        with engine.connect() as connection:
-            found = set(connection.scalars(query))
-    engine.dispose()
+    read_store(service.storage, query, until=lambda rows: {row.prediction_id for row in rows} >= set(predicted))
 
 
 @pytest.mark.parametrize("moment", ["2999-01-01T00:00:00Z", "2026-03-01", "2026-03-01T12:00:00", "yesterday", ""])

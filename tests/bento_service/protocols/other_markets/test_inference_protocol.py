@@ -1,8 +1,6 @@
 """The Open Inference Protocol, spoken to the real service."""
 
 import json
-import sqlite3
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,10 +9,13 @@ import httpx
 import jsonschema
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from housing_assets.inference.market import Market
+from resources.predictions.tables import PREDICTIONS
 from tests.bento_service.hand_built import LARGE_HOME, SMALL_HOME
 from tests.bento_service.serving import AUTHORIZED, Service
+from tests.bento_service.stored import read_store
 
 HOMES = [SMALL_HOME, LARGE_HOME, SMALL_HOME]
 NUMPY_TYPES: Mapping[str, Any] = {"FP64": np.float64, "BYTES": np.object_}
@@ -180,12 +181,12 @@ def test_the_row_that_cannot_be_used_is_named_and_none_is_recorded(
     assert reply.json()["error"].startswith("listing 2:")
     assert infer_as("taken", HOMES).status_code == 200
 
-    deadline, keys = time.monotonic() + 20, Counter[str]()
-    while not keys["taken"]:  # which was recorded last
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-        with sqlite3.connect(service.storage / market.name / "predictions.db") as store:
-            keys = Counter(key for (key,) in store.execute("SELECT request_key FROM predictions"))
+    rows = read_store(
+        service.storage / market.name,
+        select(PREDICTIONS.c.request_key),
+        until=lambda rows: ("taken",) in rows,  # which was recorded last
+    )
+    keys = Counter(row.request_key for row in rows)
     assert (keys["taken"], keys["refused"]) == (len(HOMES), 0)
 
 
