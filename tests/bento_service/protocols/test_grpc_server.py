@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from sqlalchemy import select
 
 from bento_service.auth import digest
 from bento_service.protocols.grpc_methods import RETRY, SERVICE
-from bento_service.protocols.grpc_server import GrpcServer
+from bento_service.protocols.grpc_server import DrainGate, GrpcServer
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2 import GetModelRequest, PredictBatchRequest
 from bento_service.protocols.proto.housing.v1.price_classifier_pb2_grpc import PriceClassifierStub
 from bento_service.worker import Worker
@@ -64,6 +64,15 @@ class LoopedWorker:
                 self.loop.call_soon(work)
 
         self.loop.call_soon_threadsafe(work)
+
+    def wait_for(self, condition: Callable[[DrainGate], object]) -> None:
+        """Wait until the gate that calls pass is as is asked for: ``_in_flight``, ``_draining``."""
+        server = self.worker._grpc
+        assert server is not None
+        deadline = time.monotonic() + 20
+        while not condition(server._gate):
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
 
     def stop(self) -> None:
         if not self.stopped:
@@ -176,7 +185,7 @@ def test_a_batch_is_given_up_at_its_deadline_and_not_recorded(worker: LoopedWork
 def test_a_batch_that_its_client_cancels_is_given_up_and_not_recorded(worker: LoopedWorker) -> None:
     with calling(worker.port) as stub:
         call = stub.PredictBatch.future(large_batch("cancelled"))
-        time.sleep(0.3)
+        worker.wait_for(lambda gate: gate._in_flight)
         call.cancel()
         stub.Predict(predict_request(HOME, key="next"), timeout=5)
     assert worker.recorded() == {"next"}
@@ -187,7 +196,7 @@ def test_others_are_answered_while_a_batch_is_computed(worker: LoopedWorker) -> 
     with calling(worker.port) as stub, calling(worker.port) as other:
         asked = time.monotonic()
         batch = stub.PredictBatch.future(large_batch("batch"))
-        time.sleep(0.2)
+        worker.wait_for(lambda gate: gate._in_flight)
         longest, answered = 0.0, 0
         while not batch.done():
             begun = time.monotonic()
@@ -329,16 +338,16 @@ def test_a_client_that_sends_more_than_can_be_answered_is_answered_or_turned_awa
 def test_stopping_lets_a_batch_end_and_refuses_what_comes_new(worker: LoopedWorker) -> None:
     with calling(worker.port) as stub, calling(worker.port) as other:
         other.Predict(predict_request(HOME, key="before"))
-        batch = stub.PredictBatch.future(large_batch("batch", 4_000))
-        time.sleep(0.3)
+        batch = stub.PredictBatch.future(large_batch("batch", 2_000))  # in less than the grace on a busy machine, too
+        worker.wait_for(lambda gate: gate._in_flight)
         stopping = threading.Thread(target=worker.stop)
         stopping.start()
-        time.sleep(0.1)
+        worker.wait_for(lambda gate: gate._draining)
         assert not batch.done()
         with pytest.raises(grpc.RpcError) as caught:
             other.Predict(predict_request(HOME, key="too late"))
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert len(batch.result().answers) == 4_000
+        assert len(batch.result().answers) == 2_000
         stopping.join()
     assert worker.recorded() == {"before", "batch"}
 
