@@ -495,16 +495,21 @@ def test_a_registration_that_is_tried_again_goes_on_with_the_version_that_it_has
 
 
 @pytest.mark.trial
+@pytest.mark.parametrize(("dies", "decision"), [("before", "to be promoted"), ("after", "promoted")])
 def test_a_run_that_resumes_a_registration_goes_on_with_its_version(
-    platform: Platform, registered: Version, monkeypatch: pytest.MonkeyPatch
+    platform: Platform, registered: Version, monkeypatch: pytest.MonkeyPatch, dies: str, decision: str
 ) -> None:
-    def die(*_: object) -> None:
-        raise RuntimeError("killed")
+    promote = ModelRegistry.promote
+
+    def die(registry: ModelRegistry, version: Version) -> None:
+        if dies == "after":
+            promote(registry, version)
+        raise RuntimeError(f"killed {dies} the promotion")
 
     with monkeypatch.context() as patched:
-        patched.setattr(MlflowClient, "set_registered_model_alias", die)
+        patched.setattr(ModelRegistry, "promote", die)
         broken_off = run_later(platform, {}, ["registered_model"])
-    assert broken_off.newest.tags["decision"] == "to be promoted"
+    assert broken_off.newest.tags["decision"] == decision
 
     assert platform.resume(broken_off.result.run_id, ["registered_model"])
 

@@ -17,7 +17,7 @@ from housing_assets.packaging.registration import manifest_tags, provenance, reg
 from housing_assets.training.forest_run import FINE_TUNED_FROM, FOREST_LINE, FOREST_TAG
 from housing_assets.training.parameters import PromotionRule
 from housing_assets.training.report import EvaluationReport
-from resources.mlflow.registry import ModelRegistry, Version
+from resources.mlflow.registry import PRODUCTION, ModelRegistry, Version
 from resources.mlflow.tracking import DAGSTER_RUN_TAG, MlflowTracking
 from resources.settings import Settings
 
@@ -65,8 +65,8 @@ def register_challenger(
 ) -> Version:
     """Register a trained model as a new version, signed, with what was decided about it; no alias is moved.
 
-    The newest version is returned instead where a run that this one resumes has registered it, and said the same of it:
-    that run was broken off before it could tell.
+    The newest version is returned instead where a run that this one resumes has registered it of the same model, and
+    said the same of it or put it in production: that run was broken off before it could tell.
 
     Parameters
     ----------
@@ -98,8 +98,10 @@ def register_challenger(
     decision = decide_promotion(registry, market, crossed, encoded, probabilities, digest, rule)
     said = made_from | version_tags(market, crossed, challenger.evaluation.metrics["macro_f1"], decision)
     newest = next(iter(registry.versions()), None)
-    if newest and newest.tags.get(DAGSTER_RUN_TAG) in resumes and said.items() <= newest.tags.items():
-        return newest
+    if newest and newest.tags.get(DAGSTER_RUN_TAG) in resumes:
+        decided = made_from if PRODUCTION in newest.aliases else said  # as its own champion it would be judged anew
+        if decided.items() <= newest.tags.items():
+            return newest
     artifact = assemble(
         encoded,
         forest,
