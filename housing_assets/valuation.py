@@ -200,6 +200,31 @@ def coverage_gaps(segments: Iterable[SegmentFigures], level: int) -> dict[str, f
     }
 
 
+def figures_by_area(
+    valuations: Valuations, area: str | None, texts: Sequence[str]
+) -> tuple[dict[str, float], list[SegmentFigures]]:
+    """Return all that is said of some estimates where areas matter: the figures that are not blank, and the segments'.
+
+    Parameters
+    ----------
+    valuations : Valuations
+    area : str, optional
+        Name of the column of areas; without one there are no gaps of the coverage, and only terciles of price.
+    texts : sequence of str of length n_rows
+        The area of each row.
+
+    Returns
+    -------
+    figures : dict of str to float
+        See ``value_figures``, and ``coverage_gaps`` of the 80 % interval over the areas.
+    segments : list of SegmentFigures
+        See ``figures_by_segment``.
+    """
+    segments = figures_by_segment(valuations, {area: texts} if area else {})
+    gaps = coverage_gaps((one for one in segments if one.segment == area), 80)
+    return filled(value_figures(valuations) | gaps), segments
+
+
 def filled(figures: Mapping[str, float]) -> dict[str, float]:
     """Return the figures that are not blank: what is logged, for trackers and pages have no NaN."""
     return {name: value for name, value in figures.items() if not np.isnan(value)}

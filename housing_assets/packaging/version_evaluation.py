@@ -17,7 +17,7 @@ from housing_assets.listings.source import SourceError
 from housing_assets.packaging.batch import ESTIMATED, PRICE_ESTIMATE, answer_listings, probability_names
 from housing_assets.shards import join_frames, split_frame
 from housing_assets.training.evaluation import evaluate
-from housing_assets.valuation import Valuations, coverage_gaps, figures_by_segment, filled, value_figures
+from housing_assets.valuation import Valuations, figures_by_area
 from resources.compute.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ class VersionEvaluation:
     days : tuple of str, optional
         First and last, as far as the listings have dates.
     metrics : dict of str to float
-        See ``evaluation.evaluate``; where the market has prices, with those of ``valuation.value_figures`` and
-        ``valuation.coverage_gaps`` that are not blank.
+        See ``evaluation.evaluate``; where the market has prices, with those of ``valuation.figures_by_area``.
     """
 
     listings: int
@@ -112,6 +111,5 @@ def _value(artifact: ModelArtifact, listings: "pd.DataFrame", answers: "pd.DataF
         told["forecast_deviation"],
     )
     key = estimator.calibration.key
-    texts = {key: [text or MISSING for text in texts_of(listings[exact], key)]} if key else {}
-    by_key = (one for one in figures_by_segment(valuations, texts) if one.segment == key)
-    return filled(value_figures(valuations) | coverage_gaps(by_key, 80))
+    areas = [text or MISSING for text in texts_of(listings[exact], key)] if key else []
+    return figures_by_area(valuations, key, areas)[0]

@@ -16,7 +16,7 @@ from housing_assets.inference.cells import MISSING
 from housing_assets.inference.estimate import PriceEstimator
 from housing_assets.inference.forest import FlatForest
 from housing_assets.shards import split_rows
-from housing_assets.valuation import coverage_gaps, figures_by_segment, filled, value_figures
+from housing_assets.valuation import figures_by_area
 from resources.compute.engines import LOCAL, Engine
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ class EvaluationReport:
     forest_digest : str
         Of the forest that was judged.
     metrics : mapping of str to float
-        See ``evaluation.evaluate``; where the market has prices, with those of ``valuation.value_figures`` and
-        ``coverage_gaps`` that are not blank.
+        See ``evaluation.evaluate``; where the market has prices, with those of ``valuation.figures_by_area``.
     probabilities : ndarray of shape (n_holdout, n_classes)
         Of the held-out listings, in their order.
     segments : DataFrame
@@ -158,8 +157,7 @@ def _value(
     priced = Priced.of(market, encoded.X_holdout, held_out, encoded.known_log_prices_holdout)
     valuations = judge_estimates(estimator, forest, priced)
     key = estimator.calibration.key
-    by_segment = figures_by_segment(valuations, {key: [text or MISSING for text in priced.texts]} if key else {})
-    figures = filled(value_figures(valuations) | coverage_gaps((one for one in by_segment if one.segment == key), 80))
+    figures, by_segment = figures_by_area(valuations, key, [text or MISSING for text in priced.texts])
     table = pd.DataFrame([{"segment": one.segment, "value": one.value, **one.figures} for one in by_segment])
     return _Valued(figures, table, {"price_estimates": plots.estimates(valuations, market.currency)})
 

@@ -21,7 +21,7 @@ from housing_assets.packaging.registration import Registration
 from housing_assets.training.evaluation import errors_by_segment, evaluate
 from housing_assets.training.out_of_time import FoldJudgement, OutOfTime
 from housing_assets.training.report import EvaluationReport
-from housing_assets.valuation import Valuations, coverage_gaps, figures_by_segment, filled, value_figures
+from housing_assets.valuation import Valuations, figures_by_area
 from resources.predictions.answer_reviews import ReviewCounts
 from resources.predictions.store import PredictionStore
 from tests.other_markets import THREE_GRADES
@@ -47,8 +47,7 @@ def judged() -> EvaluationReport:
     estimates[:5] = np.nan
     intervals = {level: (estimates * (1 - width), estimates * (1 + width)) for level, width in ((50, 0.1), (80, 0.2))}
     valuations = Valuations(prices, estimates, intervals, np.full(len(prices), 0.16))
-    by_segment = figures_by_segment(valuations, {"district": districts})
-    gaps = coverage_gaps((one for one in by_segment if one.segment == "district"), 80)
+    valued, by_segment = figures_by_area(valuations, "district", districts.tolist())
     y = rng.integers(0, 3, len(prices))
     probabilities = rng.dirichlet(np.ones(3), len(prices)) + 0.3 * np.eye(3)[y]
     probabilities /= probabilities.sum(axis=1, keepdims=True)
@@ -58,7 +57,7 @@ def judged() -> EvaluationReport:
         forest_digest="f0",
         metrics={
             **evaluate(y, probabilities, MARKET.categories),
-            **filled(value_figures(valuations) | gaps),
+            **valued,
             **out_of_time,
         },
         probabilities=probabilities,
