@@ -1,11 +1,15 @@
 """Archives of plain arrays (``.npz``), read as what they are: no pickle, nothing packed, each of its declared type."""
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
+
+_OF_THE_FILE = (None, errno.EINVAL, errno.ENOENT)
+"""Error numbers that a damaged archive leads to, such as by an offset before its start; others are the system's."""
 
 
 class ArraysDamaged(ValueError):
@@ -27,17 +31,22 @@ def load_arrays(path: Path, dtypes: Mapping[str, Any], n_dimensions: Mapping[str
     ------
     ArraysDamaged
         If it is no such archive, or an array is missing or of another type.
+    OSError
+        If the system cannot read it now, which tells nothing of the archive.
     """
     try:
         _require_stored(path)
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in dtypes}
+    except OSError as fault:
+        if fault.errno not in _OF_THE_FILE:
+            raise
+        raise ArraysDamaged(str(fault)) from None
     except (
         BadZipFile,
         KeyError,
         TypeError,
         ValueError,
-        OSError,
         EOFError,
         MemoryError,  # an array that says it has more numbers than there is memory
         NotImplementedError,

@@ -25,6 +25,7 @@ from bento_service.models.registry import MlflowRegistry
 from bento_service.models.snapshot import ServedModel
 from bento_service.models.version_cache import VersionCache
 from housing_assets.inference import artifact as artifact_module
+from housing_assets.inference import plain_arrays
 from housing_assets.inference.artifact import MANIFEST, ModelArtifact
 from housing_assets.inference.fallback import FallbackRule
 from resources.signatures import new_key_pair
@@ -557,6 +558,7 @@ def lack_files(path: Path) -> Any:
     ("reader", "name", "lack", "why"),
     [
         (Path, "read_bytes", lack_files, "Too many open files"),
+        (plain_arrays, "ZipFile", lack_files, "Too many open files"),
         (ModelArtifact, "load", lack_files, "Too many open files"),
         (ModelArtifact, "load", lack_memory, "MemoryError"),
     ],
@@ -566,7 +568,7 @@ def test_a_version_that_the_process_lacks_something_to_load_stays_in_the_cache_a
     registered: RegisteredModel,
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,
-    reader: type,
+    reader: Any,
     name: str,
     lack: Callable[[Path], Any],
     why: str,
