@@ -495,16 +495,21 @@ def test_a_registration_that_is_tried_again_goes_on_with_the_version_that_it_has
 
 
 @pytest.mark.trial
-@pytest.mark.parametrize(("dies", "decision"), [("before", "to be promoted"), ("after", "promoted")])
+@pytest.mark.parametrize(
+    ("dies", "decision"),
+    [("before it is promoted", "to be promoted"), ("as it is", "to be promoted"), ("after that", "promoted")],
+)
 def test_a_run_that_resumes_a_registration_goes_on_with_its_version(
     platform: Platform, registered: Version, monkeypatch: pytest.MonkeyPatch, dies: str, decision: str
 ) -> None:
-    promote = ModelRegistry.promote
-
     def die(registry: ModelRegistry, version: Version) -> None:
-        if dies == "after":
+        if dies == "as it is":
+            registry.point(PRODUCTION, version)
+        elif dies == "after that":
             promote(registry, version)
-        raise RuntimeError(f"killed {dies} the promotion")
+        raise RuntimeError("killed")
+
+    promote = ModelRegistry.promote
 
     with monkeypatch.context() as patched:
         patched.setattr(ModelRegistry, "promote", die)
@@ -515,7 +520,10 @@ def test_a_run_that_resumes_a_registration_goes_on_with_its_version(
 
     assert platform.production().number == broken_off.newest.number == platform.registry.versions()[0].number
     assert platform.production().tags["decision"] == "promoted"
-    assert run_later(platform, {}, ["registered_model"]).newest.number == broken_off.newest.number + 1
+    whole = run_later(platform, {}, ["registered_model"])
+    assert whole.newest.number == broken_off.newest.number + 1
+    assert platform.resume(whole.result.run_id, ["registered_model"])
+    assert platform.registry.versions()[0].number == broken_off.newest.number + 2  # that run was not broken off
 
 
 @pytest.mark.trial

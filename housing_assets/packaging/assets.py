@@ -86,9 +86,9 @@ def registered_model(
             raw_listings,
             reference_profile,
         )
-        run = context.run
-        resumes = [one for one in (run.parent_run_id, run.root_run_id) if one]
-        version = register_challenger(challenger, market, config, tracking, registry, run.run_id, resumes)
+        version = register_challenger(
+            challenger, market, config, tracking, registry, context.run.run_id, _broken_off(context)
+        )
     registry.stage(version)
     promoted, tags = version.tags[DECISION] != NOT_PROMOTED, dict(version.tags)
     if promoted:
@@ -103,6 +103,16 @@ def registered_model(
             **{f"tag/{name}": tag for name, tag in tags.items() if name != LINEAGE_CONTRACT},
         },
     )
+
+
+def _broken_off(context: dg.AssetExecutionContext) -> list[str]:
+    """Return the runs that this one goes on from, without those that have materialized this asset."""
+    found = []
+    for run in filter(None, {context.run.parent_run_id, context.run.root_run_id}):
+        made = context.instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        if not any(logged.get_dagster_event().asset_key == context.asset_key for logged in made):
+            found.append(run)
+    return found
 
 
 @dg.asset(group_name="registry", kinds={"mlflow"}, deps=["prediction_store"])

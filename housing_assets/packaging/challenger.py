@@ -17,7 +17,7 @@ from housing_assets.packaging.registration import manifest_tags, provenance, reg
 from housing_assets.training.forest_run import FINE_TUNED_FROM, FOREST_LINE, FOREST_TAG
 from housing_assets.training.parameters import PromotionRule
 from housing_assets.training.report import EvaluationReport
-from resources.mlflow.registry import PRODUCTION, ModelRegistry, Version
+from resources.mlflow.registry import DECISION, NOT_PROMOTED, PRODUCTION, ModelRegistry, Version
 from resources.mlflow.tracking import DAGSTER_RUN_TAG, MlflowTracking
 from resources.settings import Settings
 
@@ -65,8 +65,8 @@ def register_challenger(
 ) -> Version:
     """Register a trained model as a new version, signed, with what was decided about it; no alias is moved.
 
-    The newest version is returned instead where a run that this one resumes has registered it of the same model, and
-    said the same of it or put it in production: that run was broken off before it could tell.
+    The newest version is returned instead where a run that was broken off before it could tell has registered it of
+    the same model, and has promoted it already, or said of it what is decided now.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def register_challenger(
     dagster_run : str
         The run that registers it, by which it is found again.
     resumes : collection of str
-        Runs that it goes on from.
+        Runs that were broken off while they registered, from which it goes on.
 
     Raises
     ------
@@ -95,13 +95,16 @@ def register_challenger(
         name: grown_as[name] for name in (FOREST_LINE, FINE_TUNED_FROM) if name in grown_as
     }
     probabilities, digest = challenger.evaluation.probabilities, made_from["forest_digest"]
+    newest = next(iter(registry.versions()), None)
+    registered = None
+    if newest and newest.tags.get(DAGSTER_RUN_TAG) in resumes and made_from.items() <= newest.tags.items():
+        registered = newest
+    if registered and PRODUCTION in registered.aliases and registered.tags[DECISION] != NOT_PROMOTED:
+        return registered  # not to be judged against itself
     decision = decide_promotion(registry, market, crossed, encoded, probabilities, digest, rule)
     said = made_from | version_tags(market, crossed, challenger.evaluation.metrics["macro_f1"], decision)
-    newest = next(iter(registry.versions()), None)
-    if newest and newest.tags.get(DAGSTER_RUN_TAG) in resumes:
-        decided = made_from if PRODUCTION in newest.aliases else said  # as its own champion it would be judged anew
-        if decided.items() <= newest.tags.items():
-            return newest
+    if registered and said.items() <= registered.tags.items():
+        return registered
     artifact = assemble(
         encoded,
         forest,
