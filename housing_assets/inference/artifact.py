@@ -28,6 +28,7 @@ from housing_assets.inference.forest import COVERS, FlatForest
 from housing_assets.inference.forest import FILE as FOREST
 from housing_assets.inference.labels import LabelScheme
 from housing_assets.inference.market import Market
+from housing_assets.inference.plain_arrays import MISSING_FILE
 from housing_assets.inference.prediction import Prediction, UnusableListing, parse_usable
 from housing_assets.inference.token_sources import TokenSources
 
@@ -242,6 +243,8 @@ class ModelArtifact:
         ArtifactRefused
             If a file is missing, does not have the manifest's checksum, or holds what cannot be, or if the model does
             not predict here what it predicted where it was evaluated.
+        OSError, MemoryError
+            If this process cannot read it now.
         """
         manifest = _read_manifest(folder)
         try:
@@ -348,7 +351,7 @@ def _read_names(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         found = manifest["format"], set(manifest["sha256"].keys()), dict(manifest["provenance"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+    except (*MISSING_FILE, ValueError, KeyError, TypeError, AttributeError) as fault:
         raise ArtifactRefused(f"{folder}: no readable {MANIFEST}: {fault}") from None
     if found[0] == UPGRADABLE:
         raise ArtifactRefused(

@@ -282,5 +282,5 @@ def test_an_array_that_says_it_is_huge_is_refused(forest: FlatForest, tmp_path: 
             plain = io.BytesIO()
             np.save(plain, array)
             archive.writestr(f"{name}.npy", header.getvalue() if name == "importance" else plain.getvalue())
-    with pytest.raises(ForestDamaged, match="not a stored forest"):
+    with pytest.raises(ForestDamaged, match=r"not a stored forest: importance\.npy has 128 bytes and says"):
         FlatForest.load(tmp_path)

@@ -559,6 +559,7 @@ def lack_files(path: Path) -> Any:
     [
         (Path, "read_bytes", lack_files, "Too many open files"),
         (plain_arrays, "ZipFile", lack_files, "Too many open files"),
+        (plain_arrays, "ZipFile", lack_memory, "MemoryError"),
         (ModelArtifact, "load", lack_files, "Too many open files"),
         (ModelArtifact, "load", lack_memory, "MemoryError"),
     ],
@@ -603,14 +604,15 @@ def test_the_forest_of_a_whole_version_in_the_cache_is_checked_once(
     assert [path.name for path in checked].count("forest.npz") == 1
 
 
+@pytest.mark.parametrize("reader", [(ModelArtifact, "load"), (plain_arrays, "ZipFile"), (Path, "read_bytes")])
 def test_a_baked_model_that_could_not_be_loaded_is_loaded_at_the_next_look(
-    baked: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    baked: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, reader: tuple[Any, str]
 ) -> None:
     cascade = ModelCascade(None, baked, cache)
     with monkeypatch.context() as patched:
-        patched.setattr(ModelArtifact, "load", lack_memory)
+        patched.setattr(*reader, lack_files)
         cascade.refresh_now()
-        assert answering(cascade.snapshot.champion)[1] == "rule"
+        assert cascade.snapshot.champion is None or answering(cascade.snapshot.champion)[1] == "rule"
     cascade.refresh_now()
     assert answering(cascade.snapshot.champion) == ("baked", "baked")
 
