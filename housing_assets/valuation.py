@@ -10,6 +10,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from housing_assets.inference.cells import MISSING
+
 MIN_ROWS = 30
 """Valued rows below which figures are blank. Cook County's assessor demands as many of a ratio study; of fewer, a share
 such as a coverage of 80 % has a standard error of more than 7 points."""
@@ -201,26 +203,26 @@ def coverage_gaps(segments: Iterable[SegmentFigures], level: int) -> dict[str, f
 
 
 def figures_by_area(
-    valuations: Valuations, area: str | None, texts: Sequence[str]
+    valuations: Valuations, area: str, texts: Sequence[str | None]
 ) -> tuple[dict[str, float], list[SegmentFigures]]:
-    """Return all that is said of some estimates where areas matter: the figures that are not blank, and the segments'.
+    """Return the figures of estimates, with how even their coverage is over areas, and those of each segment.
 
     Parameters
     ----------
     valuations : Valuations
-    area : str, optional
-        Name of the column of areas; without one there are no gaps of the coverage, and only terciles of price.
-    texts : sequence of str of length n_rows
-        The area of each row.
+    area : str
+        Name of the column of areas; empty where there is none, and then terciles of price are the only segments.
+    texts : sequence of str or None of length n_rows
+        The area of each row, None where it is missing.
 
     Returns
     -------
     figures : dict of str to float
-        See ``value_figures``, and ``coverage_gaps`` of the 80 % interval over the areas.
+        See ``value_figures``, and ``coverage_gaps`` of the 80 % interval over the areas; without those that are blank.
     segments : list of SegmentFigures
         See ``figures_by_segment``.
     """
-    segments = figures_by_segment(valuations, {area: texts} if area else {})
+    segments = figures_by_segment(valuations, {area: [text or MISSING for text in texts]} if area else {})
     gaps = coverage_gaps((one for one in segments if one.segment == area), 80)
     return filled(value_figures(valuations) | gaps), segments
 

@@ -11,7 +11,6 @@ from housing_assets.features.clock import market_clock
 from housing_assets.features.crossing import texts_of
 from housing_assets.features.split import amounts, label_rows
 from housing_assets.inference.artifact import ModelArtifact
-from housing_assets.inference.cells import MISSING
 from housing_assets.listings.cleaning import clean
 from housing_assets.listings.source import SourceError
 from housing_assets.packaging.batch import ESTIMATED, PRICE_ESTIMATE, answer_listings, probability_names
@@ -111,5 +110,4 @@ def _value(artifact: ModelArtifact, listings: "pd.DataFrame", answers: "pd.DataF
         told["forecast_deviation"],
     )
     key = estimator.calibration.key
-    areas = [text or MISSING for text in texts_of(listings[exact], key)] if key else []
-    return figures_by_area(valuations, key, areas)[0]
+    return figures_by_area(valuations, key, texts_of(listings[exact], key))[0]

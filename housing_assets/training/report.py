@@ -12,7 +12,6 @@ from housing_assets.confusion import count_confusion
 from housing_assets.features.encoded import EncodedListings
 from housing_assets.features.split import HELD_OUT
 from housing_assets.features.token_counts import common_tokens
-from housing_assets.inference.cells import MISSING
 from housing_assets.inference.estimate import PriceEstimator
 from housing_assets.inference.forest import FlatForest
 from housing_assets.shards import split_rows
@@ -157,7 +156,7 @@ def _value(
     priced = Priced.of(market, encoded.X_holdout, held_out, encoded.known_log_prices_holdout)
     valuations = judge_estimates(estimator, forest, priced)
     key = estimator.calibration.key
-    figures, by_segment = figures_by_area(valuations, key, [text or MISSING for text in priced.texts])
+    figures, by_segment = figures_by_area(valuations, key, priced.texts)
     table = pd.DataFrame([{"segment": one.segment, "value": one.value, **one.figures} for one in by_segment])
     return _Valued(figures, table, {"price_estimates": plots.estimates(valuations, market.currency)})
 
