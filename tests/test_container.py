@@ -326,10 +326,13 @@ def test_the_records_of_a_container_outlive_it_on_its_volume(image: str) -> None
         counting = "import sqlite3; print(sqlite3.connect('/data/predictions.db').execute(%r).fetchone()[0])"
         count = counting % "select count(*) from predictions"
         running = start(image, "--volume", f"{volume}:/data")  # it ships what the second had no time for
-        deadline = time.monotonic() + START_SECONDS
-        while running.run("python", "-c", count) != "2":
-            assert time.monotonic() < deadline, logs(running.name)
-            time.sleep(0.2)
-        docker("rm", "--force", running.name)
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            reading = ["docker", "exec", running.name, "python", "-c", count]
+            while subprocess.run(reading, capture_output=True, text=True).stdout.strip() != "2":
+                assert time.monotonic() < deadline, logs(running.name)
+                time.sleep(0.2)
+        finally:
+            remove(running)
     finally:
         docker("volume", "rm", "--force", volume)

@@ -22,7 +22,7 @@ SHIPPED_SECONDS = 20
 def read_store(
     storage: Path, query: Select[Any], until: Callable[[Sequence[Row[Any]]], object] = lambda _: True
 ) -> Sequence[Row[Any]]:
-    """Return what a query finds in the store of a service with this folder, as soon as that is what is asked for."""
+    """Return what a query finds in the store of a service with this folder, once ``until`` holds of it."""
     engine = open_store(new_sqlite(storage))
     deadline = time.monotonic() + SHIPPED_SECONDS
     try:
@@ -32,7 +32,7 @@ def read_store(
                 found = connection.execute(query).all()
             if until(found):
                 return found
-            assert time.monotonic() < deadline, f"{len(found)} rows are not what was asked for"
+            assert time.monotonic() < deadline, f"{len(found)} rows: {found[:5]}"
             time.sleep(0.1)
     finally:
         engine.dispose()
@@ -44,4 +44,9 @@ def ship_what_is_left(storage: Path) -> None:
     shipper = Shipper(journal, new_sqlite(storage), retention_days=10_000)
     shipper.start()
     assert shipper.stop(SHIPPED_SECONDS)
+    assert not shipper.state().damaged
     journal.close()
+    deadline = time.monotonic() + SHIPPED_SECONDS
+    while list(journal.folder.glob("*.journal")):  # of a process that ships and has outlived its worker
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

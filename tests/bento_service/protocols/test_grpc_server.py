@@ -20,6 +20,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import select
 
+from bento_service import runtime
 from bento_service.auth import digest
 from bento_service.protocols.grpc_methods import RETRY, SERVICE
 from bento_service.protocols.grpc_server import DrainGate, GrpcServer
@@ -350,6 +351,18 @@ def test_stopping_lets_a_batch_end_and_refuses_what_comes_new(worker: LoopedWork
         assert len(batch.result().answers) == 1_000
         stopping.join()
     assert worker.recorded() == {"before", "batch"}
+
+
+def test_what_is_recorded_is_in_the_store_when_a_worker_has_ended_that_has_the_time(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "_DRAIN_SECONDS", 20.0)
+    with working(tmp_path, model_folder=saved) as worker:
+        with calling(worker.port) as stub:
+            stub.Predict(predict_request(HOME, key="last"))
+        worker.stop()
+        assert not list(tmp_path.rglob("*.journal"))
+        assert read_store(tmp_path, select(PREDICTIONS.c.request_key)) == [("last",)]
 
 
 def test_no_answer_is_lost_and_no_call_fails_in_its_middle_when_the_service_is_ended_under_load(
